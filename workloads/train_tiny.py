@@ -114,7 +114,9 @@ def train(steps: int, training: bytes, held_out: bytes) -> LlamaForCausalLM:
         if step % 100 == 0 or step == steps - 1:
             probe = bits_per_byte(model, held_out[: 1 << 15])
             minutes = (time.monotonic() - began) / 60
-            print(f"step {step} loss {loss.item() / math.log(2):.3f} held-out {probe:.3f} bit/byte {minutes:.1f} min", flush=True)
+            print(
+                f"step {step} loss {loss.item() / math.log(2):.3f} held-out {probe:.3f} bit/byte {minutes:.1f} min", flush=True
+            )
     return model
 
 

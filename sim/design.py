@@ -1,0 +1,156 @@
+"""A design point: the one description that arithmetic, cycles, hardware and cost are read from."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sim.epilogue import LARGEST_EXACT
+from sim.errors import InputError, choose
+from sim.formats import FORMATS, Format, signed_bits
+from sim.memory import MEMORIES, Dram
+from sim.pe import PES
+from sim.pe.shift_add import ShiftAdd
+
+DATAFLOWS = ("output_stationary",)
+ACCUMULATORS = ("exact",)
+
+
+@dataclass(frozen=True)
+class DesignPoint:
+    """An accelerator: an array of PEs with one group epilogue per column, three scratchpads and a DRAM.
+
+    Sizes of scratchpads are in KiB, half of each serving the tile at work and half the next one.
+    ``group_size`` is along the reduction axis; the last group of a row may be shorter. ``technology`` names
+    the source of energies. Raises ``TypeError`` for a field of the wrong kind and ``InputError`` for a value
+    that cannot be built.
+    """
+
+    name: str
+    pe: str = "shift_add"
+    weight_format: str = "uint4"
+    activation_format: str = "int8"
+    accumulator: str = "exact"
+    group_size: int = 64
+    rows: int = 32
+    columns: int = 32
+    dataflow: str = "output_stationary"
+    weight_buffer_kib: int = 128
+    activation_buffer_kib: int = 256
+    output_buffer_kib: int = 128
+    memory: str = "hbm2"
+    memory_channels: int = 2
+    clock_mhz: int = 500
+    technology: str = "45nm"
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if type(value) is not field.type:
+                raise TypeError(f"{field.name} of a design is of type {field.type.__name__}, not {value!r}")
+            if field.type is int and value < 1:
+                raise InputError(f"{field.name} of a design is at least 1, not {value}")
+        choose("weight format", self.weight_format, FORMATS)
+        choose("activation format", self.activation_format, FORMATS)
+        choose("PE kind", self.pe, PES)
+        choose("accumulator", self.accumulator, {a: a for a in ACCUMULATORS})
+        choose("dataflow", self.dataflow, {d: d for d in DATAFLOWS})
+        choose("memory", self.memory, MEMORIES)
+        if not self.activation.signed:
+            raise InputError(f"activations are symmetric, so their format is signed, not {self.activation_format}")
+        step = self._largest_corrected(1)
+        if self.group_size * step >= LARGEST_EXACT:
+            raise InputError(
+                f"group_size of {self.weight_format} x {self.activation_format} is at most {(LARGEST_EXACT - 1) // step}, not {self.group_size}"
+            )
+        self.element  # its constructor checks that the PE takes these formats
+
+    @property
+    def weight(self) -> Format:
+        return FORMATS[self.weight_format]
+
+    @property
+    def activation(self) -> Format:
+        return FORMATS[self.activation_format]
+
+    @property
+    def element(self) -> ShiftAdd:
+        """The PE of every place of the array."""
+        return PES[self.pe](self.weight, self.activation)
+
+    @property
+    def dram(self) -> Dram:
+        return MEMORIES[self.memory]
+
+    @property
+    def dram_bits_per_second(self) -> int:
+        return self.dram.bits_per_second * self.memory_channels
+
+    @property
+    def clock_hz(self) -> int:
+        return self.clock_mhz * 1_000_000
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Width [bit] of a group sum: exact, so no group of ``group_size`` products overflows."""
+        return self.element.sum_bits(self.group_size)
+
+    @property
+    def row_sum_bits(self) -> int:
+        """Width [bit] of the sum of a group's activations."""
+        return signed_bits(self.group_size * self.activation.smallest, self.group_size * self.activation.largest)
+
+    @property
+    def zero_point_bits(self) -> int:
+        """Width [bit] of a zero point, an unsigned number; symmetric weights have it at zero."""
+        return self.weight.bits
+
+    @property
+    def corrected_bits(self) -> int:
+        """Width [bit] of a group sum after the zero point's correction."""
+        largest = self._largest_corrected(self.group_size)
+        return signed_bits(-largest, largest)
+
+    def _largest_corrected(self, terms: int) -> int:
+        weight = max(-self.weight.smallest, self.weight.largest)
+        return terms * weight * max(-self.activation.smallest, self.activation.largest)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "mixpe-w4a8": {},
+    "mixpe-w8a8": {"weight_format": "uint8"},
+    "mixpe-w3a8": {"weight_format": "uint3"},
+    "mixpe-w4a16": {"activation_format": "int16", "group_size": 32},
+    "edge-w4a8": {
+        "rows": 16,
+        "columns": 16,
+        "weight_buffer_kib": 64,
+        "activation_buffer_kib": 64,
+        "output_buffer_kib": 32,
+        "memory": "lpddr4",
+        "memory_channels": 4,
+    },
+}
+"""Named designs. ``mixpe-*``: clock, buffers and 1024 bit/cycle of DRAM as in MixPE's study (arXiv 2411.16158),
+on a 32x32 array at one MAC per PE and cycle."""
+
+
+def load_design(name_or_path: str) -> DesignPoint:
+    """The preset of that name, or the design that a TOML file of keyword arguments describes.
+
+    Raises ``InputError`` when there is neither, or when the file holds something that cannot be built.
+    """
+    if name_or_path in PRESETS:
+        return DesignPoint(name=name_or_path, **PRESETS[name_or_path])
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        raise InputError(f"unknown design {name_or_path!r}; known are {', '.join(PRESETS)}, or a .toml file")
+    try:
+        fields = tomllib.loads(path.read_text())
+        return DesignPoint(**{"name": path.stem, **fields})
+    except OSError as error:
+        raise InputError(f"design file {name_or_path!r} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+        message = str(error).removeprefix("DesignPoint.__init__() ")
+        raise InputError(f"design file {name_or_path!r} is not a design: {message}") from None
