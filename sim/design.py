@@ -61,10 +61,10 @@ class DesignPoint:
             raise InputError(f"activations are symmetric, so their format is signed, not {self.activation_format}")
         step = self._largest_corrected(1)
         if self.group_size * step >= LARGEST_EXACT:
-            raise InputError(
-                f"group_size of {self.weight_format} x {self.activation_format} is at most {(LARGEST_EXACT - 1) // step}, not {self.group_size}"
-            )
-        self.element  # its constructor checks that the PE takes these formats
+            largest = (LARGEST_EXACT - 1) // step
+            formats = f"{self.weight_format} x {self.activation_format}"
+            raise InputError(f"group_size of {formats} is at most {largest}, not {self.group_size}")
+        PES[self.pe](self.weight, self.activation)  # checks that the PE takes these formats
 
     @property
     def weight(self) -> Format:

@@ -1,0 +1,1 @@
+"""Models, tracing and quantization: what the accelerator is asked to run."""

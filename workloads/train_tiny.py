@@ -87,11 +87,13 @@ def learning_rate(step: int, steps: int) -> float:
 
 
 def sample_batch(data: NDArray[np.uint8], rng: np.random.Generator) -> torch.Tensor:
+    """Random windows ``[BATCH, CONTEXT + 1]`` of the text."""
     starts = rng.integers(0, len(data) - CONTEXT - 1, size=BATCH)
     return torch.from_numpy(np.stack([data[s : s + CONTEXT + 1] for s in starts]).astype(np.int64))
 
 
 def train(steps: int, training: bytes, held_out: bytes) -> LlamaForCausalLM:
+    """The model after ``steps`` steps; progress and the held-out loss of a short excerpt are printed."""
     torch.manual_seed(SEED)
     rng = np.random.default_rng(SEED)
     model = LlamaForCausalLM(CONFIG)

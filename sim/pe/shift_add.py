@@ -43,7 +43,7 @@ class ShiftAdd:
         return signed_bits(terms * min(corners), terms * max(corners))
 
     def adder_widths(self, terms: int) -> tuple[int, ...]:
-        """Widths [bit] of the adders that one MAC uses: rows added in pairs, pairs added, then the sum of ``terms`` products."""
+        """Widths [bit] of one MAC's adders: rows added in pairs, the pairs added, then the sum of ``terms`` products."""
         widths = []
         rows = [self.activation.bits] * self.weight.bits
         shift = 1
