@@ -58,7 +58,8 @@ def result_cycles(design: DesignPoint, m: int, k: int, n: int) -> NDArray[np.int
     row, column = np.arange(m)[:, None], np.arange(n)[None, :]
     tile = (column // design.columns) * tile_rows + row // design.rows
     last_operand = tile * tile_interval(design, k) + feed_cycles(design, k)[-1]
-    return last_operand + row % design.rows + column % design.columns + result_latency(design)
+    cycles: NDArray[np.int64] = last_operand + row % design.rows + column % design.columns + result_latency(design)
+    return cycles
 
 
 def compute_cycles(design: DesignPoint, m: int, k: int, n: int) -> int:

@@ -48,8 +48,9 @@ class DesignPoint:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if type(value) is not field.type:
-                raise TypeError(f"{field.name} of a design is of type {field.type.__name__}, not {value!r}")
-            if field.type is int and value < 1:
+                kind = "an integer" if field.type is int else "a string"
+                raise TypeError(f"{field.name} of a design is {kind}, not {value!r}")
+            if isinstance(value, int) and value < 1:
                 raise InputError(f"{field.name} of a design is at least 1, not {value}")
         choose("weight format", self.weight_format, FORMATS)
         choose("activation format", self.activation_format, FORMATS)

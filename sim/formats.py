@@ -61,16 +61,18 @@ class Format:
     def _table(self) -> NDArray[np.int32]:
         return np.array([0 if v is None else v for v in self.values], dtype=np.int32)
 
-    def decode(self, codes: NDArray[np.unsignedinteger]) -> NDArray[np.int32]:
+    def decode(self, codes: NDArray[np.integer]) -> NDArray[np.int32]:
         """Exact integers, in units of ``2**lsb``, that an array of codes of any shape stands for."""
-        return self._table[codes]
+        numbers: NDArray[np.int32] = self._table[codes]
+        return numbers
 
     def encode_integers(self, integers: ArrayLike) -> NDArray[np.uint16]:
         """Codes of integers, saturated at both ends; only for integer formats."""
         if not self.is_integer:
             raise InputError(f"integers are encoded only by integer formats, not by {self.name}")
         limited = np.clip(np.asarray(integers), self.smallest, self.largest).astype(np.int64)
-        return (limited & (len(self.values) - 1)).astype(np.uint16)
+        codes: NDArray[np.uint16] = (limited & (len(self.values) - 1)).astype(np.uint16)
+        return codes
 
 
 def _unsigned(bits: int) -> Format:
