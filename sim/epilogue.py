@@ -5,8 +5,8 @@
     y         = fp32(token_scale * total)                        after the last group
 
 ``scale`` and ``token_scale`` are positive fp16 numbers, so every intermediate is a multiple of 2**-24 (2**-48
-for ``y``) and below 2**59 in magnitude: no subnormal, no overflow and no negative zero can occur, and numpy's
-float32 arithmetic and a plain normalise-and-round circuit are the same function.
+for ``y``), and with fewer than 2**60 groups below 2**117 in magnitude: no subnormal, no overflow and no negative
+zero can occur, and numpy's float32 arithmetic and a plain normalise-and-round circuit are the same function.
 """
 
 import numpy as np

@@ -1,0 +1,33 @@
+# make demo   simulate the embedded model, prefill and decode
+# make test   lint and all tests
+# Both set themselves up: a virtual environment in .venv, made when constraints.txt or pyproject.toml change.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test lint bench characterize clean
+
+demo: $(READY)
+	$(BIN)/shiftwise simulate --phase prefill --sequence 512 --out build/demo/prefill
+	$(BIN)/shiftwise simulate --phase decode --sequence 512 --out build/demo/decode
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+characterize: $(READY)
+	$(BIN)/python -m costmodel.characterize
+
+$(READY): pyproject.toml constraints.txt setup.sh
+	./setup.sh $(PYTHON)
+
+clean:
+	rm -rf build .venv

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Make the virtual environment .venv with the exact versions of constraints.txt. Usage: setup.sh [PYTHON]
+set -eu
+python=${1:-python3}
+
+fail() {
+    echo "set-up: $1" >&2
+    exit 2
+}
+
+command -v "$python" >/dev/null || fail "no $python on PATH; Python 3.11 or later is needed"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "$("$python" --version) is too old; Python 3.11 or later is needed"
+"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    fail "$python cannot make virtual environments; install its venv package (Debian: python3-venv)"
+command -v g++ >/dev/null || fail "no C++ compiler; install g++ (Verilator compiles the generated hardware with it)"
+
+echo "set-up: virtual environment .venv with $("$python" --version)"
+"$python" -m venv .venv
+echo "set-up: installing the packages of constraints.txt (torch alone is about 200 MB)"
+.venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' 2>.venv/pip.log || {
+    cat .venv/pip.log >&2
+    fail "pip could not install the packages; its messages are above"
+}
+touch .venv/ready
+echo "set-up: done"

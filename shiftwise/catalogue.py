@@ -1,0 +1,38 @@
+"""What there is by name: the content of ``shiftwise list``."""
+
+import json
+
+from costmodel.synthesis import TARGETS
+from costmodel.technology import TECHNOLOGIES
+from sim.design import PRESETS, load_design
+from sim.formats import FORMATS
+from sim.memory import MEMORIES
+from sim.pe import PES
+from workloads.checkpoint import MODELS
+
+
+def catalogue() -> dict[str, dict[str, str]]:
+    """For each kind of thing, its names and one line about each."""
+    return {
+        "design": {name: _describe_design(name) for name in PRESETS},
+        "format": {name: f"{f.bits} bit, {f.smallest} to {f.largest}" for name, f in FORMATS.items()},
+        "PE": {name: (pe.__doc__ or "").partition("\n")[0] for name, pe in PES.items()},
+        "model": {name: _describe_model(name) for name in MODELS},
+        "memory": {
+            name: f"{m.bits_per_second / 8e9:g} GB/s a channel, {m.energy_per_bit:g} pJ/bit" for name, m in MEMORIES.items()
+        },
+        "technology": {name: t.source for name, t in TECHNOLOGIES.items()},
+        "synthesis target": {name: t.description for name, t in TARGETS.items()},
+    }
+
+
+def _describe_design(name: str) -> str:
+    d = load_design(name)
+    array = f"{d.rows}x{d.columns} {d.dataflow} array of {d.pe} PEs"
+    formats = f"{d.weight_format} x {d.activation_format}, groups of {d.group_size}"
+    return f"{array}, {formats}, {d.clock_mhz} MHz, {d.memory_channels} x {d.memory}"
+
+
+def _describe_model(name: str) -> str:
+    facts = json.loads((MODELS[name] / "metadata.json").read_text())
+    return f"{facts['parameters']:,} parameters, {facts['held_out_bits_per_byte']} bit/byte on held-out text; {facts['corpus']}"

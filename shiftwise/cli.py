@@ -1,0 +1,179 @@
+"""The ``shiftwise`` command. A wrong input is one sentence on stderr and exit status 2."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from typer.exceptions import Abort, TyperException
+
+from sim.errors import InputError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Simulate quantized language models on shift-and-add accelerators, generate the hardware, verify it.",
+)
+
+Design = Annotated[str, typer.Option(help="A preset's name (see `shiftwise list`) or a TOML file with the fields of a design.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout instead of tables.")]
+Out = Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")]
+
+
+@app.command()
+def simulate(
+    design: Design = "mixpe-w4a8",
+    model: Annotated[
+        str, typer.Option(help="An embedded model's name, or a folder with `config.json` and safetensors weights.")
+    ] = "tiny-stdlib",
+    phase: Annotated[
+        str, typer.Option(help="`prefill` reads the whole sequence at once, `decode` makes its last token.")
+    ] = "prefill",
+    batch: Annotated[int, typer.Option(help="Sequences at once.")] = 1,
+    sequence: Annotated[int, typer.Option(help="Tokens of each sequence; in decode, the new one included.")] = 512,
+    text: Annotated[
+        Path | None, typer.Option(help="Text to trace and to predict. [default: the model's held-out text]")
+    ] = None,
+    accuracy_bytes: Annotated[
+        int, typer.Option(help="Bytes of the text, from its start, on which accuracy is measured.")
+    ] = 8192,
+    out: Out = Path("build/simulate"),
+    as_json: Json = False,
+) -> None:
+    """Run one forward pass of a quantized model on a design, bit for bit.
+
+    The model is traced in torch on real text. Every matrix product (linear layers, attention scores and values) is
+    quantized to the design's formats and computed with the arithmetic of its processing elements; cycles follow
+    the array's fill, skew, drain and the DRAM's stalls; energy is counts of actions times energy per action;
+    area is what synthesis measured. Accuracy is the bits per byte of the float model and of the model whose linear
+    layers the simulated hardware computes.
+
+    Writes `summary.json`, `layers.csv` and `report.html` (one file, opens offline) into `--out`.
+
+    Examples:
+
+        shiftwise simulate --phase decode --batch 8 --sequence 256
+
+        shiftwise simulate --design my-array.toml --model ~/models/my-llama --text notes.txt --out build/mine
+    """
+    from reports.terminal import print_run
+
+    from shiftwise.simulation import simulate as run_simulation
+    from sim.files import output_folder
+
+    folder = output_folder(out)
+    with _progress() as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            task = tasks.setdefault(what, None)
+            if task is None:
+                task = tasks[what] = bars.add_task(what, total=total)
+            bars.update(task, completed=done)
+
+        run = run_simulation(design, model, phase, batch, sequence, text, accuracy_bytes, progress)  # type: ignore[arg-type]
+    report = run.write(folder)
+    if as_json:
+        print(json.dumps(json.loads((folder / "summary.json").read_text()), indent=2))
+        return
+    print_run(run.summary, run.layers, Console())
+    print(f"report: {report}")
+
+
+@app.command()
+def generate(design: Design = "mixpe-w4a8", out: Out = Path("build/generate"), as_json: Json = False) -> None:
+    """Write the design's Verilog, each module once, and `manifest.json` with ports, widths, latency and tool versions."""
+    from hdl.export import write_design
+
+    from sim.design import load_design
+    from sim.files import output_folder
+
+    manifest = write_design(load_design(design), output_folder(out))
+    if as_json:
+        print(manifest.read_text())
+    else:
+        print(f"Verilog and manifest: {manifest.parent}")
+
+
+@app.command()
+def verify(
+    design: Design = "mixpe-w4a8",
+    model: Annotated[str, typer.Option(help="The model whose traced operands go through the array.")] = "tiny-stdlib",
+    out: Out = Path("build/verify"),
+    as_json: Json = False,
+) -> None:
+    """Build the design's Verilog with Verilator and find it equal to the model, in every bit and every cycle.
+
+    All operand pairs go through the single PE, and a tile of traced operands through a 4x4 array.
+    """
+    from shiftwise.verification import verify as run_verification
+    from sim.files import output_folder
+
+    verdict = run_verification(design, model, output_folder(out), announce=lambda line: print(line, file=sys.stderr))
+    print(json.dumps(verdict, indent=2) if as_json else "\n".join(f"{name}: {value}" for name, value in verdict.items()))
+
+
+@app.command()
+def synth(
+    design: Design = "mixpe-w4a8",
+    target: Annotated[str, typer.Option(help="`xcup` (UltraScale+ LUTs) or `sky130hd` (standard cells).")] = "sky130hd",
+    as_json: Json = False,
+) -> None:
+    """Synthesise the design's components with Yosys and print their area."""
+    from costmodel.area import measure
+
+    from sim.design import load_design
+
+    rows = measure(load_design(design), target)
+    if as_json:
+        print(rows.to_json(orient="records", indent=2))
+    else:
+        _print_table(rows.columns, rows.itertuples(index=False))
+
+
+@app.command(name="list")
+def list_names(as_json: Json = False) -> None:
+    """Name the designs, formats, processing elements, models, memories, technologies and synthesis targets."""
+    from shiftwise.catalogue import catalogue
+
+    names = catalogue()
+    if as_json:
+        print(json.dumps(names, indent=2))
+    else:
+        _print_table(
+            ("kind", "name", "what it is"), ((kind, name, what) for kind, of in names.items() for name, what in of.items())
+        )
+
+
+def _progress() -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _print_table(header: Any, rows: Any) -> None:
+    table = Table(*map(str, header))
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console().print(table)
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"shiftwise: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app(standalone_mode=False)
+    except InputError as error:
+        _refuse(str(error))
+    except TyperException as error:
+        _refuse(error.format_message())
+    except (Abort, KeyboardInterrupt):
+        sys.exit(130)

@@ -1,0 +1,30 @@
+"""Files that are either whole or not there."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from sim.errors import InputError
+
+
+def output_folder(path: str | Path) -> Path:
+    """The folder, made if need be and tried by a file; raises ``InputError`` when nothing can be written there."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(
+            f"output folder {str(path)!r} cannot be written: {error.strerror}; a writable folder is needed"
+        ) from None
+    return folder
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write the text under a temporary name, then rename it, so that a reader never meets half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,63 @@
+"""The arrows between the rooms: who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = {
+    "sim": set(),
+    "hdl": {"sim"},
+    "costmodel": {"sim", "hdl"},
+    "workloads": {"sim"},
+    "reports": {"sim", "hdl", "costmodel", "workloads"},
+    "shiftwise": {"sim", "hdl", "costmodel", "workloads", "reports"},
+    "benchmarks": {"sim", "hdl", "costmodel", "workloads", "reports", "shiftwise"},
+}
+FOREIGN_TO_SIM = {"torch", "transformers", "pandas", "amaranth", "cocotb"}
+FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+def imported_packages(source: str) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name their package"
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def wrong_imports(room: str, source: str) -> set[str]:
+    rooms = imported_packages(source) & ROOMS.keys()
+    wrong = rooms - ROOMS[room] - {room}
+    return wrong | (imported_packages(source) & FOREIGN_TO_SIM if room == "sim" else set())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    assert wrong_imports(path.relative_to(ROOT).parts[0], path.read_text()) == set()
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "wrong"),
+    [
+        ("sim", "import torch", {"torch"}),
+        ("sim", "def f():\n    from costmodel.energy import x", {"costmodel"}),
+        ("reports", "import shiftwise.cli", {"shiftwise"}),
+    ],
+)
+def test_planted_import_is_found(room: str, source: str, wrong: set[str]) -> None:
+    assert wrong_imports(room, source) == wrong
+
+
+def test_every_pe_has_its_hardware() -> None:
+    from hdl.pe import PES as HARDWARE
+    from sim.pe import PES as MODELS
+
+    assert MODELS.keys() == HARDWARE.keys()
+    for name in MODELS:
+        assert (ROOT / "sim" / "pe" / f"{name}.py").is_file()
+        assert (ROOT / "hdl" / "pe" / f"{name}.py").is_file()

@@ -1,0 +1,62 @@
+"""Accuracy of a language model whose linear layers are computed by the simulated hardware."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from sim.design import DesignPoint
+from sim.errors import InputError
+from sim.kernels import grouped_product
+from sim.quantized import QuantizedWeights, quantize_activations, quantize_weights
+from workloads.checkpoint import LanguageModel
+from workloads.products import Multiply, float_multiply, products_by
+
+WINDOW = 512
+"""Tokens that are predicted together, each window begun afresh."""
+
+
+def hardware_multiply(design: DesignPoint) -> Multiply:
+    """Linear layers by the design's arithmetic, bit for bit; attention's products as torch computes them.
+
+    Weights are quantized when they are first met and kept.
+    """
+    quantized: dict[str, QuantizedWeights] = {}
+
+    def multiply(name: str, activations: Tensor, weights: Tensor) -> Tensor:
+        if name.endswith((".scores", ".values")):
+            return float_multiply(name, activations, weights)
+        if name not in quantized:
+            quantized[name] = quantize_weights(weights[0].numpy(), design.weight, design.group_size)
+        result = grouped_product(quantize_activations(activations[0].numpy(), design.activation), quantized[name])
+        return torch.from_numpy(result)[None]
+
+    return multiply
+
+
+def bits_per_byte(
+    model: LanguageModel,
+    text: bytes,
+    multiply: Multiply = float_multiply,
+    progress: Callable[[int, int], None] | None = None,
+) -> float:
+    """Cross entropy [bit per byte of text] of the model on a text, in windows of at most ``WINDOW`` tokens.
+
+    ``progress`` is told windows done and in all. Raises ``InputError`` for a text without two tokens.
+    """
+    tokens = model.encode(text)
+    if len(tokens) < 2:
+        raise InputError(f"a text of at least 2 tokens is needed, not {len(tokens)}")
+    length = min(WINDOW, model.context)
+    starts = range(0, len(tokens) - 1, length)
+    total = 0.0
+    with torch.inference_mode(), products_by(model.network, multiply):
+        for index, start in enumerate(starts):
+            window = tokens[start : start + length + 1]
+            logits = model.network(window[None, :-1], use_cache=False).logits[0]
+            total += torch.nn.functional.cross_entropy(logits, window[1:], reduction="sum").item()
+            if progress:
+                progress(index + 1, len(starts))
+    predicted = len(text) * (len(tokens) - 1) / len(tokens)
+    return total / math.log(2) / predicted
