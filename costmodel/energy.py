@@ -1,0 +1,45 @@
+"""Energy of each action of a design in a technology."""
+
+from costmodel.technology import TECHNOLOGIES, Operations, Uniform
+from sim.design import DesignPoint
+from sim.errors import choose
+from sim.trace import ACTIONS
+
+FP16_SIGNIFICAND_BITS = 11
+FP32_SIGNIFICAND_BITS = 24
+"""[bit] Significands with their hidden bit (IEEE 754)."""
+
+
+def energy_per_action(design: DesignPoint, technology: str) -> dict[str, float]:
+    """Energy [pJ] of every action of :data:`sim.trace.ACTIONS`, scratchpads and DRAM a bit.
+
+    An action is the sum of its operations: ``mac`` the PE's additions, ``row_sum`` one addition, ``group_epilogue``
+    zero point times row sum, the correction, the product with an fp16 scale and an fp32 addition, ``token_scale`` the
+    product of an fp32 and an fp16 significand. DRAM is the design's memory in every technology but ``unit``.
+    Raises ``InputError`` for an unknown technology or a scratchpad outside the sizes it knows.
+    """
+    table = choose("technology", technology, TECHNOLOGIES)
+    if isinstance(table, Uniform):
+        return dict.fromkeys(ACTIONS, table.energy)
+    scratchpads = {
+        "weight_buffer": table.sram_bit(design.weight_buffer_kib),
+        "activation_buffer": table.sram_bit(design.activation_buffer_kib),
+        "output_buffer": table.sram_bit(design.output_buffer_kib),
+        "dram": design.dram.energy_per_bit,
+    }
+    return {
+        "mac": sum(table.add(bits) for bits in design.element.adder_widths(design.group_size)),
+        "row_sum": table.add(design.row_sum_bits),
+        "group_epilogue": _group_epilogue(design, table),
+        "token_scale": table.multiply(FP32_SIGNIFICAND_BITS, FP16_SIGNIFICAND_BITS),
+        **{f"{place}_{way}": energy for place, energy in scratchpads.items() for way in ("read", "write")},
+    }
+
+
+def _group_epilogue(design: DesignPoint, table: Operations) -> float:
+    return (
+        table.multiply(design.zero_point_bits, design.row_sum_bits)
+        + table.add(design.corrected_bits)
+        + table.multiply(design.corrected_bits, FP16_SIGNIFICAND_BITS)
+        + table.add_fp32
+    )
