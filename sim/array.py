@@ -5,8 +5,8 @@ down one PE a cycle; row ``r`` and column ``c`` are fed ``r`` and ``c`` cycles l
 operand ``i`` of a tile ``r + c`` cycles after PE ``(0, 0)``. When a group ends, the sum of PE ``(r, c)`` is on
 column ``c``'s bus for one cycle, row after row, and passes through that column's epilogue; meanwhile the PE is
 already at work on the next group. The bus carries one row a cycle and the group's scales arrive one column a
-cycle, so a group occupies the array for at least ``max(rows, columns)`` cycles, however short it is. Tiles follow
-each other without a gap: columns of tiles outermost, rows of tiles innermost.
+cycle, so a group ends at least ``max(rows, columns)`` cycles after the one before; the feeder waits before a group
+that is too short. Tiles follow each other without another gap: columns of tiles outermost, rows of tiles innermost.
 
 A cycle is an index that counts from 0, the cycle in which the first operand is at the array's inputs. A number of
 cycles is a count.
@@ -26,19 +26,21 @@ def group_lengths(group_size: int, k: int) -> list[int]:
 
 
 def feed_cycles(design: DesignPoint, k: int) -> NDArray[np.int64]:
-    """Cycle ``[k]``, relative to the tile's start, in which each operand is at the array's inputs."""
+    """Cycle ``[k]``, relative to the tile's first operand, in which each operand is at the array's inputs."""
     lengths = group_lengths(design.group_size, k)
-    starts = np.concatenate([[0], np.cumsum([group_interval(design, length) for length in lengths])[:-1]])
-    return np.concatenate([start + np.arange(length) for start, length in zip(starts, lengths, strict=True)])
+    ends = np.cumsum([group_interval(design, length) for length in lengths])
+    cycles = np.concatenate([end - length + np.arange(length) for end, length in zip(ends, lengths, strict=True)])
+    relative: NDArray[np.int64] = cycles - cycles[0]
+    return relative
 
 
 def group_interval(design: DesignPoint, length: int) -> int:
-    """Cycles from the start of a group of ``length`` operands to the start of the next."""
+    """Cycles from the end of a group to the end of the next, which has ``length`` operands."""
     return max(length, design.rows, design.columns)
 
 
 def tile_interval(design: DesignPoint, k: int) -> int:
-    """Cycles from the start of a tile to the start of the next."""
+    """Cycles from the end of a tile to the end of the next."""
     return sum(group_interval(design, length) for length in group_lengths(design.group_size, k))
 
 
@@ -65,7 +67,8 @@ def result_cycles(design: DesignPoint, m: int, k: int, n: int) -> NDArray[np.int
 def compute_cycles(design: DesignPoint, m: int, k: int, n: int) -> int:
     """Cycles of a whole ``m x k x n`` product with every operand at hand: from the first operand to the last result.
 
-    tiles * tile_interval - slack of the last group + the last tile's skew + result latency, a count.
+    A count: that of the cycles up to the last operand at PE ``(0, 0)``, the skew of the last tile's last PE, and
+    the latency of a result.
     """
     tile_rows, tile_columns = tile_counts(design, m, n)
     last_tile = (tile_rows * tile_columns - 1) * tile_interval(design, k)

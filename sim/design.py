@@ -58,6 +58,7 @@ class DesignPoint:
         choose("accumulator", self.accumulator, {a: a for a in ACCUMULATORS})
         choose("dataflow", self.dataflow, {d: d for d in DATAFLOWS})
         choose("memory", self.memory, MEMORIES)
+        PES[self.pe](self.weight, self.activation)  # checks that the PE takes these formats
         if not self.activation.signed:
             raise InputError(f"activations are symmetric, so their format is signed, not {self.activation_format}")
         step = self._largest_corrected(1)
@@ -65,7 +66,6 @@ class DesignPoint:
             largest = (LARGEST_EXACT - 1) // step
             formats = f"{self.weight_format} x {self.activation_format}"
             raise InputError(f"group_size of {formats} is at most {largest}, not {self.group_size}")
-        PES[self.pe](self.weight, self.activation)  # checks that the PE takes these formats
 
     @property
     def weight(self) -> Format:

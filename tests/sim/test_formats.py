@@ -12,10 +12,7 @@ def test_every_code_is_plain_binary_or_twos_complement(name: str) -> None:
     number_format = FORMATS[name]
     codes = np.arange(len(number_format.values), dtype=np.uint16)
     shift = 16 - number_format.bits
-    if name.startswith("int"):
-        expected = (codes << shift).view(np.int16) >> shift
-    else:
-        expected = codes
+    expected = (codes << shift).view(np.int16) >> shift if name.startswith("int") else codes
     assert number_format.is_integer
     assert f"{'int' if number_format.signed else 'uint'}{number_format.bits}" == name
     assert np.array_equal(number_format.decode(codes), expected)

@@ -1,0 +1,87 @@
+"""Designs from presets and TOML files, and the sentences for those that cannot be."""
+
+from pathlib import Path
+
+import pytest
+
+from sim.design import PRESETS, DesignPoint, load_design
+from sim.errors import InputError
+from sim.files import output_folder, write_whole
+from sim.trace import Trace
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_load_under_their_name(name: str) -> None:
+    assert load_design(name).name == name
+
+
+def test_the_mixpe_preset_is_the_study_s_configuration() -> None:
+    """arXiv 2411.16158: 500 MHz, scratchpads of 128/256/128 KiB, 1024 bit/cycle of DRAM."""
+    d = load_design("mixpe-w4a8")
+    assert (d.rows, d.columns, d.group_size, d.pe) == (32, 32, 64, "shift_add")
+    assert (d.weight_buffer_kib, d.activation_buffer_kib, d.output_buffer_kib) == (128, 256, 128)
+    assert d.dram_bits_per_second == 1024 * d.clock_hz
+    assert (d.weight_format, d.activation_format, d.clock_mhz) == ("uint4", "int8", 500)
+
+
+def test_a_toml_file_is_the_keyword_arguments(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('rows = 8\nweight_format = "uint3"\n')
+    assert load_design(str(path)) == DesignPoint("mine", rows=8, weight_format="uint3")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rows = 0", "rows of a design is at least 1, not 0"),
+        ('rows = "eight"', "rows of a design is an integer, not 'eight'"),
+        ("rows = true", "rows of a design is an integer, not True"),
+        ("rowz = 8", "unexpected keyword argument 'rowz'"),
+        ("rows = ", "Invalid value"),
+        ('weight_format = "uint9"', "unknown weight format 'uint9'; known are uint1"),
+        ('weight_format = "int16"', "integer weights of 1 to 8 bits, not int16"),
+        ('activation_format = "uint8"', "symmetric, so their format is signed, not uint8"),
+        ("group_size = 9000", "group_size of uint4 x int8 is at most 8738, not 9000"),
+        ('memory = "sdram"', "unknown memory 'sdram'; known are lpddr4"),
+        ('dataflow = "row_stationary"', "unknown dataflow 'row_stationary'"),
+    ],
+)
+def test_what_cannot_be_built_is_one_sentence(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_design(str(path))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["nope", "nope.toml", ""])
+def test_unknown_designs(name: str) -> None:
+    with pytest.raises(InputError, match=repr(name)):
+        load_design(name)
+
+
+def test_the_largest_group_is_exact_in_fp32() -> None:
+    """8738 * 15 * 128 = 16,776,960 is below 2**24 = 16,777,216; one more group member is not."""
+    assert DesignPoint("d", group_size=8738).corrected_bits == 25
+
+
+def test_traces_add_and_refuse_unknown_actions() -> None:
+    assert Trace(3, {"mac": 2}) + Trace(4, {"mac": 5, "dram_read": 1}) == Trace(7, {"mac": 7, "dram_read": 1})
+    with pytest.raises(ValueError, match="jump: 1"):
+        Trace(1, {"jump": 1})
+
+
+def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot be written"):
+        output_folder(tmp_path / "file")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_whole(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "\ud800")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
