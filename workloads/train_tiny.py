@@ -27,7 +27,8 @@ SEED = 20261122
 CONTEXT = 512
 BATCH = 16
 HELD_OUT_BYTE = 13
-EXCERPT_BYTES = 64 * 1024
+EXCERPT_FILES = 32
+EXCERPT_BYTES = 2048
 
 CONFIG = LlamaConfig(
     vocab_size=256,
@@ -44,8 +45,8 @@ CONFIG = LlamaConfig(
 )
 
 
-def read_corpus() -> tuple[bytes, bytes]:
-    """The standard library's text as (training, held-out) bytes, files in sorted order."""
+def read_files() -> tuple[list[bytes], list[bytes]]:
+    """The standard library's files as (training, held-out), in the order of their paths."""
     root = Path(sysconfig.get_paths()["stdlib"])
     parts: tuple[list[bytes], list[bytes]] = ([], [])
     for path in sorted(root.rglob("*.py")):
@@ -53,7 +54,14 @@ def read_corpus() -> tuple[bytes, bytes]:
         if "site-packages" not in name:
             held_out = hashlib.sha256(name.encode()).digest()[0] < HELD_OUT_BYTE
             parts[held_out].append(path.read_bytes())
-    return b"\n".join(parts[0]), b"\n".join(parts[1])
+    return parts
+
+
+def excerpt(held_out: list[bytes]) -> bytes:
+    """The middle of every so many held-out files that are long enough: the text that travels with the model."""
+    long_enough = [text for text in held_out if len(text) >= 2 * EXCERPT_BYTES]
+    chosen = long_enough[:: len(long_enough) // EXCERPT_FILES][:EXCERPT_FILES]
+    return b"".join(text[(len(text) - EXCERPT_BYTES) // 2 :][:EXCERPT_BYTES] for text in chosen)
 
 
 def bits_per_byte(model: LlamaForCausalLM, text: bytes, stride: int = CONTEXT) -> float:
@@ -124,11 +132,12 @@ def train(steps: int, training: bytes, held_out: bytes) -> LlamaForCausalLM:
 
 def main(steps: Annotated[int, typer.Option()], out: Annotated[Path, typer.Option()]) -> None:
     """Train, then write config, fp16 weights, an excerpt of the held-out text and what was measured."""
-    training, held_out = read_corpus()
+    training_files, held_out_files = read_files()
+    training, held_out = b"\n".join(training_files), b"\n".join(held_out_files)
     model = train(steps, training, held_out).half()
     model.save_pretrained(out)
     model.float()
-    (out / "heldout.txt").write_bytes(held_out[:EXCERPT_BYTES])
+    (out / "heldout.txt").write_bytes(excerpt(held_out_files))
     metadata = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "corpus": f"Python {platform.python_version()} standard library, *.py",

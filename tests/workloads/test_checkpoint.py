@@ -1,0 +1,114 @@
+"""The embedded model, and the sentences for folders that are no model."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sim.errors import InputError
+from workloads.accuracy import bits_per_byte
+from workloads.checkpoint import MODELS, LanguageModel, load_model
+
+FOLDER = MODELS["tiny-stdlib"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    copy = tmp_path / "model"
+    copy.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(FOLDER / name, copy / name)
+    return copy
+
+
+def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        load_model(str(folder))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_embedded_model_is_small_and_has_grouped_queries(tiny: LanguageModel) -> None:
+    config = tiny.network.config
+    assert config.model_type == "llama"
+    assert sum(p.numel() for p in tiny.network.parameters()) <= 4_000_000
+    assert config.num_hidden_layers >= 4
+    assert config.num_key_value_heads < config.num_attention_heads
+    assert config.hidden_size % 64 == config.intermediate_size % 64 == 0
+    assert all(t.dtype == torch.float16 for t in load_file(FOLDER / "model.safetensors").values())
+
+
+def test_the_embedded_model_predicts_held_out_text(tiny: LanguageModel, held_out: bytes) -> None:
+    """1.9 bit/byte on held-out files is what it was trained for; the excerpt is a part of them."""
+    assert json.loads((FOLDER / "metadata.json").read_text())["held_out_bits_per_byte"] <= 1.9
+    assert bits_per_byte(tiny, held_out[:16384]) <= 2.1
+
+
+def test_a_copy_of_the_folder_loads(folder: Path, tiny: LanguageModel, held_out: bytes) -> None:
+    assert bits_per_byte(load_model(str(folder)), held_out[:600]) == bits_per_byte(tiny, held_out[:600])
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(InputError, match="unknown model 'gpt-9'; known are tiny-stdlib, or a folder"):
+        load_model("gpt-9")
+
+
+def test_no_config(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    assert "has no config.json" in refusal(folder)
+
+
+@pytest.mark.parametrize("text", ["{", '{"model_type": "perceptron-1958"}', "{}"])
+def test_a_config_that_is_none(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    assert "config.json' is not a configuration that transformers knows" in refusal(folder)
+
+
+def test_no_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    assert "has no model.safetensors" in refusal(folder)
+
+
+def test_a_truncated_file(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:100_000])
+    assert "cannot be read as safetensors" in refusal(folder)
+
+
+def test_a_missing_tensor(folder: Path) -> None:
+    change_weights(folder, lambda tensors: tensors.pop("model.layers.2.mlp.up_proj.weight"))  # type: ignore[arg-type,return-value]
+    assert "lacks tensor 'model.layers.2.mlp.up_proj.weight' of shape (704, 256)" in refusal(folder)
+
+
+def test_a_misshapen_tensor(folder: Path) -> None:
+    def transpose(tensors: dict[str, torch.Tensor]) -> None:
+        name = "model.layers.2.mlp.up_proj.weight"
+        tensors[name] = tensors[name].T.contiguous()
+
+    change_weights(folder, transpose)
+    assert refusal(folder).endswith("has shape (256, 704), allowed is (704, 256)")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_numbers(folder: Path, value: float) -> None:
+    def poison(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["model.norm.weight"][7] = value
+
+    change_weights(folder, poison)
+    assert "tensor 'model.norm.weight'" in refusal(folder)
+    assert "NaN or infinity" in refusal(folder)
+
+
+def test_a_pickle_is_not_opened(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert "safetensors weights are needed" in refusal(folder)
