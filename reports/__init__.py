@@ -1,0 +1,1 @@
+"""Tables and pages: how a run is shown."""
