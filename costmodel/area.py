@@ -49,7 +49,7 @@ COMPONENTS: dict[str, Component] = {
 """``array_edge`` is what the array holds beside its instances: skew registers and buses."""
 
 FIELDS = (*_OPERANDS, "rows", "columns")
-NUMBERS = ("logic_cells", "luts", "carry", "flip_flops", "dsps", "lutram", "area_um2", "leakage_nw", "cells")
+NUMBERS = ("lut_sites", "logic_cells", "luts", "carry", "flip_flops", "dsps", "lutram", "area_um2", "leakage_nw", "cells")
 COLUMNS = ("component", *FIELDS, "target", *NUMBERS, "tool", "version", "command", "date")
 
 
@@ -153,8 +153,15 @@ def read_measured(path: Path = MEASURED_CSV) -> list[Measured]:
         for row in csv.DictReader(file):
             flow = TARGETS[row["target"]]
             numbers = {name: float(row[name]) for name in NUMBERS if row[name]}
-            total = sum(numbers[name] for name in flow.total)
-            area = Area(row["target"], flow.unit, total, MappingProxyType(numbers), row["tool"], row["version"], row["command"])
+            area = Area(
+                row["target"],
+                flow.unit,
+                numbers[flow.total],
+                MappingProxyType(numbers),
+                row["tool"],
+                row["version"],
+                row["command"],
+            )
             fields = {field: row[field] for field in COMPONENTS[row["component"]].fields}
             rows.append(Measured(row["component"], MappingProxyType(fields), area, row["date"]))
     return rows

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,12 +19,16 @@ from types import MappingProxyType
 from typing import Any
 
 from costmodel.liberty import sky130_cells, sky130_liberty
+from costmodel.packing import LUT, MEMORY_SITES, lut_sites, memory_sites
 from sim.errors import choose
 
 OLDEST_YOSYS = (0, 60)
 """``stat -json`` of older releases lacks ``estimated_num_lc``; pyproject.toml asks for the same release of the wheel."""
 
-VERILOG, LIBERTY, STATISTICS, LOG = "design.v", "cells.lib", "statistics.json", "yosys.log"
+VERILOG, LIBERTY, STATISTICS, NETLIST, LOG = "design.v", "cells.lib", "statistics.json", "netlist.json", "yosys.log"
+
+Netlist = Mapping[str, Mapping[str, Any]]
+"""Cells by name, each as Yosys's ``write_json`` describes it."""
 
 
 class SynthesisError(Exception):
@@ -43,8 +48,7 @@ class Yosys:
 class Area:
     """Size of one module: ``numbers`` by name, and how they were found.
 
-    ``total`` [``unit``] is the one number to add up and compare. On ``xcup`` that is ``logic_cells`` (as ``stat -tech
-    xilinx`` estimates them) plus ``lutram``, LUTs used as memory or shift register, which that estimate leaves out.
+    ``total`` [``unit``] is the one number to add up and compare.
     """
 
     target: str
@@ -60,36 +64,37 @@ class Area:
 class Flow:
     """Steps of Yosys for one target, and how to read its statistics.
 
-    ``script`` holds ``{top}``. ``numbers`` takes the statistics of the top module without its black boxes; ``total``
-    names the numbers that are added up to an area in ``unit``. Cells whose names do not match ``mapped`` are not of
-    the target: a synthesis that leaves any has failed.
+    ``script`` holds ``{top}``. ``numbers`` takes the top module's statistics and netlist, both without black boxes;
+    ``total`` names the one that is the area in ``unit``. Cells whose names do not match ``mapped`` are not counted by
+    ``numbers``: a synthesis that leaves any has failed.
     """
 
     unit: str
     script: str
     mapped: str
-    numbers: Callable[[Mapping[str, Any]], dict[str, float]]
-    total: tuple[str, ...]
+    numbers: Callable[[Mapping[str, Any], Netlist], dict[str, float]]
+    total: str
 
 
 def _count(cells: Mapping[str, int], pattern: str) -> int:
     return sum(number for name, number in cells.items() if re.fullmatch(pattern, name))
 
 
-def _fpga_numbers(statistics: Mapping[str, Any]) -> dict[str, float]:
-    cells = statistics["num_cells_by_type"]
+def _fpga_numbers(statistics: Mapping[str, Any], netlist: Netlist) -> dict[str, float]:
+    cells = Counter(cell["type"] for cell in netlist.values())
     return {
+        "lut_sites": lut_sites(netlist),
         "logic_cells": statistics["estimated_num_lc"],
-        "luts": _count(cells, "LUT[1-6]|INV"),
+        "luts": _count(cells, LUT.pattern),
         "carry": _count(cells, "CARRY4") + 2 * _count(cells, "CARRY8"),
         "flip_flops": _count(cells, "FD[RSCP]E(_1)?"),
         "dsps": _count(cells, "DSP48E2"),
-        "lutram": _count(cells, "SRL16E|SRLC32E|RAM.*"),
+        "lutram": memory_sites(cells),
     }
 
 
-def _standard_cell_numbers(statistics: Mapping[str, Any]) -> dict[str, float]:
-    counts = statistics["num_cells_by_type"]
+def _standard_cell_numbers(_: Mapping[str, Any], netlist: Netlist) -> dict[str, float]:
+    counts = Counter(cell["type"] for cell in netlist.values())
     cells = {cell.name: cell for cell in sky130_cells()}
     return {
         "area_um2": round(sum(cells[name].area * number for name, number in counts.items()), 4),
@@ -100,20 +105,20 @@ def _standard_cell_numbers(statistics: Mapping[str, Any]) -> dict[str, float]:
 
 TARGETS: dict[str, Flow] = {
     "xcup": Flow(
-        unit="logic_cells",
+        unit="lut_sites",
         script="synth_xilinx -family xcup -noiopad -nodsp -flatten -top {top}; "
-        f"tee -q -o {STATISTICS} stat -tech xilinx -json",
-        mapped="[A-Z][A-Z0-9_]*",
+        f"tee -q -o {STATISTICS} stat -tech xilinx -json; write_json {NETLIST}",
+        mapped="|".join((LUT.pattern, "CARRY[48]|MUXF[789]|FD[RSCP]E(_1)?|DSP48E2|BUFG", *MEMORY_SITES)),
         numbers=_fpga_numbers,
-        total=("logic_cells", "lutram"),
+        total="lut_sites",
     ),
     "sky130hd": Flow(
         unit="um2",
         script=f"synth -flatten -top {{top}}; dfflibmap -liberty {LIBERTY}; abc -liberty {LIBERTY}; opt_clean -purge; "
-        f"tee -q -o {STATISTICS} stat -liberty {LIBERTY} -json",
+        f"tee -q -o {STATISTICS} stat -liberty {LIBERTY} -json; write_json {NETLIST}",
         mapped="sky130_fd_sc_hd__.*",
         numbers=_standard_cell_numbers,
-        total=("area_um2",),
+        total="area_um2",
     ),
 }
 """Flows by target. Both leave hierarchy only at black boxes."""
@@ -163,21 +168,20 @@ def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str]
         run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
         log = folder / LOG
         statistics = folder / STATISTICS
-        if run.returncode or not statistics.exists():
+        if run.returncode:
             keep = True
             with log.open("a") as file:
                 file.write(run.stderr)
             raise SynthesisError(f"Yosys could not synthesise {top} for {target}; its log is {log}")
-        module = json.loads(statistics.read_text())["modules"][f"\\{top}"]
-        cells = {name: n for name, n in module["num_cells_by_type"].items() if name not in black_boxes}
-        unmapped = [name for name in cells if not re.fullmatch(flow.mapped, name)]
+        cells = json.loads((folder / NETLIST).read_text())["modules"][top]["cells"]
+        netlist = {name: cell for name, cell in cells.items() if cell["type"] not in black_boxes}
+        unmapped = sorted({cell["type"] for cell in netlist.values() if not re.fullmatch(flow.mapped, cell["type"])})
         if unmapped:
             keep = True
-            raise SynthesisError(f"{target} has no cell for {', '.join(unmapped)} of {top}; Yosys's log is {log}")
-        numbers = flow.numbers({**module, "num_cells_by_type": cells})
+            raise SynthesisError(f"cells {', '.join(unmapped)} of {top} have no area on {target}; Yosys's log is {log}")
+        numbers = flow.numbers(json.loads(statistics.read_text())["modules"][f"\\{top}"], netlist)
     finally:
         if not keep:
             shutil.rmtree(folder)
-    total = sum(numbers[name] for name in flow.total)
     recorded = f'{yosys.name} -q -l {LOG} -p "{script}"'
-    return Area(target, flow.unit, total, MappingProxyType(numbers), yosys.name, yosys.version, recorded)
+    return Area(target, flow.unit, numbers[flow.total], MappingProxyType(numbers), yosys.name, yosys.version, recorded)
