@@ -1,0 +1,136 @@
+"""The output-stationary array: skewed operands, PEs, row sums, and one epilogue for each column."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth import ClockSignal, Instance, Module, Mux, ResetSignal, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.epilogue import Epilogue
+from hdl.pe import PES
+from hdl.row_sum import RowSum
+from sim import epilogue
+from sim.design import DesignPoint
+
+Wires = dict[str, Signal]
+
+
+class Array(wiring.Component):
+    """R x C processing elements; activations move right, weights down, one PE a cycle.
+
+        result[r, c] = fp32(token_scale[r] * sum over groups of scale[c] * (sum of w*a - zero_point[c] * sum of a))
+
+    Ports, with t the cycle of the operand that is a group's last (r < R, c < C):
+
+    =============================== ============================= =======================================
+    activation_r, weight_c          in codes                      operand k of all rows and columns
+    valid, last                     in 1                          an operand is there; it is its group's last
+    first_group, last_group         in 1                          sampled with ``last``
+    scale, zero_point               in 16, zero_point_bits        of column c in cycle t + 1 + c
+    token_scale                     in 16                         of row r in cycle t + 2 + r
+    result_c, result_valid_c        out 32, 1                     of row r in cycle t + r + c + 2 + 6
+    =============================== ============================= =======================================
+
+    Row r and column c are delayed r and c cycles inside. Latency: PE plus epilogue, see
+    ``sim.array.result_cycles``. Throughput: R * C MACs a cycle. The last operands of consecutive groups are at least
+    max(R, C) cycles apart; cycles without ``valid`` are bubbles and may stand anywhere.
+
+    A column's group sums reach its epilogue on a bus, in consecutive cycles because of the skew: one row drives, the
+    others are gated to zero. PEs, row sums and epilogues are instances of separately exported modules, so the
+    Verilog of an array stays small.
+    """
+
+    def __init__(self, design: DesignPoint) -> None:
+        self.design = design
+        self.module_name = f"array_{design.rows}x{design.columns}"
+        self._pe = PES[design.pe](design)
+        self._row_sum = RowSum(design)
+        self._epilogue = Epilogue(design)
+        super().__init__(
+            {
+                **{f"activation_{r}": In(unsigned(design.activation.bits)) for r in range(design.rows)},
+                **{f"weight_{c}": In(unsigned(design.weight.bits)) for c in range(design.columns)},
+                **{flag: In(1) for flag in ("valid", "last", "first_group", "last_group")},
+                "scale": In(epilogue.SCALE_BITS),
+                "zero_point": In(design.zero_point_bits),
+                "token_scale": In(epilogue.SCALE_BITS),
+                **{f"result_{c}": Out(epilogue.OUTPUT_BITS) for c in range(design.columns)},
+                **{f"result_valid_{c}": Out(1) for c in range(design.columns)},
+            }
+        )
+
+    @property
+    def parts(self) -> tuple[wiring.Component, ...]:
+        """One of each component that the array instantiates."""
+        return self._pe, self._row_sum, self._epilogue
+
+    def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
+        m = Module()
+        rows, columns = self.design.rows, self.design.columns
+        down = [self._delayed(m, f"weight_{c}_skew", getattr(self, f"weight_{c}"), c) for c in range(columns)]
+        column_drivers: list[list[Wires]] = [[] for _ in range(columns)]
+        row_drivers: list[Wires] = []
+        flags: Wires = {"valid": self.valid, "last": self.last}
+        for r in range(rows):
+            activation = self._delayed(m, f"activation_{r}_skew", getattr(self, f"activation_{r}"), r)
+            right: Wires = {"activation": activation, **flags}
+            row_drivers.append(self._instance(m, self._row_sum, f"row_sum_{r}", right))
+            for c in range(columns):
+                pe = self._instance(m, self._pe, f"pe_{r}_{c}", {**right, "weight": down[c]})
+                column_drivers[c].append(pe)
+                right = {name: pe[f"{name}_out"] for name in right}
+                down[c] = pe["weight_out"]
+            flags = {name: self._delayed(m, f"{name}_{r}_skew", flag, 1) for name, flag in flags.items()}
+
+        row_sum, _ = self._bus(m, "row_sum", row_drivers)
+        ends = Signal()
+        m.d.comb += ends.eq(self.valid & self.last)
+        right = {
+            "row_sum": row_sum,
+            "token_scale": self.token_scale,
+            "load": self._delayed(m, "load", ends, 1),
+            "first_group": self._delayed(m, "first_group_at_load", self.first_group, 1),
+            "last_group": self._delayed(m, "last_group_at_load", self.last_group, 1),
+        }
+        for c in range(columns):
+            total, total_valid = self._bus(m, f"column_{c}", column_drivers[c])
+            broadcast = {"sum": total, "sum_valid": total_valid, "scale": self.scale, "zero_point": self.zero_point}
+            column = self._instance(m, self._epilogue, f"epilogue_{c}", {**right, **broadcast})
+            m.d.comb += [
+                getattr(self, f"result_{c}").eq(column["result"]),
+                getattr(self, f"result_valid_{c}").eq(column["result_valid"]),
+            ]
+            right = {name: column[f"{name}_out"] for name in right}
+        return m
+
+    def _delayed(self, m: Module, name: str, value: Signal, cycles: int) -> Signal:
+        """``value`` some cycles later."""
+        for cycle in range(cycles):
+            register = Signal(value.shape(), name=f"{name}_{cycle}")
+            m.d.sync += register.eq(value)
+            value = register
+        return value
+
+    def _instance(self, m: Module, component: wiring.Component, name: str, inputs: Wires) -> Wires:
+        """Place a separately exported module; returns its outputs."""
+        members = component.signature.members
+        outputs = {port: Signal(member.shape, name=f"{name}_{port}") for port, member in members.items() if member.flow == Out}
+        m.submodules[name] = Instance(
+            component.module_name,
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            **{f"i_{port}": signal for port, signal in inputs.items()},
+            **{f"o_{port}": signal for port, signal in outputs.items()},
+        )
+        return outputs
+
+    def _bus(self, m: Module, name: str, drivers: list[Wires]) -> tuple[Signal, Signal]:
+        """The sum of the one driver whose ``sum_valid`` is high, and whether there is one."""
+        bus = Signal(drivers[0]["sum"].shape(), name=f"{name}_sum")
+        valid = Signal(name=f"{name}_sum_valid")
+        m.d.comb += [
+            bus.eq(reduce(or_, (Mux(driver["sum_valid"], driver["sum"], 0) for driver in drivers))),
+            valid.eq(reduce(or_, (driver["sum_valid"] for driver in drivers))),
+        ]
+        return bus, valid
