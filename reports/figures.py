@@ -6,7 +6,7 @@ the page's style sheet; those of the data are readable on light and on dark grou
 
 from collections.abc import Mapping
 from html import escape
-from math import log10
+from math import log10, sqrt
 from typing import Any
 
 import pandas as pd
@@ -64,9 +64,17 @@ def roofline(layers: pd.DataFrame, design: DesignPoint) -> go.Figure:
     ridge = peak / bandwidth
     left, right = min(points["x"].min(), ridge) / 3, max(points["x"].max(), ridge) * 2
     figure = _figure(ROOFLINE_HEIGHT)
-    roof = [left * bandwidth, peak, peak]
-    line = {"color": GREY, "width": 2}
-    figure.add_scatter(x=[left, ridge, right], y=roof, mode="lines", line=line, hoverinfo="skip", showlegend=False)
+    middle = sqrt(left * ridge)
+    figure.add_scatter(
+        x=[left, middle, ridge, right],
+        y=[left * bandwidth, middle * bandwidth, peak, peak],
+        mode="lines+text",
+        line={"color": GREY, "width": 2},
+        text=["", f"{bandwidth:,g} B/cycle", "", f"{peak:,} MAC/cycle"],
+        textposition=["bottom right", "bottom right", "bottom right", "bottom left"],
+        hoverinfo="skip",
+        showlegend=False,
+    )
     for under, chosen, color in (
         ("array", points["x"] >= ridge, COLORS["ideal"]),
         ("memory", points["x"] < ridge, COLORS["memory stall"]),
@@ -83,7 +91,7 @@ def roofline(layers: pd.DataFrame, design: DesignPoint) -> go.Figure:
     _label_points(figure, points.nlargest(LABELLED_POINTS, "cycles").sort_values("x"))
     lowest = min(points["y"].min(), left * bandwidth) / 2
     figure.update_xaxes(type="log", title_text="MAC per byte of DRAM traffic", range=[log10(left), log10(right)], dtick=1)
-    headroom = log10(peak / lowest) * LABEL_HEIGHT * min(len(points), LABELLED_POINTS) / (ROOFLINE_HEIGHT - 150)
+    headroom = log10(peak / lowest) * LABEL_HEIGHT * (3 + min(len(points), LABELLED_POINTS)) / (ROOFLINE_HEIGHT - 150)
     return figure.update_yaxes(type="log", title_text="MAC per cycle", range=[log10(lowest), log10(peak) + headroom], dtick=1)
 
 

@@ -47,10 +47,10 @@ def render(summary: Mapping[str, Any], layers: pd.DataFrame) -> str:
 
 def sentence(summary: Mapping[str, Any]) -> str:
     """The run's result in one sentence."""
-    before, after = bits_per_byte(summary)
+    change = "\N{NO-BREAK SPACE}\N{RIGHTWARDS ARROW}\N{NO-BREAK SPACE}".join(bits_per_byte(summary))
     return (
         f"{summary['design']} runs {summary['model']}, {work(summary)}, in {engineering(summary['time_s'], 's')} "
-        f"at {significant(summary['tokens_per_s'])} tokens/s; bits per byte {before} \N{RIGHTWARDS ARROW} {after}."
+        f"at {significant(summary['tokens_per_s'])} tokens/s; bits per byte {change}."
     )
 
 
@@ -79,9 +79,9 @@ def _tiles(summary: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, s
     before, after = bits_per_byte(summary)
     loss = percent(accuracy_loss(accuracy), 2, "+")
     weight = significant(summary["bits_per_weight"])
-    size, where = (square(area["total"]), f"{area['target']}, SRAM included") if area else (MISSING, unmeasured(summary))
+    size, where = (square(area["total"]), f"{area['target']}, SRAM included") if area else (MISSING, "not measured, see below")
     return [
-        ("Throughput", f"{significant(summary['tokens_per_s'])} tokens/s", f"{summary['tokens']:,} tokens in this run"),
+        ("Throughput", f"{significant(summary['tokens_per_s'])} tokens/s", f"tokens in this run: {summary['tokens']:,}"),
         ("Time", engineering(summary["time_s"], "s"), f"{engineering(summary['cycles'], 'cycles')} at {design.clock_mhz} MHz"),
         (
             "Utilization",

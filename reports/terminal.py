@@ -17,7 +17,7 @@ from reports.units import column_unit, engineering, percent, significant, square
 
 WIDE = 110
 """[column] From here on there is room for wider gaps."""
-SHORTEST_NAME = 8
+SHORTEST_NAME = 12
 LEFT = ("layer", "bound")
 DISPENSABLE = ("bound", "stall", "SQNR", "util")
 """Columns that a narrow terminal goes without, in this order."""

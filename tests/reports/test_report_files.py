@@ -1,0 +1,51 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from reports import files
+
+
+def test_a_run_is_written_and_reads_back(run, tmp_path):
+    summary, layers = run
+    report = files.write_run(summary, layers, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["layers.csv", "report.html", "summary.json"]
+    assert report == tmp_path / "report.html"
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    with (tmp_path / "layers.csv").open(newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == list(layers)
+    kinds = [type(value) for value in layers.iloc[0].tolist()]
+    assert [[kind(cell) for kind, cell in zip(kinds, row, strict=True)] for row in rows] == layers.to_numpy().tolist()
+
+
+def test_numbers_that_json_lacks_become_null_and_numpy_ones_plain(run, tmp_path):
+    summary, layers = run
+    odd = {
+        "power_W": np.float64(0.1),
+        "tokens": np.int64(20),
+        "accuracy": summary["accuracy"] | {"float_bits_per_byte": np.nan},
+    }
+    files.write_run(summary | odd, layers, tmp_path)
+    read = json.loads((tmp_path / "summary.json").read_text())
+    assert (read["power_W"], read["tokens"], read["accuracy"]["float_bits_per_byte"]) == (0.1, 20, None)
+
+
+def test_the_summary_is_written_last(run, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(files, "write_whole", lambda path, _: written.append(path.name))
+    files.write_run(*run, tmp_path)
+    assert written == ["layers.csv", "report.html", "summary.json"]
+
+
+def test_a_failed_report_leaves_no_summary_of_an_earlier_run(run, tmp_path, monkeypatch):
+    (tmp_path / "summary.json").write_text("{}")
+
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(files, "render", fail)
+    with pytest.raises(RuntimeError):
+        files.write_run(*run, tmp_path)
+    assert not (tmp_path / "summary.json").exists()
