@@ -8,12 +8,13 @@ import csv
 import datetime
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from costmodel.synthesis import TARGETS, Area, synthesise
+from hdl.export import verilog_modules
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
 
@@ -193,17 +194,16 @@ def measure_component(design: DesignPoint, component: str, target: str, verilog:
     return Measured(component, fields, area, datetime.datetime.now(tz=datetime.UTC).date().isoformat())
 
 
-def measure(design: DesignPoint, target: str, known: Sequence[Measured] = ()) -> list[Measured]:
-    """Synthesise every component of a design that is not among ``known``; a row for each of them."""
+def measure(design: DesignPoint, target: str, known: Sequence[Measured] = ()) -> Iterator[Measured]:
+    """A row for every component of a design that is not among ``known``, each as soon as it is synthesised.
+
+    Raises as :func:`measure_component` does.
+    """
     choose("synthesis target", target, TARGETS)
     keys = {row.key for row in known}
     missing = [component for component in COMPONENTS if _key(design, component, target) not in keys]
-    if not missing:
-        return []
-    from hdl.export import verilog_modules
-
-    verilog = verilog_modules(design)
-    return [measure_component(design, component, target, verilog) for component in missing]
+    verilog = verilog_modules(design) if missing else {}
+    return (measure_component(design, component, target, verilog) for component in missing)
 
 
 def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] | None = None) -> DesignArea:

@@ -1,0 +1,119 @@
+import dataclasses
+import math
+
+import pytest
+
+from costmodel.area import (
+    COMPONENTS,
+    FIELDS,
+    SRAM,
+    Measured,
+    component_areas,
+    measure,
+    measure_component,
+    read_measured,
+    write_measured,
+)
+from costmodel.synthesis import TARGETS, Area, find_yosys
+from hdl.export import verilog_modules
+from sim.design import PRESETS, DesignPoint, load_design
+from sim.errors import InputError
+
+DESIGN = DesignPoint(name="small", rows=2, columns=3, weight_buffer_kib=4, activation_buffer_kib=5, output_buffer_kib=9)
+SIZES = {"shift_add_pe": 100.5, "row_sum": 20.0, "epilogue": 1000.0, "array_edge": 7.0}
+
+
+def made_up(component, target, size):
+    fields = {field: str(getattr(DESIGN, field)) for field in COMPONENTS[component].fields}
+    numbers = {TARGETS[target].total: size, "flip_flops": 2.0}
+    return Measured(component, fields, Area(target, TARGETS[target].unit, size, numbers, "tool", "1", "run, it"), "2026-01-01")
+
+
+def rows(target):
+    return [made_up(component, target, size) for component, size in SIZES.items()]
+
+
+def test_components_times_instances_by_hand():
+    area = component_areas(DESIGN, "sky130hd", rows("sky130hd"))
+    assert {name: share.instances for name, share in area.components.items()} == {
+        "shift_add_pe": 6,
+        "row_sum": 2,
+        "epilogue": 3,
+        "array_edge": 1,
+    }
+    assert area.logic == 603 + 40 + 3000 + 7
+    assert area.numbers["flip_flops"] == 24
+    assert math.isclose(area.sram, (4 + 5 + 9) * 190712.55)  # macros of 1 KiB: 479.78 um x 397.5 um
+    assert area.total == area.logic + area.sram
+    assert area.unit == area.sram_unit == "um2"
+
+
+def test_block_rams_are_counted_apart():
+    area = component_areas(DESIGN, "xcup", rows("xcup"))
+    assert (area.sram, area.sram_unit) == (1 + 2 + 2, "bram36")  # 4.5 KiB each
+    assert area.total == area.logic == 3650
+
+
+@pytest.mark.parametrize("missing", SIZES)
+def test_a_component_that_was_not_measured(missing):
+    present = [row for row in rows("xcup") if row.component != missing]
+    with pytest.raises(InputError, match=rf"area of {missing} on xcup .*; run `shiftwise synth --design small`$"):
+        component_areas(DESIGN, "xcup", present)
+
+
+def test_the_other_target_does_not_stand_in():
+    with pytest.raises(InputError, match="area of shift_add_pe on xcup was not measured for weight_format uint4"):
+        component_areas(DESIGN, "xcup", rows("sky130hd"))
+
+
+def test_unknown_target():
+    with pytest.raises(InputError, match="unknown synthesis target 'asap7'"):
+        component_areas(DESIGN, "asap7")
+    with pytest.raises(InputError, match="unknown synthesis target 'asap7'"):
+        measure(DESIGN, "asap7")
+
+
+def test_rows_are_read_as_they_were_written(tmp_path):
+    path = tmp_path / "measured.csv"
+    write_measured(read_measured(), path)
+    assert read_measured(path) == read_measured()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_was_measured(preset, target):
+    design = load_design(preset)
+    area = component_areas(design, target)
+    assert area.components["shift_add_pe"].instances == design.rows * design.columns
+    assert area.total > 0
+    assert list(measure(design, target, read_measured())) == []
+
+
+def test_no_component_was_measured_twice():
+    keys = [row.key for row in read_measured()]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("component", "target"),
+    [("shift_add_pe", "xcup"), ("shift_add_pe", "sky130hd"), ("row_sum", "sky130hd"), ("epilogue", "sky130hd")],
+)
+def test_synthesis_finds_the_recorded_row_again(component, target):
+    design = load_design("mixpe-w4a8")
+    recorded = component_areas(design, target).components[component].measured
+    yosys = find_yosys()
+    if (yosys.name, yosys.version) != (recorded.area.tool, recorded.area.version):
+        pytest.skip(f"{yosys.name} {yosys.version} runs here; the row is of {recorded.area.tool} {recorded.area.version}")
+    found = measure_component(design, component, target, verilog_modules(design))
+    assert dataclasses.replace(found, date=recorded.date) == recorded
+
+
+def test_measured_fields_are_fields_of_a_design():
+    names = {field.name for field in dataclasses.fields(DesignPoint)}
+    assert set(FIELDS) <= names
+    assert all(set(component.fields) <= set(FIELDS) for component in COMPONENTS.values())
+
+
+def test_every_target_counts_scratchpads():
+    assert set(SRAM) == set(TARGETS)
+    assert all(sram.source for sram in SRAM.values())

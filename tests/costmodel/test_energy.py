@@ -1,0 +1,90 @@
+import math
+
+import pytest
+
+from costmodel.energy import energy_per_action
+from costmodel.technology import TECHNOLOGIES, Operations
+from sim.design import PRESETS, DesignPoint, load_design
+from sim.errors import InputError
+from sim.trace import ACTIONS
+
+HOROWITZ = TECHNOLOGIES["45nm"]
+JOUPPI = TECHNOLOGIES["7nm"]
+
+
+def close(value, expected):
+    return math.isclose(value, expected, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("table", "add_8", "add_32", "multiply_8"), [(HOROWITZ, 0.03, 0.1, 0.2), (JOUPPI, 0.007, 0.03, 0.07)], ids=["45nm", "7nm"]
+)
+def test_published_operations_are_met(table, add_8, add_32, multiply_8):
+    assert table.add(8) == add_8
+    assert close(table.add(32), add_32)
+    assert table.multiply(8, 8) == multiply_8
+
+
+@pytest.mark.parametrize(
+    ("table", "kib", "access"),
+    [(HOROWITZ, 8, 10), (HOROWITZ, 32, 20), (HOROWITZ, 1024, 100), (JOUPPI, 8, 7.5), (JOUPPI, 32, 8.5), (JOUPPI, 1024, 14)],
+)
+def test_published_memories_are_met(table, kib, access):
+    assert close(table.sram_bit(kib) * 64, access)
+
+
+def test_between_published_points():
+    assert close(HOROWITZ.add(20), 0.065)  # half way
+    assert close(HOROWITZ.multiply(4, 8), 0.1)
+    assert close(HOROWITZ.multiply(32, 32), 3.2)  # published: 3.1
+    assert close(HOROWITZ.sram_bit(16) * 64, math.sqrt(10 * 20))  # half way on both logarithmic axes
+    assert close(HOROWITZ.sram_bit(4) * 64, 10 / math.sqrt(2))  # energy goes with the root of the size up to 32 KiB
+    assert HOROWITZ.sram_bit(128) < HOROWITZ.sram_bit(256) < HOROWITZ.sram_bit(2048)
+
+
+@pytest.mark.parametrize("kib", [3, 2049])
+def test_memories_far_from_published_sizes_are_refused(kib):
+    with pytest.raises(InputError, match=f"known from 4 to 2048 KiB, not for {kib} KiB"):
+        HOROWITZ.sram_bit(kib)
+
+
+def test_w4a8_in_45nm_by_hand():
+    energy = energy_per_action(DesignPoint(name="hand", weight_buffer_kib=32, output_buffer_kib=1024), "45nm")
+    # 4 rows of 8 bit in pairs: two sums of 10 bit, one of 12; then the group's sum of 64 x 12-bit products in 18 bit.
+    # Sums: 0.03 + (bits - 8) * 0.07 / 24.
+    assert close(energy["mac"], 4 * 0.03 + (2 + 2 + 4 + 10) * 0.07 / 24)
+    # 64 x int8 in 14 bit
+    assert close(energy["row_sum"], 0.03 + 6 * 0.07 / 24)
+    # zero point 4 x 14 bit, correction to 64 * 15 * 128 = 122880 < 2^17 in 18 bit, scale 18 x 11 bit, fp32 sum
+    assert close(energy["group_epilogue"], 0.2 * 4 * 14 / 64 + 0.03 + 10 * 0.07 / 24 + 0.2 * 18 * 11 / 64 + 0.9)
+    assert close(energy["token_scale"], 0.2 * 24 * 11 / 64)
+    assert close(energy["weight_buffer_read"], 20 / 64)
+    assert close(energy["weight_buffer_write"], 20 / 64)
+    assert close(energy["output_buffer_read"], 100 / 64)
+    assert energy["dram_read"] == energy["dram_write"] == 3.9
+
+
+@pytest.mark.parametrize("technology", TECHNOLOGIES)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_action_has_an_energy(preset, technology):
+    energy = energy_per_action(load_design(preset), technology)
+    assert list(energy) == list(ACTIONS)
+    assert all(value > 0 for value in energy.values())
+
+
+def test_unit_technology_costs_one():
+    assert set(energy_per_action(DesignPoint(name="unit"), "unit").values()) == {1.0}
+
+
+@pytest.mark.parametrize("table", [t for t in TECHNOLOGIES.values() if isinstance(t, Operations)])
+def test_narrow_additions_cost_something(table):
+    assert table.add(1) > 0
+
+
+def test_unknown_technology():
+    with pytest.raises(InputError, match="unknown technology '28nm'; known are unit, 45nm, 7nm"):
+        energy_per_action(DesignPoint(name="x"), "28nm")
+
+
+def test_every_source_is_named():
+    assert all(technology.source for technology in TECHNOLOGIES.values())
