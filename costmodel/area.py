@@ -14,7 +14,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from costmodel.synthesis import TARGETS, Area, synthesise
-from hdl.export import verilog_modules
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
 
@@ -66,6 +65,14 @@ class Measured:
     @property
     def key(self) -> tuple[str, ...]:
         return (self.component, self.area.target, *self.fields.values())
+
+    @property
+    def flat(self) -> dict[str, str | float]:
+        """The row by column of the file; fields that do not determine the component are empty."""
+        area = self.area
+        fields = {field: self.fields.get(field, "") for field in FIELDS}
+        run = {"tool": area.tool, "version": area.version, "command": area.command, "date": self.date}
+        return {"component": self.component, **fields, "target": area.target, **area.numbers, **run}
 
 
 @dataclass(frozen=True)
@@ -174,10 +181,8 @@ def write_measured(rows: Iterable[Measured], path: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            area = row.area
-            run = {"target": area.target, "tool": area.tool, "version": area.version, "command": area.command}
-            numbers = {name: f"{value:.10g}" for name, value in area.numbers.items()}
-            writer.writerow({"component": row.component, **row.fields, **run, **numbers, "date": row.date})
+            numbers = {name: f"{value:.10g}" for name, value in row.area.numbers.items()}
+            writer.writerow({**row.flat, **numbers})
 
 
 def measure_component(design: DesignPoint, component: str, target: str, verilog: Mapping[str, str]) -> Measured:
@@ -202,6 +207,8 @@ def measure(design: DesignPoint, target: str, known: Sequence[Measured] = ()) ->
     choose("synthesis target", target, TARGETS)
     keys = {row.key for row in known}
     missing = [component for component in COMPONENTS if _key(design, component, target) not in keys]
+    from hdl.export import verilog_modules  # here, so that looking an area up does not wait for Amaranth
+
     verilog = verilog_modules(design) if missing else {}
     return (measure_component(design, component, target, verilog) for component in missing)
 

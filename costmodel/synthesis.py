@@ -160,28 +160,31 @@ def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str]
     boxes = f"blackbox {' '.join(sorted(black_boxes))}; " if black_boxes else ""
     script = f"read_verilog {VERILOG}; {boxes}{flow.script.format(top=top)}"
     folder = Path(tempfile.mkdtemp(prefix="shiftwise-synthesis-"))
-    keep = False
     try:
-        (folder / VERILOG).write_text(verilog)
-        (folder / LIBERTY).write_text(sky130_liberty())
-        command = [*yosys.arguments, "-q", "-l", LOG, "-p", script]
-        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
-        log = folder / LOG
-        statistics = folder / STATISTICS
-        if run.returncode:
-            keep = True
-            with log.open("a") as file:
-                file.write(run.stderr)
-            raise SynthesisError(f"Yosys could not synthesise {top} for {target}; its log is {log}")
+        _run(yosys, script, verilog, folder, f"{top} for {target}")
         cells = json.loads((folder / NETLIST).read_text())["modules"][top]["cells"]
         netlist = {name: cell for name, cell in cells.items() if cell["type"] not in black_boxes}
         unmapped = sorted({cell["type"] for cell in netlist.values() if not re.fullmatch(flow.mapped, cell["type"])})
         if unmapped:
-            keep = True
-            raise SynthesisError(f"cells {', '.join(unmapped)} of {top} have no area on {target}; Yosys's log is {log}")
-        numbers = flow.numbers(json.loads(statistics.read_text())["modules"][f"\\{top}"], netlist)
+            raise SynthesisError(
+                f"cells {', '.join(unmapped)} of {top} have no area on {target}; Yosys's log is {folder / LOG}"
+            )
+        statistics = json.loads((folder / STATISTICS).read_text())["modules"][f"\\{top}"]
     finally:
-        if not keep:
+        if not isinstance(sys.exception(), SynthesisError):
             shutil.rmtree(folder)
+    numbers = flow.numbers(statistics, netlist)
     recorded = f'{yosys.name} -q -l {LOG} -p "{script}"'
     return Area(target, flow.unit, numbers[flow.total], MappingProxyType(numbers), yosys.name, yosys.version, recorded)
+
+
+def _run(yosys: Yosys, script: str, verilog: str, folder: Path, task: str) -> None:
+    (folder / VERILOG).write_text(verilog)
+    (folder / LIBERTY).write_text(sky130_liberty())
+    command = [*yosys.arguments, "-q", "-l", LOG, "-p", script]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    if run.returncode:
+        log = folder / LOG
+        with log.open("a") as file:
+            file.write(run.stderr)
+        raise SynthesisError(f"Yosys could not synthesise {task}; its log is {log}")
