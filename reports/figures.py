@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.layers import grouped, products_text, shape_text, short_names
-from reports.splits import area_parts, cycle_parts, sweep_parts
+from reports.splits import AREA_UNITS, area_parts, cycle_parts, sweep_parts
 from sim.design import DesignPoint
 
 COLORS = {
@@ -64,17 +64,18 @@ def roofline(layers: pd.DataFrame, design: DesignPoint) -> go.Figure:
     ridge = peak / bandwidth
     left, right = min(points["x"].min(), ridge) / 3, max(points["x"].max(), ridge) * 2
     figure = _figure(ROOFLINE_HEIGHT)
-    middle = sqrt(left * ridge)
     figure.add_scatter(
-        x=[left, middle, ridge, right],
-        y=[left * bandwidth, middle * bandwidth, peak, peak],
-        mode="lines+text",
+        x=[left, ridge, right],
+        y=[left * bandwidth, peak, peak],
+        mode="lines",
         line={"color": GREY, "width": 2},
-        text=["", f"{bandwidth:,g} B/cycle", "", f"{peak:,} MAC/cycle"],
-        textposition=["bottom right", "bottom right", "bottom right", "bottom left"],
         hoverinfo="skip",
         showlegend=False,
     )
+    below = {"showarrow": False, "yanchor": "top", "yshift": -3}
+    middle = sqrt(left * ridge)
+    figure.add_annotation(x=log10(right), y=log10(peak), text=f"{peak:,} MAC/cycle", xanchor="right", **below)
+    figure.add_annotation(x=log10(middle), y=log10(middle * bandwidth), text=f"{bandwidth:,g} B/cycle", xanchor="left", **below)
     for under, chosen, color in (
         ("array", points["x"] >= ridge, COLORS["ideal"]),
         ("memory", points["x"] < ridge, COLORS["memory stall"]),
@@ -134,10 +135,10 @@ def area_breakdown(area: Mapping[str, Any]) -> go.Figure:
     """Parts of a synthesised area in mm² (given in um2) or LUTs, the largest on top."""
     parts = area_parts(area)
     silicon = area["unit"] == "um2"
-    unit = "mm²" if silicon else str(area["unit"])
+    unit = "mm²" if silicon else AREA_UNITS[area["unit"]]
     sizes = [size / 1e6 if silicon else size for size in parts.values()]
     names = [escape(part) for part in parts]
-    figure = _stacked_rows(names, names, {"area": sizes}, f"area [{escape(unit)}]", f"%{{x:,.3~g}} {escape(unit)}")
+    figure = _stacked_rows(names, names, {"area": sizes}, f"area [{unit}]", f"%{{x:,.3~g}} {unit}")
     return figure.update_layout(showlegend=False, margin_t=8, height=figure.layout.height - 32)
 
 

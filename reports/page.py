@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from reports import figures
 from reports.layers import grouped, products_text, shape_text
-from reports.splits import Parts, accuracy_loss, cycle_parts, energy_parts, label
+from reports.splits import AREA_UNITS, Parts, accuracy_loss, cycle_parts, energy_parts, label
 from reports.units import MISSING, column_unit, engineering, percent, significant, square
 from sim.design import DesignPoint
 
@@ -132,7 +132,7 @@ def _fpga(summary: Mapping[str, Any]) -> str:
     fpga = summary["fpga"]
     if not fpga:
         return unmeasured(summary)
-    return f"{significant(fpga['total'])} {fpga['unit']}s and {significant(fpga['bram36'])} block RAMs of 36 Kbit"
+    return f"{significant(fpga['total'])} {AREA_UNITS[fpga['unit']]} and {significant(fpga['bram36'])} block RAMs of 36 Kbit"
 
 
 def _layer_table(rows: pd.DataFrame) -> dict[str, Any]:

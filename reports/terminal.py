@@ -12,7 +12,7 @@ from rich.text import Text
 
 from reports.layers import TIMES, grouped, products_text, shape_text, short_names
 from reports.page import bits_per_byte, unmeasured, work
-from reports.splits import Parts, accuracy_loss, area_parts, cycle_parts, energy_parts, sweep_parts
+from reports.splits import AREA_UNITS, Parts, accuracy_loss, area_parts, cycle_parts, energy_parts, sweep_parts
 from reports.units import column_unit, engineering, percent, significant, square
 
 WIDE = 110
@@ -119,9 +119,7 @@ def _fpga(summary: Mapping[str, Any]) -> str:
     fpga = summary["fpga"]
     if not fpga:
         return unmeasured(summary)
-    return (
-        f"{significant(fpga['total'])} {fpga['unit']}s, {significant(fpga['bram36'])} block RAMs: {_shares(area_parts(fpga))}"
-    )
+    return f"{significant(fpga['total'])} {AREA_UNITS[fpga['unit']]}, {significant(fpga['bram36'])} block RAMs: {_shares(area_parts(fpga))}"
 
 
 def _shares(parts: Parts) -> str:
