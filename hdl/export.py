@@ -82,9 +82,7 @@ def _manifest(design: DesignPoint, parts: tuple[Any, ...]) -> dict[str, object]:
     return {
         "name": design.name,
         "top": parts[-1].module_name,
-        "modules": {
-            part.module_name: {"file": f"{part.module_name}.v", "ports": module_ports(part)} for part in parts
-        },
+        "modules": {part.module_name: {"file": f"{part.module_name}.v", "ports": module_ports(part)} for part in parts},
         "latency_cycles": latencies,
         "tools": {
             "amaranth": importlib.metadata.version("amaranth"),

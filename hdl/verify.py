@@ -56,14 +56,14 @@ def verify_pe(design: DesignPoint, build_dir: Path, seed: int = 0) -> PEVerdict:
     """
     bench = Bench([PES[design.pe](design)], build_dir)
     pairs = 1 << (design.weight.bits + design.activation.bits)
+    chains = _chains(design, np.random.default_rng(seed))
     cycles = 0
     for start in range(0, pairs, BATCH):
-        pair = np.arange(start, min(start + BATCH, pairs))
+        stop = min(start + BATCH, pairs)
+        pair = np.arange(start, stop)
         stream = _operands(pair & (len(design.weight.values) - 1), pair >> design.weight.bits)
         stream["last"][:] = 1
-        cycles += _play_pe(design, bench, [stream])
-    chains = _chains(design, np.random.default_rng(seed))
-    cycles += _play_pe(design, bench, chains)
+        cycles += _play_pe(design, bench, [stream, *chains] if stop == pairs else [stream])
     groups = pairs + sum(int((chain["last"] & chain["valid"]).sum()) for chain in chains if not chain[RESET].any())
     return PEVerdict(design.name, pairs, groups, cycles)
 
@@ -184,7 +184,7 @@ def verify_array(
     )
     outputs = Bench(components(design), build_dir).play(stimulus)
 
-    due = result_cycles(design, *shape[:1], k, shape[1])
+    due = result_cycles(design, shape[0], k, shape[1])
     bits = np.ascontiguousarray(expected, dtype=np.float32).view(np.uint32).astype(np.int64)
     names = range(design.columns)
     got = np.stack([outputs[f"result_{c}"] for c in names], axis=1)[due, np.arange(shape[1]) % design.columns]

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -96,7 +96,7 @@ class Bench:
         if not (self.folder / "player").is_file():
             _build(texts, self.folder, folder.resolve() / RUNTIME)
 
-    def play(self, inputs: dict[str, NDArray[np.integer]]) -> dict[str, NDArray[np.int64]]:
+    def play(self, inputs: Mapping[str, NDArray[np.integer]]) -> dict[str, NDArray[np.int64]]:
         """Outputs, bits as unsigned numbers, of every cycle: ``outputs[name][cycle]`` from ``inputs[name][cycle]``.
 
         Inputs that are not given stay at zero. Cycle 0 is the first one after power-up; the outputs of a cycle are

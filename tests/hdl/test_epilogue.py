@@ -1,0 +1,106 @@
+"""The epilogue's Verilog against numpy's float32, operation by operation in the stated order."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdl.epilogue import Epilogue
+from hdl.verilator import Bench
+from sim.design import DesignPoint
+from sim.epilogue import LATENCY
+
+# Group sums of 25 bits: the largest corrected sums that any design can have.
+DESIGN = DesignPoint("test", weight_format="uint8", activation_format="int16", group_size=2, rows=6, columns=3)
+LIMIT = 2 * 255 * 32768
+ROWS = DESIGN.rows
+OUTPUTS = 400
+
+LARGEST, SMALLEST, SUBNORMAL = np.float16(65504), np.float16(2**-24), np.float16(1023 * 2**-24)
+
+
+def random_scales(rng: np.random.Generator, shape: int | tuple[int, ...]) -> NDArray[np.float16]:
+    """Every positive finite fp16 number is as likely as every other one: a thirtieth are subnormal."""
+    return rng.integers(1, 0x7C00, size=shape).astype(np.uint16).view(np.float16)
+
+
+def random_sums(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Integers of all widths: short ones times an 11-bit significand often end in a rounding tie."""
+    sums = rng.integers(-LIMIT, LIMIT + 1, size=shape) >> rng.integers(0, 24, size=shape)
+    return np.where(rng.random(shape) < 0.1, 0, sums)
+
+
+def groups_of_output(rng: np.random.Generator, index: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float16]]:
+    """Corrected sums without the correction ``[g, r]``, zero points ``[g]``, scales ``[g]`` of one column's output."""
+    groups = int(rng.integers(1, 5))
+    sums, zero_points, scales = random_sums(rng, (groups, ROWS)), np.zeros(groups, dtype=np.int64), random_scales(rng, groups)
+    match index % 8:
+        case 0:  # exact cancellation, and cancellation down to the last unit
+            sums = np.concatenate([sums, -sums[::-1] + rng.integers(-1, 2, size=sums.shape) * (rng.random(sums.shape) < 0.5)])
+            sums = np.clip(sums, -LIMIT, LIMIT)
+            scales = np.concatenate([scales, scales[::-1]])
+            zero_points = np.zeros(2 * groups, dtype=np.int64)
+        case 1:  # the largest of everything
+            sums = np.where(rng.random(sums.shape) < 0.5, -LIMIT, LIMIT)
+            scales[:] = LARGEST
+        case 2:  # the smallest of everything
+            sums = rng.integers(-2, 3, size=sums.shape)
+            scales = rng.choice([SMALLEST, SUBNORMAL], size=groups)
+        case 3:  # powers of two: sums whose tail is exactly half a unit in the last place
+            scales = (2.0 ** rng.integers(-20, 16, size=groups)).astype(np.float16)
+        case 4 | 5:  # zero points
+            zero_points = rng.integers(1 << DESIGN.zero_point_bits, size=groups)
+            sums = rng.integers(-1000, 1001, size=sums.shape)
+    return sums, zero_points, scales
+
+
+def test_every_result_in_its_cycle(build_dir: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    outputs = [groups_of_output(rng, index) for index in range(OUTPUTS)]
+    groups = sum(len(scales) for _, _, scales in outputs)
+    gaps = rng.integers(0, 3, size=groups) * (rng.random(groups) < 0.3).astype(np.int64)
+    cycles = groups * ROWS + int(gaps.sum()) + 2 * LATENCY
+    noise = {"scale": 1 << 16, "zero_point": 256, "token_scale": 1 << 16, "first_group": 2, "last_group": 2}
+    inputs = {name: rng.integers(limit, size=cycles) for name, limit in noise.items()}
+    inputs |= {"sum": rng.integers(1 << 25, size=cycles), "row_sum": rng.integers(1 << DESIGN.row_sum_bits, size=cycles)}
+    inputs |= {"sum_valid": np.zeros(cycles, dtype=np.int64), "load": np.zeros(cycles, dtype=np.int64)}
+    expected: dict[int, np.float32] = {}
+
+    load = 0  # with the last row of the previous group, if that follows directly
+    group = 0
+    for sums, zero_points, scales in outputs:
+        total = np.zeros(ROWS, dtype=np.float32)
+        token_scales = random_scales(rng, ROWS)
+        if rng.random() < 0.1:
+            token_scales[:] = rng.choice([SMALLEST, SUBNORMAL, LARGEST])
+        for g, scale in enumerate(scales):
+            row_sums = rng.integers(-60000, 60001, size=ROWS) if zero_points[g] else rng.integers(-65536, 65535, size=ROWS)
+            row_sums = np.clip(row_sums, -32000, 32000) if zero_points[g] else row_sums
+            corrected = sums[g] - zero_points[g] * row_sums
+            total = total + scale.astype(np.float32) * corrected.astype(np.float32)
+            at = slice(load + 1, load + 1 + ROWS)
+            inputs["load"][load] = 1
+            inputs["scale"][load] = scale.view(np.uint16)
+            inputs["zero_point"][load] = zero_points[g]
+            inputs["first_group"][load], inputs["last_group"][load] = g == 0, g == len(scales) - 1
+            inputs["sum"][at], inputs["row_sum"][at] = sums[g], row_sums
+            inputs["sum_valid"][at], inputs["token_scale"][at] = 1, token_scales.view(np.uint16)
+            if g == len(scales) - 1:
+                results = total * token_scales.astype(np.float32)
+                expected |= {load + 1 + r + LATENCY: results[r] for r in range(ROWS)}
+            load += ROWS + int(gaps[group])
+            group += 1
+
+    seen = Bench([Epilogue(DESIGN)], build_dir).play(inputs)
+    assert np.flatnonzero(seen["result_valid"]).tolist() == sorted(expected)
+    got = {cycle: int(seen["result"][cycle]) for cycle in expected}
+    wanted = {cycle: int(value.view(np.uint32)) for cycle, value in expected.items()}
+    assert {c: (hex(got[c]), hex(wanted[c])) for c in wanted if got[c] != wanted[c]} == {}
+    for name, bits in (
+        ("row_sum", DESIGN.row_sum_bits),
+        ("token_scale", 16),
+        ("load", 1),
+        ("first_group", 1),
+        ("last_group", 1),
+    ):
+        assert (seen[f"{name}_out"][1:] == inputs[name][:-1] % (1 << bits)).all(), name

@@ -1,0 +1,62 @@
+"""Exported files: reproducible, clean under lint, and of the widths that the design point names."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from hdl.epilogue import Epilogue
+from hdl.export import design_hash, module_ports, verilog_modules, write_design
+from hdl.pe import PES
+from hdl.row_sum import RowSum
+from hdl.verilator import lint
+from sim.design import PRESETS, DesignPoint, load_design
+
+SMALL = DesignPoint("small", rows=2, columns=3, group_size=32)
+
+
+def test_text_is_the_same_in_every_run() -> None:
+    assert verilog_modules(SMALL) == verilog_modules(SMALL)
+
+
+def test_files_and_manifest(tmp_path: Path) -> None:
+    export = write_design(SMALL, tmp_path / "new" / "folder")
+    names = ["shift_add_pe.v", "row_sum.v", "epilogue.v", "array_2x3.v", "manifest.json"]
+    assert [file.name for file in export.files] == names
+    assert sorted(file.name for file in (tmp_path / "new" / "folder").iterdir()) == sorted(names)
+    manifest = json.loads(export.files[-1].read_text())
+    assert manifest["top"] == export.top == "array_2x3"
+    assert manifest["design_sha256"] == design_hash(SMALL) != design_hash(dataclasses.replace(SMALL, group_size=64))
+    assert manifest["latency_cycles"] == {"shift_add": 2, "row_sum": 2, "epilogue": 6, "result": 8}
+    for name, module in manifest["modules"].items():
+        text = (tmp_path / "new" / "folder" / module["file"]).read_text()
+        for port, fields in module["ports"].items():
+            width = f"[{fields['width'] - 1}:0] " if fields["width"] > 1 else ""
+            assert f"\n  {fields['direction']}put {width}{port};\n" in text, f"{name}.{port}"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_lint_is_clean(preset: str, tmp_path: Path) -> None:
+    design = dataclasses.replace(load_design(preset), rows=2, columns=3)
+    export = write_design(design, tmp_path)
+    assert lint([file for file in export.files if file.suffix == ".v"], export.top) == ""
+
+
+def test_lint_is_clean_of_an_array_of_one(tmp_path: Path) -> None:
+    export = write_design(dataclasses.replace(SMALL, rows=1, columns=1), tmp_path)
+    assert lint([file for file in export.files if file.suffix == ".v"], export.top) == ""
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_widths_are_those_of_the_design(preset: str) -> None:
+    design = load_design(preset)
+    widths = {
+        PES[design.pe]: {"sum": design.accumulator_bits, "weight": design.weight.bits, "activation": design.activation.bits},
+        RowSum: {"sum": design.row_sum_bits, "activation": design.activation.bits},
+        Epilogue: {"sum": design.accumulator_bits, "row_sum": design.row_sum_bits, "zero_point": design.zero_point_bits},
+    }
+    for component, expected in widths.items():
+        ports = module_ports(component(design))
+        assert {name: ports[name]["width"] for name in expected} == expected
+        assert {name for name, fields in ports.items() if fields["signed"]} == {"sum", "row_sum", "row_sum_out"} & ports.keys()

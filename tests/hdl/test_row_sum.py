@@ -1,0 +1,33 @@
+"""The row sum's Verilog against sums of Python integers, in the cycle of a PE's sum."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hdl.row_sum import RowSum
+from hdl.verilator import Bench
+from sim.design import DesignPoint
+
+
+def test_groups_with_and_without_bubbles(build_dir: Path, seed: int) -> None:
+    design = DesignPoint("test", group_size=32)
+    rng = np.random.default_rng(seed)
+    activation, valid, last, expected = [], [], [], {}
+    lowest, highest = [-128] * 32, [127] * 32
+    groups = [lowest, highest, lowest, [5], [-7], *(rng.integers(-128, 128, rng.integers(1, 33)).tolist() for _ in range(60))]
+    for index, group in enumerate(groups):
+        for place, number in enumerate(group):
+            for _ in range(int(rng.integers(3)) if index % 2 else 0):
+                activation.append(int(rng.integers(256)))
+                valid.append(0)
+                last.append(int(rng.integers(2)))
+            activation.append(number % 256)
+            valid.append(1)
+            last.append(int(place == len(group) - 1))
+        expected[len(valid) - 1 + design.element.latency] = sum(group)
+    idle = [0] * 5
+    outputs = Bench([RowSum(design)], build_dir).play(
+        {"activation": np.array(activation + idle), "valid": np.array(valid + idle), "last": np.array(last + idle)}
+    )
+    sums = {int(cycle): int(outputs["sum"][cycle]) for cycle in np.flatnonzero(outputs["sum_valid"])}
+    assert sums == {cycle: total % (1 << design.row_sum_bits) for cycle, total in expected.items()}
