@@ -119,7 +119,8 @@ def _fpga(summary: Mapping[str, Any]) -> str:
     fpga = summary["fpga"]
     if not fpga:
         return unmeasured(summary)
-    return f"{significant(fpga['total'])} {AREA_UNITS[fpga['unit']]}, {significant(fpga['bram36'])} block RAMs: {_shares(area_parts(fpga))}"
+    blocks = f"{significant(fpga['bram36'])} block RAMs"
+    return f"{significant(fpga['total'])} {AREA_UNITS[fpga['unit']]}, {blocks}: {_shares(area_parts(fpga))}"
 
 
 def _shares(parts: Parts) -> str:
