@@ -22,7 +22,7 @@ def catalogue() -> dict[str, dict[str, str]]:
             name: f"{m.bits_per_second / 8e9:g} GB/s a channel, {m.energy_per_bit:g} pJ/bit" for name, m in MEMORIES.items()
         },
         "technology": {name: t.source for name, t in TECHNOLOGIES.items()},
-        "synthesis target": {name: t.description for name, t in TARGETS.items()},
+        "synthesis target": {name: f"area in {flow.unit}" for name, flow in TARGETS.items()},
     }
 
 

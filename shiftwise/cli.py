@@ -15,6 +15,7 @@ from sim.errors import InputError
 
 app = typer.Typer(
     add_completion=False,
+    pretty_exceptions_enable=False,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     help="Simulate quantized language models on shift-and-add accelerators, generate the hardware, verify it.",
@@ -62,7 +63,6 @@ def simulate(
         shiftwise simulate --design my-array.toml --model ~/models/my-llama --text notes.txt --out build/mine
     """
     from reports.terminal import print_run
-
     from shiftwise.simulation import simulate as run_simulation
     from sim.files import output_folder
 
@@ -88,16 +88,16 @@ def simulate(
 @app.command()
 def generate(design: Design = "mixpe-w4a8", out: Out = Path("build/generate"), as_json: Json = False) -> None:
     """Write the design's Verilog, each module once, and `manifest.json` with ports, widths, latency and tool versions."""
-    from hdl.export import write_design
-
+    from hdl.export import MANIFEST, write_design
     from sim.design import load_design
     from sim.files import output_folder
 
-    manifest = write_design(load_design(design), output_folder(out))
+    point = load_design(design)
+    export = write_design(point, output_folder(out))
     if as_json:
-        print(manifest.read_text())
+        print((out / MANIFEST).read_text(), end="")
     else:
-        print(f"Verilog and manifest: {manifest.parent}")
+        _print_table(("file", "bytes"), ((path, path.stat().st_size) for path in export.files))
 
 
 @app.command()
@@ -114,8 +114,16 @@ def verify(
     from shiftwise.verification import verify as run_verification
     from sim.files import output_folder
 
-    verdict = run_verification(design, model, output_folder(out), announce=lambda line: print(line, file=sys.stderr))
-    print(json.dumps(verdict, indent=2) if as_json else "\n".join(f"{name}: {value}" for name, value in verdict.items()))
+    folder = output_folder(out)
+    verification = run_verification(design, model, folder / "build", announce=lambda line: print(line, file=sys.stderr))
+    path = verification.write(folder)
+    if as_json:
+        print(path.read_text(), end="")
+        return
+    pe, products = verification.pe, verification.products
+    rows = [(f"{design} PE", pe.pairs, pe.groups, pe.cycles)]
+    rows += [(name, verdict.results, verdict.groups, verdict.cycles) for name, verdict in products.items()]
+    _print_table(("equal in every bit and cycle", "pairs or results", "groups", "cycles compared"), rows)
 
 
 @app.command()
@@ -126,14 +134,14 @@ def synth(
 ) -> None:
     """Synthesise the design's components with Yosys and print their area."""
     from costmodel.area import measure
-
     from sim.design import load_design
 
-    rows = measure(load_design(design), target)
+    rows = [row.flat for row in measure(load_design(design), target)]
     if as_json:
-        print(rows.to_json(orient="records", indent=2))
+        print(json.dumps(rows, indent=2))
     else:
-        _print_table(rows.columns, rows.itertuples(index=False))
+        header = [name for name in rows[0] if name not in ("command", "tool", "version", "date")]
+        _print_table(header, ([row[name] for name in header] for row in rows))
 
 
 @app.command(name="list")

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from costmodel.area import area_summary
 from numpy.typing import NDArray
-from reports.files import write_run
 
+from costmodel.area import DesignArea, component_areas
 from costmodel.cost import Cost, evaluate
+from costmodel.synthesis import TARGETS
+from reports.files import write_run
 from sim.design import DesignPoint, load_design
 from sim.errors import InputError
 from sim.files import output_folder
@@ -124,10 +125,10 @@ def _layer_row(product: TracedProduct, run: ProductCycles, cost: Cost, sqnr: flo
         "bound": run.bound,
         "loop_order": run.loop_order,
         "dram_bytes": _dram_bits(run.trace) // 8,
-        "energy_pe_J": cost.energy_j["pe"],
-        "energy_sram_J": cost.energy_j["sram"],
-        "energy_dram_J": cost.energy_j["dram"],
-        "energy_J": cost.energy_j["total"],
+        "energy_pe_J": cost.energy_j.pe,
+        "energy_sram_J": cost.energy_j.sram,
+        "energy_dram_J": cost.energy_j.dram,
+        "energy_J": cost.energy_j.total,
         "sqnr_dB": sqnr,
     }
 
@@ -152,6 +153,7 @@ def _summary(design: DesignPoint, workload: dict[str, Any], runs: list[ProductCy
     macs = sum(run.product.macs for run in runs)
     compute = sum(run.compute_cycles for run in runs)
     dram = transfer_cycles(design, _dram_bits(total))
+    areas = {target: _measured_area(design, target) for target in TARGETS}
     return {
         "shiftwise": version("shiftwise"),
         "design": design.name,
@@ -170,11 +172,37 @@ def _summary(design: DesignPoint, workload: dict[str, Any], runs: list[ProductCy
         "bound": "memory" if dram > compute else "compute",
         "dram_bytes": _dram_bits(total) // 8,
         "bits_per_weight": weight_bits(design.weight, design.group_size, 1, design.group_size) / design.group_size,
-        "energy_J": dict(cost.energy_j),
-        "energy_per_token_J": cost.energy_j["total"] / tokens,
-        "dram_energy_sweep_J": {str(pj): joule for pj, joule in cost.dram_sweep_j.items()},
+        "energy_J": {"total": cost.energy_j.total, **asdict(cost.energy_j)},
+        "energy_per_token_J": cost.energy_j.total / tokens,
+        "dram_energy_sweep_J": {
+            str(pj): cost.energy_j.total - cost.energy_j.dram + joule for pj, joule in cost.dram_sweep.items()
+        },
         "power_W": cost.power_w,
-        "area": area_summary(design, "sky130hd"),
-        "fpga": area_summary(design, "xcup"),
-        "sources": dict(cost.sources),
+        "area": _area(areas["sky130hd"]),
+        "fpga": _area(areas["xcup"]),
+        "sources": dict(cost.sources) | {f"area on {target}": _area_source(area) for target, area in areas.items()},
     }
+
+
+def _measured_area(design: DesignPoint, target: str) -> DesignArea | None:
+    """The area, or ``None`` where a component of the design has not been synthesised."""
+    try:
+        return component_areas(design, target)
+    except InputError:
+        return None
+
+
+def _area(area: DesignArea | None) -> dict[str, Any] | None:
+    if area is None:
+        return None
+    parts = {name: share.total for name, share in area.components.items()}
+    parts["pe"] = parts.pop("shift_add_pe")
+    sram = "sram" if area.sram_unit == area.unit else area.sram_unit
+    return {"unit": area.unit, "target": area.target, "total": area.total, **parts, sram: area.sram}
+
+
+def _area_source(area: DesignArea | None) -> str:
+    if area is None:
+        return "not measured; `shiftwise synth` measures it"
+    measured = next(iter(area.components.values())).measured
+    return f"{measured.area.tool} {measured.area.version}, {measured.date}, costmodel/data/measured.csv; {area.sram_source}"

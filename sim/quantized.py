@@ -4,6 +4,7 @@ Here, and only here, reals are rounded to codes; everything after it is exact or
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class QuantizedWeights:
         k, n = self.codes.shape
         return k, n
 
-    @property
+    @cached_property
     def centered(self) -> NDArray[np.int16]:
         """Exact integers ``[k, n]``: the number of each code less its zero point."""
         zero = np.repeat(self.zero_point.astype(np.int16), self.group_size, axis=0)[: self.shape[0]]

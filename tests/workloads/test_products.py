@@ -14,9 +14,10 @@ HIDDEN, KEY_VALUE, FEED_FORWARD, HEAD, VOCABULARY = 256, 128, 704, 64, 256  # co
 LAYERS = 5
 
 
-def expected_shapes(
-    tokens: int, kv_heads: int, queries: int, context: int, last: int
-) -> list[tuple[str, tuple[int, int, int, int]]]:
+Named = tuple[str, tuple[int, int, int, int]]
+
+
+def expected_shapes(tokens: int, kv_heads: int, queries: int, context: int, last: int) -> list[Named]:
     """Names and (count, m, k, n) of the Llama architecture's products, in order of execution."""
     one = [
         ("self_attn.q_proj", (1, tokens, HIDDEN, HIDDEN)),

@@ -1,0 +1,36 @@
+"""Run every benchmark, print a table, write ``build/bench.json``: ``python -m benchmarks``."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.demo import demo_figures
+from benchmarks.figure import Figure
+from benchmarks.kernels import kernel_figures
+from sim.files import output_folder, write_whole
+
+
+def main() -> None:
+    """Print and write all figures."""
+    figures = [*kernel_figures(), *demo_figures()]
+    write_whole(output_folder("build") / "bench.json", json.dumps([asdict(f) for f in figures], indent=2) + "\n")
+    table = Table("figure", "value", "unit", "bar", "versus")
+    for f in figures:
+        table.add_row(f.name, f"{f.value:.3g}", f.unit, bar_text(f), f.versus)
+    Console().print(table)
+    print(f"written: {Path('build/bench.json')}")
+
+
+def bar_text(figure: Figure) -> str:
+    """The bar and whether it is reached."""
+    if figure.bar is None:
+        return "-"
+    reached = figure.value <= figure.bar if figure.better == "lower" else figure.value >= figure.bar
+    return f"{'at most' if figure.better == 'lower' else 'at least'} {figure.bar:g}: {'reached' if reached else 'MISSED'}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""``python -m shiftwise``."""
+
+from shiftwise.cli import main
+
+main()

@@ -1,0 +1,106 @@
+"""The command: what it writes, and one sentence with exit status 2 for whatever it cannot use."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from shiftwise.cli import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["shiftwise", *arguments])
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_simulate_writes_three_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run(monkeypatch, "simulate", "--sequence", "32", "--accuracy-bytes", "200", "--json", "--out", str(out)) == 0
+    assert {path.name for path in out.iterdir()} == {"summary.json", "layers.csv", "report.html"}
+    summary = json.loads((out / "summary.json").read_text())
+    assert json.loads(capsys.readouterr().out) == summary
+    assert len(pd.read_csv(out / "layers.csv")) == 46
+
+
+def test_simulate_prints_a_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(monkeypatch, "simulate", "--phase", "decode", "--sequence", "9", "--accuracy-bytes", "99", "--out", str(tmp_path))
+        == 0
+    )
+    out = capsys.readouterr().out
+    assert "tokens/s" in out
+    assert str(tmp_path / "report.html") in out
+
+
+def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "list", "--json") == 0
+    names = json.loads(capsys.readouterr().out)
+    assert "mixpe-w4a8" in names["design"]
+    assert "uint4" in names["format"]
+    assert "tiny-stdlib" in names["model"]
+    assert "45nm" in names["technology"]
+
+
+def test_generate_writes_verilog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out = tmp_path / "v"
+    assert run(monkeypatch, "generate", "--out", str(out)) == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (out / "shift_add_pe.v").read_text().count("endmodule") == 1
+    assert manifest["top"] == "array_32x32"
+
+
+@pytest.mark.parametrize("command", ["simulate", "generate", "verify", "synth", "list"])
+def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert run(monkeypatch, command, "--help") == 0
+    assert len(capsys.readouterr().out) > 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["simulate", "--design", "mixpe"], "unknown design 'mixpe'; known are mixpe-w4a8"),
+        (["simulate", "--design", "absent.toml"], "design file 'absent.toml' cannot be read: No such file or directory"),
+        (["simulate", "--model", "gpt-9"], "unknown model 'gpt-9'; known are tiny-stdlib"),
+        (["simulate", "--phase", "training"], "unknown phase 'training'; known are prefill, decode"),
+        (["simulate", "--sequence", "0"], "sequence is at least 1, not 0"),
+        (["simulate", "--sequence", "-3"], "sequence is at least 1, not -3"),
+        (["simulate", "--sequence", "many"], "'many' is not a valid integer"),
+        (["simulate", "--sequence", "4096"], "at most the model's context of 1024 tokens, not 4096"),
+        (["simulate", "--batch", "0"], "batch is at least 1, not 0"),
+        (["simulate", "--text", "absent.txt"], "text file 'absent.txt' cannot be read"),
+        (["simulate", "--accuracy-bytes", "1"], "accuracy_bytes is at least 2, not 1"),
+        (["simulate", "--colour", "red"], "No such option: --colour"),
+        (["simulat"], "No such command 'simulat'"),
+        (["generate", "--design", "mixpe"], "unknown design 'mixpe'"),
+        (["verify", "--design", "mixpe"], "unknown design 'mixpe'"),
+        (["synth", "--target", "spartan"], "unknown synthesis target 'spartan'; known are"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = ["--out", "results"] if arguments[0] in ("simulate", "generate", "verify") else []
+    assert run(monkeypatch, *arguments, *out) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("command", ["simulate", "generate", "verify"])
+def test_an_output_folder_that_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert run(monkeypatch, command, "--out", str(tmp_path / "file" / "out")) == 2
+    assert "cannot be written" in capsys.readouterr().err
