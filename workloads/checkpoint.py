@@ -1,11 +1,10 @@
 """Models: the embedded one by name, others from a folder in Hugging Face layout, checked before they are used."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -60,9 +59,10 @@ def load_model(name_or_folder: str) -> LanguageModel:
     if not folder.is_dir():
         raise InputError(f"unknown model {name_or_folder!r}; known are {', '.join(MODELS)}, or a folder with config.json")
     config = _read_config(folder)
-    _check_tensors(folder, config)
-    transformers_logging.disable_progress_bar()
-    network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(f"model folder {str(folder)!r} has no safetensors file; weights in that form are needed")
+    network = _read_weights(folder, config)
+    _check_finite(folder, network)
     return LanguageModel(folder.resolve().name, folder, network.eval())
 
 
@@ -76,38 +76,31 @@ def _read_config(folder: Path) -> AutoConfig:
         raise InputError(f"{str(folder / 'config.json')!r} is not a configuration that transformers knows: {reason}") from None
 
 
-def _check_tensors(folder: Path, config: AutoConfig) -> None:
-    with torch.device("meta"):
-        skeleton = AutoModelForCausalLM.from_config(config)
-    tied = set(getattr(skeleton, "all_tied_weights_keys", None) or {})
-    expected = {name: tuple(tensor.shape) for name, tensor in skeleton.state_dict().items() if name not in tied}
-    for path in _weight_files(folder):
-        try:
-            with safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118 - not a dict
-                    _check_tensor(path, name, file.get_tensor(name), expected)
-                    expected.pop(name, None)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"weights {str(path)!r} cannot be read as safetensors: {error}") from None
-    if expected:
-        raise InputError(f"model folder {str(folder)!r} lacks tensor {min(expected)!r} of shape {expected[min(expected)]}")
+def _read_weights(folder: Path, config: AutoConfig) -> PreTrainedModel:
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        network, info = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            local_files_only=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"weights in {str(folder)!r} cannot be read: {str(error).splitlines()[0]}") from None
+    for name, found, expected in sorted(info["mismatched_keys"]):
+        raise InputError(f"tensor {name!r} in {str(folder)!r} has shape {tuple(found)}, allowed is {tuple(expected)}")
+    for name in sorted(info["missing_keys"]):
+        shape = tuple(network.get_parameter_or_buffer(name).shape)
+        raise InputError(f"model folder {str(folder)!r} lacks tensor {name!r} of shape {shape}")
+    return network
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        try:
-            names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError):
-            raise InputError(f"{str(index)!r} is not an index with a weight_map") from None
-        return [folder / Path(name).name for name in names]
-    if not (folder / "model.safetensors").is_file():
-        raise InputError(f"model folder {str(folder)!r} has no model.safetensors; safetensors weights are needed")
-    return [folder / "model.safetensors"]
-
-
-def _check_tensor(path: Path, name: str, tensor: torch.Tensor, expected: dict[str, tuple[int, ...]]) -> None:
-    if name in expected and tuple(tensor.shape) != expected[name]:
-        raise InputError(f"tensor {name!r} of {str(path)!r} has shape {tuple(tensor.shape)}, allowed is {expected[name]}")
-    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-        raise InputError(f"tensor {name!r} of {str(path)!r} holds NaN or infinity; weights are finite numbers")
+def _check_finite(folder: Path, network: PreTrainedModel) -> None:
+    for name, tensor in network.named_parameters():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"tensor {name!r} in {str(folder)!r} holds NaN or infinity; weights are finite numbers")

@@ -76,13 +76,13 @@ def test_a_config_that_is_none(folder: Path, text: str) -> None:
 
 def test_no_weights(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
-    assert "has no model.safetensors" in refusal(folder)
+    assert "has no safetensors file" in refusal(folder)
 
 
 def test_a_truncated_file(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:100_000])
-    assert "cannot be read as safetensors" in refusal(folder)
+    assert "cannot be read" in refusal(folder)
 
 
 def test_a_missing_tensor(folder: Path) -> None:
@@ -111,4 +111,4 @@ def test_weights_that_are_not_numbers(folder: Path, value: float) -> None:
 
 def test_a_pickle_is_not_opened(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    assert "safetensors weights are needed" in refusal(folder)
+    assert "has no safetensors file" in refusal(folder)
