@@ -72,7 +72,8 @@ class Epilogue(wiring.Component):
         zero_point = Signal(self.design.zero_point_bits)
         first_group = Signal()
         last_group = Signal()
-        row = Signal(range(self.design.rows))
+        depth = max(2, self.design.rows)  # Verilog has no signals of zero bits, which count a single row
+        row = Signal(range(depth))
         with m.If(self.load):
             m.d.sync += [
                 scale.eq(self.scale),
@@ -111,7 +112,7 @@ class Epilogue(wiring.Component):
             token_3 = self._delayed(m, f"token_scale_{stage}", token_3)
 
         # 4: add
-        m.submodules.totals = totals = Memory(shape=unsigned(32), depth=self.design.rows, init=[])
+        m.submodules.totals = totals = Memory(shape=unsigned(32), depth=depth, init=[])
         read = totals.read_port(domain="comb")
         write = totals.write_port()
         before = Signal(32)

@@ -76,7 +76,7 @@ def test_tiles_back_to_back(m: int, k: int, n: int, tiles: int, build_dir: Path,
 @pytest.mark.parametrize(
     ("weight", "activation", "group_size", "rows", "columns"),
     [
-        ("uint3", "int8", 1, 4, 4),  # every operand is a group
+        ("uint3", "int8", 1, 1, 1),  # every cycle ends a group and a row
         ("int4", "int8", 32, 3, 5),  # more columns than rows
         ("uint8", "int16", 2, 5, 2),  # more rows than columns, the widest sums
     ],

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hdl.epilogue import Epilogue
-from hdl.export import design_hash, module_ports, verilog_modules, write_design
-from hdl.pe import PES
-from hdl.row_sum import RowSum
+from hdl.export import design_hash, verilog_modules, write_design
 from hdl.verilator import lint
 from sim.design import PRESETS, DesignPoint, load_design
 
@@ -37,26 +34,24 @@ def test_files_and_manifest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_lint_is_clean(preset: str, tmp_path: Path) -> None:
+def test_lint_is_clean_and_widths_are_those_of_the_design(preset: str, tmp_path: Path) -> None:
     design = dataclasses.replace(load_design(preset), rows=2, columns=3)
     export = write_design(design, tmp_path)
     assert lint([file for file in export.files if file.suffix == ".v"], export.top) == ""
+    widths = {
+        "shift_add_pe": {"sum": design.accumulator_bits, "weight": design.weight.bits, "activation": design.activation.bits},
+        "row_sum": {"sum": design.row_sum_bits, "activation": design.activation.bits},
+        "epilogue": {"sum": design.accumulator_bits, "row_sum": design.row_sum_bits, "zero_point": design.zero_point_bits},
+        "array_2x3": {"weight_2": design.weight.bits, "activation_1": design.activation.bits, "result_2": 32},
+    }
+    modules = json.loads(export.files[-1].read_text())["modules"]
+    assert modules.keys() == widths.keys()
+    for name, expected in widths.items():
+        ports = modules[name]["ports"]
+        assert {port: ports[port]["width"] for port in expected} == expected
+        assert {port for port, fields in ports.items() if fields["signed"]} == {"sum", "row_sum", "row_sum_out"} & ports.keys()
 
 
 def test_lint_is_clean_of_an_array_of_one(tmp_path: Path) -> None:
     export = write_design(dataclasses.replace(SMALL, rows=1, columns=1), tmp_path)
     assert lint([file for file in export.files if file.suffix == ".v"], export.top) == ""
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_widths_are_those_of_the_design(preset: str) -> None:
-    design = load_design(preset)
-    widths = {
-        PES[design.pe]: {"sum": design.accumulator_bits, "weight": design.weight.bits, "activation": design.activation.bits},
-        RowSum: {"sum": design.row_sum_bits, "activation": design.activation.bits},
-        Epilogue: {"sum": design.accumulator_bits, "row_sum": design.row_sum_bits, "zero_point": design.zero_point_bits},
-    }
-    for component, expected in widths.items():
-        ports = module_ports(component(design))
-        assert {name: ports[name]["width"] for name in expected} == expected
-        assert {name for name, fields in ports.items() if fields["signed"]} == {"sum", "row_sum", "row_sum_out"} & ports.keys()
