@@ -91,10 +91,10 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
         stream["last"][-1] = 1
         return stream
 
-    def interrupted() -> Streams:
-        """Reset falls on an operand that ends a group, right behind another one: neither sum may appear."""
+    def interrupted(ends: int) -> Streams:
+        """Reset falls on the last operand: a group is abandoned, or none of the sums that just ended may appear."""
         stream = group(max(3, design.group_size))
-        stream["last"][-2:] = 1
+        stream["last"][-2:] = ends
         stream[RESET][-1] = 1
         return stream
 
@@ -106,7 +106,9 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
         *(group(length) for length in lengths),
         *(extreme(w, a) for w in weights for a in activations),
         *(group(length, bubbles=int(rng.integers(1, 9))) for length in lengths),
-        interrupted(),
+        interrupted(ends=1),
+        *(group(length) for length in lengths),
+        interrupted(ends=0),
         *(group(length) for length in lengths),
     ]
 
@@ -120,13 +122,14 @@ def _play_pe(design: DesignPoint, bench: Bench, chain: list[Streams]) -> int:
     products = design.weight.decode(stimulus["weight"].astype(np.uint16)).astype(np.int64)
     products = np.where(valid, products * design.activation.decode(stimulus["activation"].astype(np.uint16)), 0)
     ends = np.flatnonzero(valid & stimulus["last"].astype(bool))
-    running = np.concatenate([[0], np.cumsum(products)])
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    sums = running[ends + 1] - running[starts]
-    # What a reset finds in the registers is lost: the sums due after its cycle whose operands were there before.
+    # What a reset finds in the registers is lost: sums that are due after it, operands that no sum has taken.
     killed = np.zeros(len(ends), dtype=bool)
     for cycle in np.flatnonzero(reset):
         killed |= (ends <= cycle) & (ends + latency > cycle)
+        products[ends[ends <= cycle].max(initial=-1) + 1 : cycle + 1] = 0
+    running = np.concatenate([[0], np.cumsum(products)])
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    sums = running[ends + 1] - running[starts]
 
     outputs = bench.play(stimulus)
     due = np.zeros_like(valid)
@@ -197,7 +200,7 @@ def verify_array(
         row, column = wrong[np.argmin(due[wrong[:, 0], wrong[:, 1]])]
         raise VerificationError(
             f"array: result of row {row}, column {column} in cycle {due[row, column]} is {got[row, column]:#010x}, "
-            f"expected {bits[row, column]:#010x} ({expected[row, column]!r}); {len(wrong)} of {m * n} results differ"
+            f"expected {bits[row, column]:#010x} ({expected[row, column]:.9g}); {len(wrong)} of {m * n} results differ"
         )
     tiles = tile_rows * tile_columns
     return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), len(valid))

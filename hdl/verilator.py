@@ -164,7 +164,7 @@ def _build(texts: dict[str, str], folder: Path, runtime: Path) -> None:
         if (runtime / name).is_file():
             shutil.copyfile(runtime / name, folder / name)
     # Compiling costs more than running: little optimisation.
-    _call(["make", "-j2", "-f", "Vtop.mk", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"], folder)
+    _call(["make", "-j2", "-f", "Vtop.mk", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"], folder)
     for name in RUNTIME_OBJECTS:
         if not (runtime / name).is_file():
             shutil.copyfile(folder / name, runtime / f"{name}.part")

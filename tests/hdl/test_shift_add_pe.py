@@ -17,7 +17,7 @@ from sim.formats import FORMATS
     [
         ("uint4", "int8", 64),
         ("int7", "int8", 32),  # the lone top row is subtracted two levels up
-        ("int2", "int16", 32),  # the top row is subtracted inside its pair
+        ("int2", "int8", 32),  # the top row is subtracted inside its pair
     ],
 )
 def test_every_pair_and_chains_of_groups(weight: str, activation: str, group_size: int, build_dir: Path, seed: int) -> None:
