@@ -9,8 +9,7 @@ for ``y``), and with fewer than 2**60 groups below 2**117 in magnitude: no subno
 zero can occur, and numpy's float32 arithmetic and a plain normalise-and-round circuit are the same function.
 """
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 LATENCY = 6
 """[cycle] from a group sum on the column's bus to the result: correct, multiply, round, add, multiply, round."""
@@ -21,12 +20,15 @@ LARGEST_EXACT = 1 << 24
 """Integers up to this magnitude are fp32 numbers (24-bit significand, IEEE 754)."""
 
 
-def accumulate_groups(corrected: NDArray[np.float32], scale: NDArray[np.float16], total: NDArray[np.float32]) -> None:
-    """Add one group to ``total[m, n]`` in place: ``corrected[m, n]`` holds exact integers, ``scale[n]`` the group's scales."""
-    np.multiply(corrected, scale.astype(np.float32), out=corrected)
-    np.add(total, corrected, out=total)
+def accumulate_group(total: Any, corrected: Any, scale: Any) -> None:
+    """Add one group to ``total[m, n]`` in place; ``corrected[m, n]``, exact integers, is overwritten; ``scale[n]``.
+
+    All three are float32 arrays of one library whose ``*=`` and ``+=`` are IEEE 754 operations (numpy's, torch's).
+    """
+    corrected *= scale
+    total += corrected
 
 
-def apply_token_scale(total: NDArray[np.float32], token_scale: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Results ``[m, n]`` from sums ``[m, n]`` and the scale of each token ``[m]``."""
-    return total * token_scale.astype(np.float32)[:, None]
+def apply_token_scale(total: Any, token_scale: Any) -> Any:
+    """Results ``[m, n]`` from sums ``[m, n]`` and the scale of each token ``[m]``, float32 arrays of one library."""
+    return total * token_scale[:, None]

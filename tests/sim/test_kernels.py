@@ -94,12 +94,24 @@ def test_group_sums_equal_torchs_integer_gemm_and_the_pe(rng: np.random.Generato
     assert np.array_equal(by_pe.sum(axis=0), by_torch)
 
 
-def test_the_widest_exact_float_is_chosen_at_each_boundary() -> None:
-    assert exact_dtype(1 << 10, 1 << 7, 1 << 7) is np.float32
-    assert exact_dtype((1 << 10) + 1, 1 << 7, 1 << 7) is np.float64
-    assert exact_dtype(1 << 39, 1 << 7, 1 << 7) is np.float64
+def test_the_narrowest_exact_float_is_chosen_at_each_boundary() -> None:
+    assert exact_dtype(1 << 10, 1 << 7, 1 << 7) is torch.float32
+    assert exact_dtype((1 << 10) + 1, 1 << 7, 1 << 7) is torch.float64
+    assert exact_dtype(1 << 39, 1 << 7, 1 << 7) is torch.float64
     with pytest.raises(InputError, match="not exact"):
         exact_dtype((1 << 39) + 1, 1 << 7, 1 << 7)
+
+
+@pytest.mark.parametrize("precision", ["medium", "high"])
+def test_a_float32_gemm_that_may_round_is_not_trusted(rng: np.random.Generator, precision: str) -> None:
+    activations, weights = random_operands(rng, load_design("mixpe-w8a8"), 32, 256, 32)
+    expected = grouped_product(activations, weights)
+    torch.set_float32_matmul_precision(precision)
+    try:
+        assert exact_dtype(1, 1, 1) is torch.float64
+        assert np.array_equal(grouped_product(activations, weights), expected)
+    finally:
+        torch.set_float32_matmul_precision("highest")
 
 
 def test_operands_of_different_k_are_refused(rng: np.random.Generator) -> None:
