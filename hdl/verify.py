@@ -12,6 +12,7 @@ from hdl.pe import PES
 from hdl.verilator import Bench
 from sim.array import compute_cycles, feed_cycles, group_lengths, result_cycles, tile_counts, tile_interval
 from sim.design import DesignPoint
+from sim.errors import Failure
 
 Streams = dict[str, NDArray[np.int64]]
 
@@ -21,7 +22,7 @@ BATCH = 1 << 18
 ONE = int(np.float16(1).view(np.uint16))
 
 
-class VerificationError(Exception):
+class VerificationError(Failure):
     """The Verilog differs from what was expected; the message names the first difference."""
 
 

