@@ -6,7 +6,9 @@ instance inside the array would otherwise make it look smaller than it is.
 
 import csv
 import datetime
+import io
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from types import MappingProxyType
 from costmodel.synthesis import TARGETS, Area, synthesise
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
+from sim.files import output_folder, write_whole
 
 MEASURED_CSV = Path(__file__).parent / "data" / "measured.csv"
 
@@ -177,12 +180,32 @@ def read_measured(path: Path = MEASURED_CSV) -> list[Measured]:
 
 def write_measured(rows: Iterable[Measured], path: Path) -> None:
     """Write rows in the form that :func:`read_measured` reads."""
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            numbers = {name: f"{value:.10g}" for name, value in row.area.numbers.items()}
-            writer.writerow({**row.flat, **numbers})
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        numbers = {name: f"{value:.10g}" for name, value in row.area.numbers.items()}
+        writer.writerow({**row.flat, **numbers})
+    write_whole(path, text.getvalue())
+
+
+def own_measured_csv() -> Path:
+    """The file of rows that this user measured, beside those that come with the project."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "shiftwise" / "measured.csv"
+
+
+def known_rows() -> list[Measured]:
+    """The rows that come with the project and this user's own, which replace them."""
+    own = own_measured_csv()
+    return read_measured() + (read_measured(own) if own.is_file() else [])
+
+
+def remember(rows: Iterable[Measured]) -> None:
+    """Add rows to this user's own, in place of older ones of the same components."""
+    own = own_measured_csv()
+    by_key = {row.key: row for row in [*(read_measured(own) if own.is_file() else []), *rows]}
+    write_measured(by_key.values(), output_folder(own.parent) / own.name)
 
 
 def measure_component(design: DesignPoint, component: str, target: str, verilog: Mapping[str, str]) -> Measured:
@@ -214,12 +237,12 @@ def measure(design: DesignPoint, target: str, known: Sequence[Measured] = ()) ->
 
 
 def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] | None = None) -> DesignArea:
-    """Area of a design from measured rows, those of ``measured.csv`` unless others are given.
+    """Area of a design from measured rows, :func:`known_rows` unless others are given.
 
     Raises ``InputError`` for an unknown target and for a design of which a component has not been measured.
     """
     flow = choose("synthesis target", target, TARGETS)
-    by_key = {row.key: row for row in (read_measured() if rows is None else rows)}
+    by_key = {row.key: row for row in (known_rows() if rows is None else rows)}
     shares = {}
     for component, part in COMPONENTS.items():
         key = _key(design, component, target)

@@ -20,7 +20,7 @@ from typing import Any
 
 from costmodel.liberty import sky130_cells, sky130_liberty
 from costmodel.packing import LUT, MEMORY_SITES, lut_sites, memory_sites
-from sim.errors import choose
+from sim.errors import Failure, choose
 
 OLDEST_YOSYS = (0, 60)
 """``stat -json`` of older releases lacks ``estimated_num_lc``; pyproject.toml asks for the same release of the wheel."""
@@ -31,7 +31,7 @@ Netlist = Mapping[str, Mapping[str, Any]]
 """Cells by name, each as Yosys's ``write_json`` describes it."""
 
 
-class SynthesisError(Exception):
+class SynthesisError(Failure):
     """Yosys could not synthesise a module; the message names the log, which is kept."""
 
 

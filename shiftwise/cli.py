@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -132,15 +133,20 @@ def synth(
     target: Annotated[str, typer.Option(help="`xcup` (UltraScale+ LUTs) or `sky130hd` (standard cells).")] = "sky130hd",
     as_json: Json = False,
 ) -> None:
-    """Synthesise the design's components with Yosys and print their area."""
-    from costmodel.area import measure
+    """Synthesise the design's components with Yosys, print their area, and remember it for `simulate`."""
+    from costmodel.area import measure, remember
     from sim.design import load_design
 
-    rows = [row.flat for row in measure(load_design(design), target)]
+    measured = []
+    for row in measure(load_design(design), target):
+        print(f"{row.component}: {row.area.total:g} {row.area.unit}", file=sys.stderr)
+        measured.append(row)
+    remember(measured)
+    rows = [row.flat for row in measured]
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        header = [name for name in rows[0] if name not in ("command", "tool", "version", "date")]
+        header = ("component", "target", *measured[0].area.numbers)
         _print_table(header, ([row[name] for name in header] for row in rows))
 
 
@@ -164,7 +170,9 @@ def _progress() -> Progress:
 
 
 def _print_table(header: Any, rows: Any) -> None:
-    table = Table(*map(str, header))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in header:
+        table.add_column(str(name), overflow="fold")
     for row in rows:
         table.add_row(*map(str, row))
     Console().print(table)

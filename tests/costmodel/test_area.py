@@ -12,6 +12,7 @@ from costmodel.area import (
     measure,
     measure_component,
     read_measured,
+    remember,
     write_measured,
 )
 from costmodel.synthesis import TARGETS, Area, find_yosys
@@ -117,3 +118,15 @@ def test_measured_fields_are_fields_of_a_design():
 def test_every_target_counts_scratchpads():
     assert set(SRAM) == set(TARGETS)
     assert all(sram.source for sram in SRAM.values())
+
+
+def test_what_a_user_measured_is_found_again_and_replaces_older_rows(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(InputError, match="was not measured"):
+        component_areas(DESIGN, "xcup")
+    remember([*rows("sky130hd"), made_up("row_sum", "xcup", 1.0)])
+    remember(rows("xcup"))
+    assert component_areas(DESIGN, "xcup").logic == 3650
+    assert component_areas(DESIGN, "sky130hd").logic == 3650
+    assert len(read_measured(tmp_path / "shiftwise" / "measured.csv")) == 8
+    assert component_areas(load_design("mixpe-w4a8"), "xcup").logic > 0, "the project's own rows are still there"
