@@ -8,7 +8,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from typer.exceptions import Abort, TyperException
 
@@ -64,20 +63,13 @@ def simulate(
         shiftwise simulate --design my-array.toml --model ~/models/my-llama --text notes.txt --out build/mine
     """
     from reports.terminal import print_run
+    from shiftwise.progress import shown_progress
     from shiftwise.simulation import simulate as run_simulation
     from sim.files import output_folder
 
     folder = output_folder(out)
-    with _progress() as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(what: str, done: int, total: int) -> None:
-            task = tasks.setdefault(what, None)
-            if task is None:
-                task = tasks[what] = bars.add_task(what, total=total)
-            bars.update(task, completed=done)
-
-        run = run_simulation(design, model, phase, batch, sequence, text, accuracy_bytes, progress)  # type: ignore[arg-type]
+    with shown_progress() as tell:
+        run = run_simulation(design, model, phase, batch, sequence, text, accuracy_bytes, tell)  # type: ignore[arg-type]
     report = run.write(folder)
     if as_json:
         print(json.dumps(json.loads((folder / "summary.json").read_text()), indent=2))
@@ -164,11 +156,6 @@ def list_names(as_json: Json = False) -> None:
         )
 
 
-def _progress() -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
-
-
 def _print_table(header: Any, rows: Any) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in header:
@@ -183,6 +170,12 @@ def _end(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
+def _with_value(error: TyperException) -> str:
+    """The message about an option, and the value that it had where the message does not say so."""
+    given = [problem["input"] for problem in getattr(error.__cause__, "errors", list)()]
+    return ", not ".join([error.format_message(), *map(repr, given)])
+
+
 def main() -> None:
     """Entry point of the console script."""
     try:
@@ -192,6 +185,6 @@ def main() -> None:
     except Failure as error:
         _end(str(error), 1)
     except TyperException as error:
-        _end(error.format_message(), 2)
+        _end(_with_value(error), 2)
     except (Abort, KeyboardInterrupt):
         sys.exit(130)

@@ -25,7 +25,7 @@ from workloads.accuracy import bits_per_byte, hardware_multiply
 from workloads.checkpoint import HELD_OUT_TEXT, LanguageModel, load_model
 from workloads.tracing import Phase, TracedProduct, trace
 
-Progress = Callable[[str, int, int], None]
+Tell = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
 
 
@@ -49,7 +49,7 @@ def simulate(
     sequence: int = 512,
     text: str | Path | None = None,
     accuracy_bytes: int = 8192,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
 ) -> Simulation:
     """Run one forward pass of a quantized model on a design, bit for bit, and report cycles, energy, area, accuracy.
 
@@ -64,9 +64,8 @@ def simulate(
     if accuracy_bytes < 2:
         raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")
     language_model = load_model(model)
-    tell("trace", 0, 1)
     traced = trace(language_model, language_model.encode(content), phase, batch, sequence)
-    tell("trace", 1, 1)
+    tell("trace", len(traced), len(traced))
     rows, runs = [], []
     for index, product in enumerate(traced):
         run = run_product(point, product.shape)
@@ -137,12 +136,12 @@ def _dram_bits(counted: Trace) -> int:
     return counted.counts["dram_read"] + counted.counts["dram_write"]
 
 
-def _accuracy(design: DesignPoint, model: LanguageModel, text: bytes, progress: Progress) -> dict[str, Any]:
+def _accuracy(design: DesignPoint, model: LanguageModel, text: bytes, tell: Tell) -> dict[str, Any]:
     return {
         "bytes": len(text),
-        "float_bits_per_byte": bits_per_byte(model, text, progress=lambda i, n: progress("float accuracy", i, n)),
+        "float_bits_per_byte": bits_per_byte(model, text, progress=lambda i, n: tell("float accuracy", i, n)),
         "hardware_bits_per_byte": bits_per_byte(
-            model, text, hardware_multiply(design), progress=lambda i, n: progress("hardware accuracy", i, n)
+            model, text, hardware_multiply(design), progress=lambda i, n: tell("hardware accuracy", i, n)
         ),
     }
 

@@ -72,7 +72,10 @@ def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["simulate", "--phase", "training"], "unknown phase 'training'; known are prefill, decode"),
         (["simulate", "--sequence", "0"], "sequence is at least 1, not 0"),
         (["simulate", "--sequence", "-3"], "sequence is at least 1, not -3"),
-        (["simulate", "--sequence", "many"], "'many' is not a valid integer"),
+        (
+            ["simulate", "--sequence", "many"],
+            "Invalid value for '--sequence': Input should be a valid integer, unable to parse string as an integer, not 'many'",
+        ),
         (["simulate", "--sequence", "4096"], "at most the model's context of 1024 tokens, not 4096"),
         (["simulate", "--batch", "0"], "batch is at least 1, not 0"),
         (["simulate", "--text", "absent.txt"], "text file 'absent.txt' cannot be read"),
