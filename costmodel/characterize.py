@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from costmodel.area import COMPONENTS, MEASURED_CSV, Measured, measure, write_measured
+from costmodel.measured import COMPONENTS, MEASURED_CSV, Measured, measure, write_measured
 from costmodel.synthesis import TARGETS
 from sim.design import PRESETS, load_design
 

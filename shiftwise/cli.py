@@ -126,7 +126,7 @@ def synth(
     as_json: Json = False,
 ) -> None:
     """Synthesise the design's components with Yosys, print their area, and remember it for `simulate`."""
-    from costmodel.area import measure, remember
+    from costmodel.measured import measure, remember
     from sim.design import load_design
 
     measured = []

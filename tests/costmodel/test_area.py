@@ -3,12 +3,11 @@ import math
 
 import pytest
 
-from costmodel.area import (
+from costmodel.area import SRAM, component_areas
+from costmodel.measured import (
     COMPONENTS,
     FIELDS,
-    SRAM,
     Measured,
-    component_areas,
     measure,
     measure_component,
     read_measured,

@@ -1,0 +1,166 @@
+"""Measured areas: a row for each synthesised component, those that come with the project and this user's own.
+
+Components are synthesised one by one; constants that propagate into an instance inside the array would otherwise make
+it look smaller than it is.
+"""
+
+import csv
+import datetime
+import io
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from costmodel.synthesis import TARGETS, Area, synthesise
+from sim.design import DesignPoint
+from sim.errors import choose
+from sim.files import output_folder, write_whole
+
+MEASURED_CSV = Path(__file__).parent / "data" / "measured.csv"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of every design: its module, the fields of the design that determine it, and how many there are.
+
+    ``without`` names the modules inside it that are components themselves and are left out of its area.
+    """
+
+    module: Callable[[DesignPoint], str]
+    fields: tuple[str, ...]
+    instances: Callable[[DesignPoint], int]
+    without: tuple[str, ...] = ()
+
+
+_OPERANDS = ("weight_format", "activation_format", "group_size")
+
+COMPONENTS: dict[str, Component] = {
+    "shift_add_pe": Component(lambda _: "shift_add_pe", _OPERANDS, lambda design: design.rows * design.columns),
+    "row_sum": Component(lambda _: "row_sum", ("activation_format", "group_size"), lambda design: design.rows),
+    "epilogue": Component(lambda _: "epilogue", (*_OPERANDS, "rows"), lambda design: design.columns),
+    "array_edge": Component(
+        lambda design: f"array_{design.rows}x{design.columns}",
+        (*_OPERANDS, "rows", "columns"),
+        lambda _: 1,
+        ("shift_add_pe", "row_sum", "epilogue"),
+    ),
+}
+"""``array_edge`` is what the array holds beside its instances: skew registers and buses."""
+
+FIELDS = (*_OPERANDS, "rows", "columns")
+NUMBERS = ("lut_sites", "logic_cells", "luts", "carry", "flip_flops", "dsps", "lutram", "area_um2", "leakage_nw", "cells")
+COLUMNS = ("component", *FIELDS, "target", *NUMBERS, "tool", "version", "command", "date")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A row of ``measured.csv``: the area of a component for those fields of a design that determine it."""
+
+    component: str
+    fields: Mapping[str, str]
+    area: Area
+    date: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return (self.component, self.area.target, *self.fields.values())
+
+    @property
+    def flat(self) -> dict[str, str | float]:
+        """The row by column of the file; fields that do not determine the component are empty."""
+        area = self.area
+        fields = {field: self.fields.get(field, "") for field in FIELDS}
+        run = {"tool": area.tool, "version": area.version, "command": area.command, "date": self.date}
+        return {"component": self.component, **fields, "target": area.target, **area.numbers, **run}
+
+
+def fields_of(design: DesignPoint, component: str) -> dict[str, str]:
+    """Those fields of a design that determine a component, as text."""
+    return {field: str(getattr(design, field)) for field in COMPONENTS[component].fields}
+
+
+def key_of(design: DesignPoint, component: str, target: str) -> tuple[str, ...]:
+    """What :attr:`Measured.key` is in the row of this component of a design."""
+    return (component, target, *fields_of(design, component).values())
+
+
+def read_measured(path: Path = MEASURED_CSV) -> list[Measured]:
+    """The rows of a file of measured areas."""
+    rows = []
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            flow = TARGETS[row["target"]]
+            numbers = {name: float(row[name]) for name in NUMBERS if row[name]}
+            area = Area(
+                row["target"],
+                flow.unit,
+                numbers[flow.total],
+                MappingProxyType(numbers),
+                row["tool"],
+                row["version"],
+                row["command"],
+            )
+            fields = {field: row[field] for field in COMPONENTS[row["component"]].fields}
+            rows.append(Measured(row["component"], MappingProxyType(fields), area, row["date"]))
+    return rows
+
+
+def write_measured(rows: Iterable[Measured], path: Path) -> None:
+    """Write rows in the form that :func:`read_measured` reads."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        numbers = {name: f"{value:.10g}" for name, value in row.area.numbers.items()}
+        writer.writerow({**row.flat, **numbers})
+    write_whole(path, text.getvalue())
+
+
+def own_measured_csv() -> Path:
+    """The file of rows that this user measured, beside those that come with the project."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "shiftwise" / "measured.csv"
+
+
+def known_rows() -> list[Measured]:
+    """The rows that come with the project and this user's own, which replace them."""
+    own = own_measured_csv()
+    return read_measured() + (read_measured(own) if own.is_file() else [])
+
+
+def remember(rows: Iterable[Measured]) -> None:
+    """Add rows to this user's own, in place of older ones of the same components."""
+    own = own_measured_csv()
+    by_key = {row.key: row for row in [*(read_measured(own) if own.is_file() else []), *rows]}
+    write_measured(by_key.values(), output_folder(own.parent) / own.name)
+
+
+def measure_component(design: DesignPoint, component: str, target: str, verilog: Mapping[str, str]) -> Measured:
+    """Synthesise one component of a design from the design's Verilog files, text by file name.
+
+    Raises ``InputError`` for an unknown target, :class:`costmodel.synthesis.SynthesisError` when synthesis fails.
+    """
+    part = COMPONENTS[component]
+    module = part.module(design)
+    declaration = re.compile(rf"^\s*module\s+\\?{re.escape(module)}\s*\(", re.MULTILINE)
+    text = [text for text in verilog.values() if part.without or declaration.search(text)]
+    area = synthesise("\n".join(text), module, target, part.without)
+    fields = MappingProxyType(fields_of(design, component))
+    return Measured(component, fields, area, datetime.datetime.now(tz=datetime.UTC).date().isoformat())
+
+
+def measure(design: DesignPoint, target: str, known: Sequence[Measured] = ()) -> Iterator[Measured]:
+    """A row for every component of a design that is not among ``known``, each as soon as it is synthesised.
+
+    Raises as :func:`measure_component` does.
+    """
+    choose("synthesis target", target, TARGETS)
+    keys = {row.key for row in known}
+    missing = [component for component in COMPONENTS if key_of(design, component, target) not in keys]
+    from hdl.export import verilog_modules  # here, so that looking an area up does not wait for Amaranth
+
+    verilog = verilog_modules(design) if missing else {}
+    return (measure_component(design, component, target, verilog) for component in missing)
