@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hdl.verify import ArrayVerdict, PEVerdict, verify_array, verify_pe
+from hdl.verdict import ArrayVerdict, PEVerdict
+from hdl.verify_array import verify_array
+from hdl.verify_pe import verify_pe
 from sim.design import DesignPoint, load_design
 from sim.files import output_folder, write_whole
 from sim.kernels import grouped_product
@@ -47,7 +49,7 @@ def verify(
 
     Every pair of operand codes goes through the PE. Then, through an array of 4x4 such PEs, tiles of a linear layer,
     of attention scores and of attention values, with operands traced from ``model``. Raises
-    :class:`hdl.verify.VerificationError` at the first difference, ``InputError`` for input that cannot be used.
+    :class:`hdl.verdict.VerificationError` at the first difference, ``InputError`` for input that cannot be used.
     """
     point = design if isinstance(design, DesignPoint) else load_design(design)
     language_model = load_model(model)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hdl.verify import VerificationError, verify_array
+from hdl.verdict import VerificationError
+from hdl.verify_array import verify_array
 from sim.design import DesignPoint
 
 

@@ -7,7 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from hdl.pe.shift_add import ShiftAddPE
-from hdl.verify import verify_pe
+from hdl.verify_pe import verify_pe
 from sim.design import DesignPoint
 from sim.formats import FORMATS
 

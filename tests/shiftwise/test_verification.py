@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import shiftwise.verification as verification
-from hdl.verify import VerificationError
+from hdl.verdict import VerificationError
 from sim.kernels import grouped_product
 
 

@@ -1,0 +1,137 @@
+"""The Verilog of an array against expected numbers: every bit, and the cycle in which it appears."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdl.export import components
+from hdl.verdict import ArrayVerdict, VerificationError
+from hdl.verilator import Bench
+from sim.array import compute_cycles, feed_cycles, group_lengths, result_cycles, tile_counts, tile_interval
+from sim.design import DesignPoint
+
+Streams = dict[str, NDArray[np.int64]]
+
+ONE = int(np.float16(1).view(np.uint16))
+
+
+def verify_array(
+    design: DesignPoint,
+    activations: NDArray[np.unsignedinteger],
+    weights: NDArray[np.unsignedinteger],
+    scale: NDArray[np.float16],
+    zero_point: NDArray[np.unsignedinteger],
+    token_scale: NDArray[np.float16],
+    expected: NDArray[np.float32],
+    build_dir: Path,
+    seed: int = 0,
+) -> ArrayVerdict:
+    """A whole product through the design's array, tile after tile, each result's bits in its exact cycle.
+
+    Codes ``activations[m, k]`` and ``weights[k, n]``; ``scale[g, n]``, ``zero_point[g, n]``; ``token_scale[m]``;
+    ``expected[m, n]``. Rows and columns of an edge tile that no operand reaches are fed zero codes and their results
+    ignored. Inputs that the array must not look at are noise from ``seed``.
+
+    Raises :class:`VerificationError` at the first wrong or missing result, or a result that is nobody's.
+    """
+    (m, k), n = activations.shape, weights.shape[1]
+    tile_rows, tile_columns = tile_counts(design, m, n)
+    shape = (tile_rows * design.rows, tile_columns * design.columns)
+    stimulus = _array_stimulus(design, _padded(activations, shape[0], 0), _padded(weights.T, shape[1], 0).T, seed)
+    _feed_scales(
+        design,
+        stimulus,
+        k,
+        _padded(scale.view(np.uint16).T, shape[1], ONE).T,
+        _padded(zero_point.T, shape[1], 0).T,
+        _padded(token_scale.view(np.uint16)[:, None], shape[0], ONE)[:, 0],
+    )
+    outputs = Bench(components(design), build_dir).play(stimulus)
+
+    due = result_cycles(design, shape[0], k, shape[1])
+    bits = np.ascontiguousarray(expected, dtype=np.float32).view(np.uint32).astype(np.int64)
+    names = range(design.columns)
+    got = np.stack([outputs[f"result_{c}"] for c in names], axis=1)[due, np.arange(shape[1]) % design.columns]
+    valid = np.stack([outputs[f"result_valid_{c}"] for c in names], axis=1)
+    expected_valid = np.zeros_like(valid)
+    expected_valid[due, np.arange(shape[1]) % design.columns] = 1
+    _check_valid(valid, expected_valid)
+    wrong = np.argwhere(got[:m, :n] != bits)
+    if len(wrong):
+        row, column = wrong[np.argmin(due[wrong[:, 0], wrong[:, 1]])]
+        raise VerificationError(
+            f"array: result of row {row}, column {column} in cycle {due[row, column]} is {got[row, column]:#010x}, "
+            f"expected {bits[row, column]:#010x} ({expected[row, column]:.9g}); {len(wrong)} of {m * n} results differ"
+        )
+    tiles = tile_rows * tile_columns
+    return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), len(valid))
+
+
+def _padded(values: NDArray[np.generic], length: int, fill: int) -> NDArray[np.int64]:
+    """Integers with rows of ``fill`` appended."""
+    rows = np.full((length - len(values), values.shape[1]), fill)
+    return np.concatenate([values.astype(np.int64), rows])
+
+
+def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights: NDArray[np.int64], seed: int) -> Streams:
+    """Operands of all tiles and their flags; noise where no operand is valid."""
+    (m, k), n = activations.shape, weights.shape[1]
+    cycles = compute_cycles(design, m, k, n) + 2 * max(design.rows, design.columns)
+    rng = np.random.default_rng(seed)
+    limits = {f"activation_{r}": len(design.activation.values) for r in range(design.rows)}
+    limits |= {f"weight_{c}": len(design.weight.values) for c in range(design.columns)}
+    limits |= {"valid": 1, "last": 2, "first_group": 2, "last_group": 2}
+    limits |= {"scale": 1 << 16, "zero_point": 1 << design.zero_point_bits, "token_scale": 1 << 16}
+    stimulus = {name: rng.integers(limit, size=cycles) for name, limit in limits.items()}
+
+    ends = _last_operands(design, k)
+    tile_rows, tile_columns = tile_counts(design, m, n)
+    for tile in range(tile_rows * tile_columns):
+        column, row = divmod(tile, tile_rows)
+        feed = tile * tile_interval(design, k) + feed_cycles(design, k)
+        for r in range(design.rows):
+            stimulus[f"activation_{r}"][feed] = activations[row * design.rows + r]
+        for c in range(design.columns):
+            stimulus[f"weight_{c}"][feed] = weights[:, column * design.columns + c]
+        stimulus["valid"][feed] = 1
+        stimulus["last"][feed] = 0
+        stimulus["last"][feed[ends]] = 1
+        stimulus["first_group"][feed[ends]] = np.arange(len(ends)) == 0
+        stimulus["last_group"][feed[ends]] = np.arange(len(ends)) == len(ends) - 1
+    return stimulus
+
+
+def _last_operands(design: DesignPoint, k: int) -> NDArray[np.int64]:
+    return np.cumsum(group_lengths(design.group_size, k)) - 1
+
+
+def _feed_scales(
+    design: DesignPoint,
+    stimulus: Streams,
+    k: int,
+    scale: NDArray[np.int64],
+    zero_point: NDArray[np.int64],
+    token_scale: NDArray[np.int64],
+) -> None:
+    """Put the constants of columns and rows into the cycles in which the epilogues expect them."""
+    ends = feed_cycles(design, k)[_last_operands(design, k)]
+    tile_rows = len(token_scale) // design.rows
+    for tile in range(tile_rows * (scale.shape[1] // design.columns)):
+        column, row = divmod(tile, tile_rows)
+        last = tile * tile_interval(design, k) + ends
+        for c in range(design.columns):
+            stimulus["scale"][last + 1 + c] = scale[:, column * design.columns + c]
+            stimulus["zero_point"][last + 1 + c] = zero_point[:, column * design.columns + c]
+        for r in range(design.rows):
+            stimulus["token_scale"][last + 2 + r] = token_scale[row * design.rows + r]
+
+
+def _check_valid(valid: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
+    wrong = np.argwhere(valid != expected)
+    if len(wrong):
+        cycle, column = wrong[0]
+        raise VerificationError(
+            f"array: result_valid_{column} in cycle {cycle} is {valid[cycle, column]}, expected {expected[cycle, column]}; "
+            f"{len(wrong)} of {valid.size} differ"
+        )
