@@ -16,12 +16,15 @@ from sim.pe.shift_add import ShiftAdd
 DATAFLOWS = ("output_stationary",)
 ACCUMULATORS = ("exact",)
 
+LARGEST_FIELD = 1 << 16
+"""Rows, columns, group size, KiB, channels, MHz: far beyond anything built, and cycle counts stay below 2**63."""
+
 
 @dataclass(frozen=True)
 class DesignPoint:
     """An accelerator: an array of PEs with one group epilogue per column, three scratchpads and a DRAM.
 
-    Sizes of scratchpads are in KiB, half of each serving the tile at work and half the next one.
+    Sizes of scratchpads are in KiB; how they are shared by the tile at work and the next one is said in ``sim.schedule``.
     ``group_size`` is along the reduction axis; the last group of a row may be shorter. ``technology`` names
     the source of energies. Raises ``TypeError`` for a field of the wrong kind and ``InputError`` for a value
     that cannot be built.
@@ -50,8 +53,8 @@ class DesignPoint:
             if type(value) is not field.type:
                 kind = "an integer" if field.type is int else "a string"
                 raise TypeError(f"{field.name} of a design is {kind}, not {value!r}")
-            if isinstance(value, int) and value < 1:
-                raise InputError(f"{field.name} of a design is at least 1, not {value}")
+            if isinstance(value, int) and not 1 <= value <= LARGEST_FIELD:
+                raise InputError(f"{field.name} of a design is between 1 and {LARGEST_FIELD}, not {value}")
         choose("weight format", self.weight_format, FORMATS)
         choose("activation format", self.activation_format, FORMATS)
         choose("PE kind", self.pe, PES)
@@ -62,8 +65,8 @@ class DesignPoint:
         if not self.activation.signed:
             raise InputError(f"activations are symmetric, so their format is signed, not {self.activation_format}")
         step = self._largest_corrected(1)
-        if self.group_size * step >= LARGEST_EXACT:
-            largest = (LARGEST_EXACT - 1) // step
+        if self.group_size * step > LARGEST_EXACT:
+            largest = LARGEST_EXACT // step
             formats = f"{self.weight_format} x {self.activation_format}"
             raise InputError(f"group_size of {formats} is at most {largest}, not {self.group_size}")
 
@@ -150,6 +153,8 @@ def load_design(name_or_path: str) -> DesignPoint:
     try:
         fields = tomllib.loads(path.read_text())
         return DesignPoint(**{"name": path.stem, **fields})
+    except InputError as error:
+        raise InputError(f"design file {name_or_path!r}: {error}") from None
     except OSError as error:
         raise InputError(f"design file {name_or_path!r} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:

@@ -21,10 +21,15 @@ def output_folder(path: str | Path) -> Path:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write the text under a temporary name, then rename it, so that a reader never meets half a file."""
+    """Write the text under a temporary name, then rename it, so that a reader never meets half a file.
+
+    Raises ``InputError`` when the folder does not take it.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be written: {error.strerror}; a file in a writable folder is needed") from None
     finally:
         temporary.unlink(missing_ok=True)

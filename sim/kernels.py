@@ -1,10 +1,9 @@
 """Whole-matrix products with the bits of the processing elements, at the speed of a GEMM.
 
-A sum of integers is the same by any order of exact additions. In float32 every integer up to 2**24 is exact, in
-float64 up to 2**53; a partial sum of a group is at most ``terms * max|a| * max|w|`` in magnitude, whatever the
-order, so below that bound a floating-point GEMM, blocked, fused or not, returns the integer sum.
-:func:`exact_dtype` picks by that bound. The GEMMs are torch's: numpy's would bring a second pool of threads that
-contends with the one in which the rest of the model runs.
+A sum of integers is the same by any order of exact additions. In float32 every integer up to 2**24 is exact; a
+partial sum of a group is at most ``terms * max|a| * max|w|`` in magnitude, whatever the order, so up to that bound a
+float32 GEMM, blocked, fused or not, returns the integer sum. The GEMMs are torch's: numpy's would bring a second pool
+of threads that contends with the one in which the rest of the model runs.
 """
 
 import numpy as np
@@ -12,21 +11,28 @@ import torch
 from numpy.typing import NDArray
 
 from sim import epilogue
+from sim.epilogue import LARGEST_EXACT
 from sim.errors import InputError
 from sim.quantized import QuantizedActivations, QuantizedWeights
 
 
 def exact_dtype(terms: int, activation: int, weight: int) -> torch.dtype:
-    """The narrowest float in which torch's GEMM is exact for sums of ``terms`` products of such magnitudes.
+    """The float in which torch's GEMM is exact for sums of ``terms`` products of such magnitudes.
 
-    Below torch's highest float32 precision its float32 GEMM may round operands to bfloat16, so float64 is taken.
+    float32, unless torch was told that its float32 GEMMs may round their operands (to bfloat16, say). The epilogue
+    takes sums up to 2**24 only, so a larger bound is refused.
     """
     bound = terms * activation * weight
-    if bound <= 1 << 24 and torch.get_float32_matmul_precision() == "highest":
-        return torch.float32
-    if bound <= 1 << 53:
-        return torch.float64
-    raise InputError(f"sums of magnitude {bound} are not exact in float64; at most {1 << 53} is allowed")
+    if bound > LARGEST_EXACT:
+        raise InputError(f"group sums are at most {LARGEST_EXACT} in magnitude, not {bound}")
+    return torch.float32 if _float32_is_ieee() else torch.float64
+
+
+def _float32_is_ieee() -> bool:
+    try:
+        return torch.get_float32_matmul_precision() == "highest"
+    except RuntimeError:  # torch refuses to answer once precision was set per backend
+        return False
 
 
 def grouped_product(activations: QuantizedActivations, weights: QuantizedWeights) -> NDArray[np.float32]:

@@ -91,8 +91,9 @@ def quantize_weights(weights: NDArray[np.floating], format_: Format, group_size:
     """Round ``weights[k, n]`` to nearest, ties to even, by groups of ``group_size`` along ``k``.
 
     Unsigned formats are asymmetric: the range from the smaller of 0 and the minimum to the larger of 0 and the
-    maximum is divided into equal steps. Signed ones are symmetric about zero.
+    maximum is divided into equal steps. Signed ones are symmetric about zero. Raises ``InputError`` for NaN or infinity.
     """
+    _check_finite("weights", weights)
     k, n = weights.shape
     groups = -(-k // group_size)
     padded = np.zeros((groups * group_size, n), dtype=np.float32)
@@ -112,11 +113,20 @@ def quantize_weights(weights: NDArray[np.floating], format_: Format, group_size:
 
 
 def quantize_activations(activations: NDArray[np.floating], format_: Format) -> QuantizedActivations:
-    """Round ``activations[m, k]`` to nearest, ties to even, symmetric about zero with one scale per token."""
+    """Round ``activations[m, k]`` to nearest, ties to even, symmetric about zero with one scale per token.
+
+    Raises ``InputError`` for NaN or infinity.
+    """
     numbers = np.asarray(activations, dtype=np.float32)
+    _check_finite("activations", numbers)
     scale = _to_scale(np.abs(numbers).max(axis=1) / np.float32(format_.largest))
     steps = np.rint(numbers / scale.astype(np.float32)[:, None])
     return QuantizedActivations(format_.encode_integers(steps), format_, scale)
+
+
+def _check_finite(what: str, numbers: NDArray[np.floating]) -> None:
+    if not np.isfinite(numbers).all():
+        raise InputError(f"{what} to quantize are finite numbers, not {numbers[~np.isfinite(numbers)][0]}")
 
 
 def _to_scale(exact: NDArray[np.float32]) -> NDArray[np.float16]:

@@ -1,15 +1,23 @@
 """Cycles and counted actions of one product on a design: compute, DRAM traffic and the stalls that remain.
 
-While one tile is computed, the next one's operands are loaded into the other half of the scratchpads and the
-previous one's results are stored:
+While one tile is computed, the next one's operands are loaded and the previous one's results are stored:
 
     cycles = load_0 + sum_i max(compute_i, load_{i+1} + store_{i-1}) + tail + store_last
 
-The tail is the skew and the latency of the last tile's results, hidden behind the following tiles for all others.
+The tail is the skew and the latency of the last tile's results, hidden behind the following tiles for all others; a
+store is counted with the tile that follows, although its last results come that much later.
+
+Operands are read in order of ``k``, so a scratchpad is a ring: in a strip's last tile, each group that has been read
+makes room for one of the next strip. A strip therefore stays for all its tiles if the scratchpad holds it and two
+groups more (one being read, one being loaded), and a whole operand stays for the product if the scratchpad holds it.
+What does not stay is loaded again for every tile, streaming through two groups of space; the output scratchpad holds
+two tiles of results, one being stored.
+
 Both orders of the tile loops are tried; the fewest cycles win, then the least DRAM traffic.
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -52,7 +60,8 @@ class Product:
 class ProductCycles:
     """What one product costs; ``cycles`` = ``compute_cycles`` + ``stall_cycles``.
 
-    ``dram_cycles`` is how long its DRAM traffic alone would take, ``ideal_cycles`` its MACs divided by the PEs.
+    ``dram_cycles`` is how long its DRAM traffic alone would take, ``ideal_cycles`` its MACs divided by the PEs,
+    rounded up, ``utilization`` the MACs divided by those that the array could have done in the same cycles.
     """
 
     product: Product
@@ -62,32 +71,33 @@ class ProductCycles:
     stall_cycles: int
     dram_cycles: int
     ideal_cycles: int
+    utilization: float
 
     @property
     def bound(self) -> Literal["compute", "memory"]:
         """What the product waits for: memory if its DRAM traffic alone takes longer than its computation."""
         return "memory" if self.dram_cycles > self.compute_cycles else "compute"
 
-    @property
-    def utilization(self) -> float:
-        """MACs done / MACs that the array could have done in the same cycles."""
-        return self.ideal_cycles / self.trace.cycles
-
 
 def run_product(design: DesignPoint, product: Product) -> ProductCycles:
-    """Cycles and actions of a product under the better of the two loop orders."""
+    """Cycles and actions of a product under the better of the two loop orders.
+
+    Raises ``InputError`` for scratchpads that are too small for the array.
+    """
+    check_buffers(design)
     candidates = [_run_order(design, product, order) for order in LOOP_ORDERS]
     return min(candidates, key=lambda c: (c.trace.cycles, c.dram_cycles))
 
 
-def half_buffer(kib: int) -> int:
-    """Capacity [bit] of one of the two halves of a scratchpad: one for the tile at work, one for the next."""
-    return kib * 1024 * 8 // 2
+def capacity(kib: int) -> int:
+    """Capacity [bit] of a scratchpad."""
+    return kib * 1024 * 8
 
 
 def transfer_cycles(design: DesignPoint, bits: Bits) -> Bits:
     """Cycles [count] in which the DRAM moves so many bits at its peak rate."""
-    return -(-bits * design.clock_hz // design.dram_bits_per_second)
+    rate = Fraction(design.dram_bits_per_second, design.clock_hz)  # [bit/cycle]
+    return -(-bits * rate.denominator // rate.numerator)
 
 
 def _run_order(design: DesignPoint, product: Product, order: str) -> ProductCycles:
@@ -110,6 +120,7 @@ def _run_order(design: DesignPoint, product: Product, order: str) -> ProductCycl
         stall_cycles=(cycles - compute) * many,
         dram_cycles=transfer_cycles(design, (counts["dram_read"] + counts["dram_write"]) * many),
         ideal_cycles=-(-product.macs // (design.rows * design.columns)),
+        utilization=product.macs / (design.rows * design.columns * cycles * many),
     )
 
 
@@ -119,7 +130,7 @@ def _tile_traffic(
     """Bits that each tile loads of weights, loads of activations and stores of results, tiles in order of work.
 
     The operand of the outer loop is loaded when its strip begins, the other one when it is first met, provided
-    that each fits half of its scratchpad; an operand that does not fit is loaded again for every tile.
+    that each stays in its scratchpad; one that does not is loaded again for every tile.
     """
     heights = _strip_sizes(p.m, design.rows)
     widths = _strip_sizes(p.n, design.columns)
@@ -127,16 +138,37 @@ def _tile_traffic(
     activation_strips = np.array([activation_bits(design.activation, height, p.k) for height in heights])
     first_row = np.arange(len(heights))[None, :] == 0
     first_column = np.arange(len(widths))[:, None] == 0
-    kept_weights = weight_strips.max() if columns_outer else weight_strips.sum()
-    kept_activations = activation_strips.sum() if columns_outer else activation_strips.max()
-    weights_stay = kept_weights <= half_buffer(design.weight_buffer_kib)
-    activations_stay = kept_activations <= half_buffer(design.activation_buffer_kib)
+    two_groups = streaming_bits(design)
+    kept_weights = weight_strips.max() + two_groups["weight"] if columns_outer else weight_strips.sum()
+    kept_activations = activation_strips.sum() if columns_outer else activation_strips.max() + two_groups["activation"]
+    weights_stay = kept_weights <= capacity(design.weight_buffer_kib)
+    activations_stay = kept_activations <= capacity(design.activation_buffer_kib)
     weights = np.where(first_row | ~weights_stay, weight_strips[:, None], 0)
     activations = np.where(first_column | ~activations_stay, activation_strips[None, :], 0)
     store = np.outer(widths, heights) * OUTPUT_BITS
     if columns_outer:
         return weights.ravel(), activations.ravel(), store.ravel()
     return weights.T.ravel(), activations.T.ravel(), store.T.ravel()
+
+
+def streaming_bits(design: DesignPoint) -> dict[str, int]:
+    """The least that each scratchpad must hold [bit]: two groups of a tile's operands, two tiles of results."""
+    return {
+        "weight": 2 * weight_bits(design.weight, design.group_size, design.columns, design.group_size),
+        "activation": 2 * activation_bits(design.activation, design.rows, design.group_size),
+        "output": 2 * design.rows * design.columns * OUTPUT_BITS,
+    }
+
+
+def check_buffers(design: DesignPoint) -> None:
+    """Raise ``InputError`` if a scratchpad is too small for the array; the message names the smallest that would do."""
+    for name, bits in streaming_bits(design).items():
+        kib = getattr(design, f"{name}_buffer_kib")
+        if bits > capacity(kib):
+            raise InputError(
+                f"{name}_buffer_kib of a {design.rows}x{design.columns} array with groups of {design.group_size} "
+                f"is at least {-(-bits // capacity(1))}, not {kib}"
+            )
 
 
 def _strip_sizes(size: int, width: int) -> NDArray[np.int64]:
