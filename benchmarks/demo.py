@@ -24,5 +24,5 @@ def demo_figures() -> list[Figure]:
             memory = max(memory, usage.ru_maxrss)
     return [
         Figure("make demo, both phases", seconds, "s", 60, "lower", ""),
-        Figure("make demo, peak memory", memory / 1e6, "GB", 4, "lower", ""),
+        Figure("make demo, peak memory", memory * 1024 / 1e9, "GB", 4, "lower", ""),
     ]

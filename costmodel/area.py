@@ -11,6 +11,10 @@ from sim.design import DesignPoint
 from sim.errors import InputError, choose
 
 
+class NotMeasuredError(InputError):
+    """A component of the design has not been synthesised for the target."""
+
+
 @dataclass(frozen=True)
 class Share:
     """All instances of one component: ``total`` [unit of the target] is ``instances`` times the measured area."""
@@ -85,7 +89,7 @@ SRAM: dict[str, Sram] = {
 def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] | None = None) -> DesignArea:
     """Area of a design from measured rows, :func:`known_rows` unless others are given.
 
-    Raises ``InputError`` for an unknown target and for a design of which a component has not been measured.
+    Raises ``InputError`` for an unknown target, :class:`NotMeasuredError` for a design of which a component has no row.
     """
     flow = choose("synthesis target", target, TARGETS)
     by_key = {row.key: row for row in (known_rows() if rows is None else rows)}
@@ -94,7 +98,7 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
         key = key_of(design, component, target)
         if key not in by_key:
             fields = ", ".join(f"{field} {value}" for field, value in fields_of(design, component).items())
-            raise InputError(
+            raise NotMeasuredError(
                 f"the area of {component} on {target} was not measured for {fields}; "
                 f"run `shiftwise synth --design {design.name}`"
             )

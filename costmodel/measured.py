@@ -6,17 +6,18 @@ it look smaller than it is.
 
 import csv
 import datetime
+import hashlib
 import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from costmodel.synthesis import TARGETS, Area, synthesise
 from sim.design import DesignPoint
-from sim.errors import choose
+from sim.errors import InputError, choose
 from sim.files import output_folder, write_whole
 
 MEASURED_CSV = Path(__file__).parent / "data" / "measured.csv"
@@ -57,12 +58,13 @@ COLUMNS = ("component", *FIELDS, "target", *NUMBERS, "tool", "version", "command
 
 @dataclass(frozen=True)
 class Measured:
-    """A row of ``measured.csv``: the area of a component for those fields of a design that determine it."""
+    """The area of a component for those fields of a design that determine it; ``file`` is where the row was read."""
 
     component: str
     fields: Mapping[str, str]
     area: Area
     date: str
+    file: str = field(default="", compare=False)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -88,24 +90,22 @@ def key_of(design: DesignPoint, component: str, target: str) -> tuple[str, ...]:
 
 
 def read_measured(path: Path = MEASURED_CSV) -> list[Measured]:
-    """The rows of a file of measured areas."""
-    rows = []
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            flow = TARGETS[row["target"]]
-            numbers = {name: float(row[name]) for name in NUMBERS if row[name]}
-            area = Area(
-                row["target"],
-                flow.unit,
-                numbers[flow.total],
-                MappingProxyType(numbers),
-                row["tool"],
-                row["version"],
-                row["command"],
-            )
-            fields = {field: row[field] for field in COMPONENTS[row["component"]].fields}
-            rows.append(Measured(row["component"], MappingProxyType(fields), area, row["date"]))
-    return rows
+    """The rows of a file of measured areas. Raises ``InputError`` for a file that holds something else."""
+    name = "costmodel/data/measured.csv" if path == MEASURED_CSV else str(path)
+    try:
+        with path.open(newline="") as file:
+            return [_row(row, name) for row in csv.DictReader(file)]
+    except (KeyError, ValueError, TypeError, csv.Error):
+        raise InputError(f"{name!r} is not a file of measured areas; remove it, and shiftwise synth makes a new one") from None
+
+
+def _row(row: Mapping[str, str], file: str) -> Measured:
+    flow = TARGETS[row["target"]]
+    numbers = {name: float(row[name]) for name in NUMBERS if row[name]}
+    total = numbers[flow.total]
+    area = Area(row["target"], flow.unit, total, MappingProxyType(numbers), row["tool"], row["version"], row["command"])
+    fields = {name: row[name] for name in COMPONENTS[row["component"]].fields}
+    return Measured(row["component"], MappingProxyType(fields), area, row["date"], file)
 
 
 def write_measured(rows: Iterable[Measured], path: Path) -> None:
@@ -120,15 +120,18 @@ def write_measured(rows: Iterable[Measured], path: Path) -> None:
 
 
 def own_measured_csv() -> Path:
-    """The file of rows that this user measured, beside those that come with the project."""
+    """The file of rows that this user measured; another one for other sources of the hardware, whose areas may differ."""
+    root = MEASURED_CSV.parent.parent.parent
+    sources = sorted([*(root / "hdl").rglob("*.py"), *(root / "sim").rglob("*.py")])
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "shiftwise" / "measured.csv"
+    return (Path(cache) if cache else Path.home() / ".cache") / "shiftwise" / f"measured-{digest[:12]}.csv"
 
 
 def known_rows() -> list[Measured]:
-    """The rows that come with the project and this user's own, which replace them."""
+    """This user's own rows and those that come with the project, which stand where both have one."""
     own = own_measured_csv()
-    return read_measured() + (read_measured(own) if own.is_file() else [])
+    return (read_measured(own) if own.is_file() else []) + read_measured()
 
 
 def remember(rows: Iterable[Measured]) -> None:

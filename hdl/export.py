@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from hdl.array import Array
 from sim import epilogue
 from sim.array import result_latency
 from sim.design import DesignPoint
+from sim.files import output_folder, remove, write_whole
 
 MANIFEST = "manifest.json"
 
@@ -96,15 +96,14 @@ def _manifest(design: DesignPoint, parts: tuple[Any, ...]) -> dict[str, object]:
 def write_design(design: DesignPoint, folder: Path) -> Export:
     """Write the Verilog and ``manifest.json`` of a design into ``folder``, which is made if it is missing.
 
-    A file appears under its name only when it is complete.
+    Each file is written whole and the manifest last, after that of an earlier design was removed, so that a folder
+    with a manifest is complete. Raises ``InputError`` when the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    output_folder(folder)
+    remove(folder / MANIFEST)
     parts = components(design)
     texts = module_texts(parts)
     texts[MANIFEST] = json.dumps(_manifest(design, parts), indent=2) + "\n"
     for name, text in texts.items():
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{name}.", delete=False) as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(folder / name)
+        write_whole(folder / name, text)
     return Export(parts[-1].module_name, tuple(folder / name for name in texts))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reports.page import render
-from sim.files import write_whole
+from sim.files import remove, write_whole
 
 SUMMARY = "summary.json"
 LAYERS = "layers.csv"
@@ -23,7 +23,7 @@ def write_run(summary: Mapping[str, Any], layers: pd.DataFrame, folder: Path) ->
     The summary comes last and one of an earlier run is removed first, so a folder with a summary is complete.
     Floats keep all their digits; one that is not finite becomes ``null``.
     """
-    (folder / SUMMARY).unlink(missing_ok=True)
+    remove(folder / SUMMARY)
     write_whole(folder / LAYERS, layers.to_csv(index=False, lineterminator="\n"))
     write_whole(folder / REPORT, render(summary, layers))
     write_whole(folder / SUMMARY, json.dumps(_plain(summary), indent=2, allow_nan=False) + "\n")

@@ -9,6 +9,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from typer.exceptions import Abort, TyperException
 
 from sim.errors import Failure, InputError
@@ -104,10 +105,12 @@ def verify(
 
     All operand pairs go through the single PE, and a tile of traced operands through a 4x4 array.
     """
+    from shiftwise.verification import VERDICT
     from shiftwise.verification import verify as run_verification
-    from sim.files import output_folder
+    from sim.files import output_folder, remove
 
     folder = output_folder(out)
+    remove(folder / VERDICT)
     verification = run_verification(design, model, folder / "build", announce=lambda line: print(line, file=sys.stderr))
     path = verification.write(folder)
     if as_json:
@@ -132,8 +135,8 @@ def synth(
     measured = []
     for row in measure(load_design(design), target):
         print(f"{row.component}: {row.area.total:g} {row.area.unit}", file=sys.stderr)
+        remember([row])
         measured.append(row)
-    remember(measured)
     rows = [row.flat for row in measured]
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -161,7 +164,7 @@ def _print_table(header: Any, rows: Any) -> None:
     for name in header:
         table.add_column(str(name), overflow="fold")
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     Console().print(table)
 
 
@@ -185,6 +188,6 @@ def main() -> None:
     except Failure as error:
         _end(str(error), 1)
     except TyperException as error:
-        _end(_with_value(error), 2)
+        _end(_with_value(error) or "a command is needed", 2)
     except (Abort, KeyboardInterrupt):
         sys.exit(130)

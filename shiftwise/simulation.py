@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from costmodel.area import DesignArea, component_areas
+from costmodel.area import DesignArea, NotMeasuredError, component_areas
 from costmodel.cost import Cost, evaluate
+from costmodel.energy import energy_per_action
 from costmodel.synthesis import TARGETS
 from reports.files import write_run
 from sim.design import DesignPoint, load_design
@@ -19,7 +20,7 @@ from sim.errors import InputError
 from sim.files import output_folder
 from sim.kernels import grouped_product
 from sim.quantized import quantize_activations, quantize_weights, weight_bits
-from sim.schedule import ProductCycles, run_product, transfer_cycles
+from sim.schedule import ProductCycles, check_buffers, run_product, transfer_cycles
 from sim.trace import NOTHING, Trace
 from workloads.accuracy import bits_per_byte, hardware_multiply
 from workloads.checkpoint import HELD_OUT_TEXT, LanguageModel, load_model
@@ -63,6 +64,8 @@ def simulate(
     content = _read_text(text)
     if accuracy_bytes < 2:
         raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")
+    check_buffers(point)
+    energy_per_action(point, point.technology)  # refuses what the technology cannot cost, before the work
     language_model = load_model(model)
     traced = trace(language_model, language_model.encode(content), phase, batch, sequence)
     tell("trace", len(traced), len(traced))
@@ -92,9 +95,12 @@ def product_outputs(design: DesignPoint, product: TracedProduct) -> NDArray[np.f
 def _read_text(text: str | Path | None) -> bytes:
     path = HELD_OUT_TEXT if text is None else Path(text)
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"text file {str(path)!r} cannot be read: {error.strerror}") from None
+    if len(content) < 2:
+        raise InputError(f"text file {str(path)!r} has at least 2 bytes, not {len(content)}")
+    return content
 
 
 def _output_sqnr(design: DesignPoint, product: TracedProduct) -> float:
@@ -102,7 +108,7 @@ def _output_sqnr(design: DesignPoint, product: TracedProduct) -> float:
     exact = product.activations.astype(np.float64) @ product.weights.astype(np.float64)
     noise = np.square(product_outputs(design, product) - exact).sum()
     signal = np.square(exact).sum()
-    return float(10 * np.log10(signal / noise)) if noise > 0 and signal > 0 else float("inf")
+    return float(10 * np.log10(signal / noise)) if noise else float("inf")
 
 
 def _layer_row(product: TracedProduct, run: ProductCycles, cost: Cost, sqnr: float) -> dict[str, Any]:
@@ -177,6 +183,8 @@ def _summary(design: DesignPoint, workload: dict[str, Any], runs: list[ProductCy
             str(pj): cost.energy_j.total - cost.energy_j.dram + joule for pj, joule in cost.dram_sweep.items()
         },
         "power_W": cost.power_w,
+        "counts": dict(total.counts),
+        "energy_per_action_pJ": dict(cost.per_action),
         "area": _area(areas["sky130hd"]),
         "fpga": _area(areas["xcup"]),
         "sources": dict(cost.sources) | {f"area on {target}": _area_source(area) for target, area in areas.items()},
@@ -187,7 +195,7 @@ def _measured_area(design: DesignPoint, target: str) -> DesignArea | None:
     """The area, or ``None`` where a component of the design has not been synthesised."""
     try:
         return component_areas(design, target)
-    except InputError:
+    except NotMeasuredError:
         return None
 
 
@@ -202,6 +210,7 @@ def _area(area: DesignArea | None) -> dict[str, Any] | None:
 
 def _area_source(area: DesignArea | None) -> str:
     if area is None:
-        return "not measured; `shiftwise synth` measures it"
-    measured = next(iter(area.components.values())).measured
-    return f"{measured.area.tool} {measured.area.version}, {measured.date}, costmodel/data/measured.csv; {area.sram_source}"
+        return "not measured; shiftwise synth measures it"
+    rows = [share.measured for share in area.components.values()]
+    runs = dict.fromkeys(f"{row.area.tool} {row.area.version}, {row.date}, {row.file}" for row in rows)
+    return "; ".join([*runs, area.sram_source])

@@ -18,8 +18,13 @@ from sim.quantized import quantize_activations, quantize_weights
 from workloads.checkpoint import HELD_OUT_TEXT, load_model
 from workloads.tracing import TracedProduct, trace
 
+VERDICT = "verification.json"
+
 ARRAY = 4
 """Rows and columns of the array that is simulated."""
+
+SEQUENCE = 80
+"""Tokens that are traced: the reduction of the attention's values is then one group of 64 and a short one."""
 
 TILE_ROWS, TILE_COLUMNS = 2, 3
 """Tiles cut from each traced product: several, so that one begins while another's results are still under way."""
@@ -34,7 +39,7 @@ class Verification:
 
     def write(self, folder: str | Path) -> Path:
         """Write ``verification.json``; returns its path."""
-        path = output_folder(folder) / "verification.json"
+        path = output_folder(folder) / VERDICT
         write_whole(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
         return path
 

@@ -20,6 +20,14 @@ def output_folder(path: str | Path) -> Path:
     return folder
 
 
+def remove(path: Path) -> None:
+    """Remove a file if it is there; raises ``InputError`` when that is refused."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be replaced: {error.strerror}; a file in a writable folder is needed") from None
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write the text under a temporary name, then rename it, so that a reader never meets half a file.
 

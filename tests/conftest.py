@@ -1,8 +1,11 @@
 """What several tests share: a seeded generator whose seed is printed, and the embedded model."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import costmodel.measured
 from workloads.checkpoint import HELD_OUT_TEXT, LanguageModel, load_model
 
 SEED = 20261122
@@ -22,3 +25,11 @@ def tiny() -> LanguageModel:
 @pytest.fixture(scope="session")
 def held_out() -> bytes:
     return HELD_OUT_TEXT.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def no_rows_of_this_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Areas that somebody measured on this machine do not change what the tests see."""
+    own = tmp_path_factory.mktemp("cache") / "measured.csv"
+    monkeypatch.setattr(costmodel.measured, "own_measured_csv", lambda: own)
+    return own

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -40,10 +40,10 @@ class LanguageModel:
     def encode(self, text: bytes) -> torch.Tensor:
         """Token numbers ``[tokens]`` of a text: its bytes, or what the folder's own tokenizer makes of it."""
         if self.is_byte_level:
-            return torch.frombuffer(bytearray(text), dtype=torch.uint8).long()
+            return torch.tensor(list(text), dtype=torch.long)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
-        except (OSError, ValueError):
+            tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
+        except Exception:
             raise InputError(f"model {self.name!r} is not byte-level and has no tokenizer in {str(self.folder)!r}") from None
         ids: torch.Tensor = tokenizer(text.decode(errors="replace"), return_tensors="pt").input_ids[0]
         return ids
@@ -63,17 +63,32 @@ def load_model(name_or_folder: str) -> LanguageModel:
         raise InputError(f"model folder {str(folder)!r} has no safetensors file; weights in that form are needed")
     network = _read_weights(folder, config)
     _check_finite(folder, network)
+    _check_products(folder, network)
     return LanguageModel(folder.resolve().name, folder, network.eval())
 
 
 def _read_config(folder: Path) -> AutoConfig:
     if not (folder / "config.json").is_file():
         raise InputError(f"model folder {str(folder)!r} has no config.json; one in Hugging Face layout is needed")
+    path = str(folder / "config.json")
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{str(folder / 'config.json')!r} is not a configuration that transformers knows: {reason}") from None
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):
+            AutoModelForCausalLM.from_config(config, trust_remote_code=False, attn_implementation="eager")
+    except Exception as error:
+        raise InputError(
+            f"{path!r} is not a language model's configuration that transformers knows: {_reason(error)}"
+        ) from None
+    if getattr(config, "quantization_config", None) is not None:
+        raise InputError(f"{path!r} has a quantization_config; weights that are not quantized yet are needed")
+    if not isinstance(getattr(config, "max_position_embeddings", None), int):
+        raise InputError(f"{path!r} has no max_position_embeddings; a model with a stated context is needed")
+    return config
+
+
+def _reason(error: Exception) -> str:
+    """The kind and the words of an exception on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _read_weights(folder: Path, config: AutoConfig) -> PreTrainedModel:
@@ -84,14 +99,15 @@ def _read_weights(folder: Path, config: AutoConfig) -> PreTrainedModel:
             folder,
             config=config,
             trust_remote_code=False,
+            attn_implementation="eager",
             dtype=torch.float32,
             local_files_only=True,
             use_safetensors=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"weights in {str(folder)!r} cannot be read: {str(error).splitlines()[0]}") from None
+    except Exception as error:
+        raise InputError(f"weights in {str(folder)!r} cannot be read: {_reason(error)}") from None
     for name, found, expected in sorted(info["mismatched_keys"]):
         raise InputError(f"tensor {name!r} in {str(folder)!r} has shape {tuple(found)}, allowed is {tuple(expected)}")
     for name in sorted(info["missing_keys"]):
@@ -104,3 +120,19 @@ def _check_finite(folder: Path, network: PreTrainedModel) -> None:
     for name, tensor in network.named_parameters():
         if not torch.isfinite(tensor).all():
             raise InputError(f"tensor {name!r} in {str(folder)!r} holds NaN or infinity; weights are finite numbers")
+
+
+def _check_products(folder: Path, network: PreTrainedModel) -> None:
+    """Refuse a network some of whose products would go unseen: its attention, or weights in modules of other kinds."""
+    if not network._supports_attention_backend:
+        raise InputError(
+            f"model {str(folder)!r} computes attention by itself; "
+            f"a model that uses transformers' attention functions is needed, not {type(network).__name__}"
+        )
+    for name, parameter in network.named_parameters():
+        owner = network.get_submodule(name.rpartition(".")[0])
+        if parameter.ndim >= 2 and not isinstance(owner, nn.Linear | nn.Embedding):
+            raise InputError(
+                f"model {str(folder)!r} multiplies by {name!r} in a {type(owner).__name__}; "
+                "weight matrices are understood in Linear and Embedding modules only"
+            )

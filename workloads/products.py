@@ -15,10 +15,15 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
+from sim.errors import InputError
+
 Multiply = Callable[[str, Tensor, Tensor], Tensor]
 """From a name, activations ``[count, m, k]`` and weights ``[count, k, n]`` to the products ``[count, m, n]``."""
 
 ATTENTION = "shiftwise_products"
+
+CHANGES_ATTENTION = ("softcap", "s_aux", "position_bias", "head_mask")
+"""Arguments of transformers' attention functions that change what is computed."""
 
 
 def float_multiply(name: str, activations: Tensor, weights: Tensor) -> Tensor:
@@ -60,9 +65,17 @@ def _attention(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float,
-    **_: Any,
+    **extras: Any,
 ) -> tuple[Tensor, Tensor]:
-    """Grouped-query attention (Ainslie et al., arXiv 2305.13245) on ``[batch, heads, sequence, head_dim]`` operands."""
+    """Grouped-query attention (Ainslie et al., arXiv 2305.13245) on ``[batch, heads, sequence, head_dim]`` operands.
+
+    Sliding windows are in the mask. Raises ``InputError`` for what would change the result and is not computed here.
+    """
+    for name in CHANGES_ATTENTION:
+        if extras.get(name) is not None:
+            raise InputError(
+                f"attention of {names[module]!r} uses {name}, which is not simulated; allowed is plain softmax attention"
+            )
     batch, heads, length, width = query.shape
     kv_heads, context = key.shape[1:3]
     stacked = query.reshape(batch * kv_heads, -1, width)

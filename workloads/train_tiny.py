@@ -144,6 +144,7 @@ def main(steps: Annotated[int, typer.Option()], out: Annotated[Path, typer.Optio
         "training_bytes": len(training),
         "held_out_bytes": len(held_out),
         "held_out_bits_per_byte": round(bits_per_byte(model, held_out), 4),
+        "excerpt_bits_per_byte": round(bits_per_byte(model, excerpt(held_out_files)), 4),
         "steps": steps,
         "bytes_seen": steps * BATCH * CONTEXT,
         "seed": SEED,

@@ -19,7 +19,9 @@ from hdl.export import verilog_modules
 from sim.design import PRESETS, DesignPoint, load_design
 from sim.errors import InputError
 
-DESIGN = DesignPoint(name="small", rows=2, columns=3, weight_buffer_kib=4, activation_buffer_kib=5, output_buffer_kib=9)
+DESIGN = DesignPoint(
+    name="small", group_size=48, rows=2, columns=3, weight_buffer_kib=4, activation_buffer_kib=5, output_buffer_kib=9
+)
 SIZES = {"shift_add_pe": 100.5, "row_sum": 20.0, "epilogue": 1000.0, "array_edge": 7.0}
 
 
@@ -119,13 +121,20 @@ def test_every_target_counts_scratchpads():
     assert all(sram.source for sram in SRAM.values())
 
 
-def test_what_a_user_measured_is_found_again_and_replaces_older_rows(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_what_a_user_measured_is_found_again_and_replaces_older_rows(no_rows_of_this_user):
     with pytest.raises(InputError, match="was not measured"):
         component_areas(DESIGN, "xcup")
     remember([*rows("sky130hd"), made_up("row_sum", "xcup", 1.0)])
     remember(rows("xcup"))
     assert component_areas(DESIGN, "xcup").logic == 3650
     assert component_areas(DESIGN, "sky130hd").logic == 3650
-    assert len(read_measured(tmp_path / "shiftwise" / "measured.csv")) == 8
-    assert component_areas(load_design("mixpe-w4a8"), "xcup").logic > 0, "the project's own rows are still there"
+    assert {row.file for row in read_measured(no_rows_of_this_user)} == {str(no_rows_of_this_user)}
+    assert len(read_measured(no_rows_of_this_user)) == 8
+    shares = component_areas(load_design("mixpe-w4a8"), "xcup").components.values()
+    assert {share.measured.file for share in shares} == {"costmodel/data/measured.csv"}
+
+
+def test_a_damaged_file_of_ones_own_is_named(no_rows_of_this_user):
+    no_rows_of_this_user.write_text("component,target\nshift_add_pe,moon\n")
+    with pytest.raises(InputError, match=f"{no_rows_of_this_user}' is not a file of measured areas"):
+        component_areas(DESIGN, "xcup")

@@ -79,6 +79,7 @@ def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["simulate", "--sequence", "4096"], "at most the model's context of 1024 tokens, not 4096"),
         (["simulate", "--batch", "0"], "batch is at least 1, not 0"),
         (["simulate", "--text", "absent.txt"], "text file 'absent.txt' cannot be read"),
+        (["simulate", "--text", "/dev/null"], "text file '/dev/null' has at least 2 bytes, not 0"),
         (["simulate", "--accuracy-bytes", "1"], "accuracy_bytes is at least 2, not 1"),
         (["simulate", "--colour", "red"], "No such option: --colour"),
         (["simulat"], "No such command 'simulat'"),
@@ -98,6 +99,29 @@ def test_wrong_input_is_one_sentence(
     assert captured.err.count("\n") == 1
     assert captured.out == ""
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ('technology = "3nm"', "unknown technology '3nm'; known are unit"),
+        ("weight_buffer_kib = 2", "weight_buffer_kib of a 32x32 array with groups of 64 is at least 3, not 2"),
+        ("rows = 256\ncolumns = 256\noutput_buffer_kib = 511", "is at least 512, not 511"),
+    ],
+)
+def test_a_design_that_cannot_work_is_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], fields: str, message: str
+) -> None:
+    (tmp_path / "bad.toml").write_text(fields)
+    assert run(monkeypatch, "simulate", "--design", str(tmp_path / "bad.toml"), "--out", str(tmp_path / "out")) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_names_are_not_markup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "generate", "--design", "edge-w4a8", "--out", str(tmp_path / "x[") + "b]") == 0
+    assert "x[b]" in capsys.readouterr().out.replace("\n", "").replace(" ", "")
 
 
 @pytest.mark.parametrize("command", ["simulate", "generate", "verify"])

@@ -33,7 +33,8 @@ def test_a_toml_file_is_the_keyword_arguments(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rows = 0", "rows of a design is at least 1, not 0"),
+        ("rows = 0", "rows of a design is between 1 and 65536, not 0"),
+        (f"rows = {10**30}", "rows of a design is between 1 and 65536, not 1000000"),
         ('rows = "eight"', "rows of a design is an integer, not 'eight'"),
         ("rows = true", "rows of a design is an integer, not True"),
         ("rowz = 8", "unexpected keyword argument 'rowz'"),
@@ -53,6 +54,7 @@ def test_what_cannot_be_built_is_one_sentence(tmp_path: Path, text: str, message
         load_design(str(path))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["nope", "nope.toml", ""])

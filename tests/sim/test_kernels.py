@@ -94,12 +94,19 @@ def test_group_sums_equal_torchs_integer_gemm_and_the_pe(rng: np.random.Generato
     assert np.array_equal(by_pe.sum(axis=0), by_torch)
 
 
-def test_the_narrowest_exact_float_is_chosen_at_each_boundary() -> None:
+def test_sums_up_to_the_last_exact_integer_are_allowed() -> None:
     assert exact_dtype(1 << 10, 1 << 7, 1 << 7) is torch.float32
-    assert exact_dtype((1 << 10) + 1, 1 << 7, 1 << 7) is torch.float64
-    assert exact_dtype(1 << 39, 1 << 7, 1 << 7) is torch.float64
-    with pytest.raises(InputError, match="not exact"):
-        exact_dtype((1 << 39) + 1, 1 << 7, 1 << 7)
+    with pytest.raises(InputError, match="at most 16777216 in magnitude, not 16793600$"):
+        exact_dtype((1 << 10) + 1, 1 << 7, 1 << 7)
+
+
+def test_precision_set_for_one_backend_is_not_trusted() -> None:
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+    try:
+        assert exact_dtype(1, 1, 1) is torch.float64
+    finally:
+        torch.backends.mkldnn.matmul.fp32_precision = before
 
 
 @pytest.mark.parametrize("precision", ["medium", "high"])

@@ -77,3 +77,12 @@ def test_scales_of_another_shape_are_refused() -> None:
     codes = np.zeros((65, 3), np.uint8)
     with pytest.raises(InputError, match=r"\(2, 3\), not \(1, 3\)"):
         QuantizedWeights(codes, UINT4, np.ones((1, 3), np.float16), np.zeros((1, 3), np.uint8), 64)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_refused(value: float) -> None:
+    data = np.array([[1.0, value]], np.float32)
+    with pytest.raises(InputError, match=f"weights to quantize are finite numbers, not {value}$"):
+        quantize_weights(data, UINT4, 1)
+    with pytest.raises(InputError, match=f"activations to quantize are finite numbers, not {value}$"):
+        quantize_activations(data, INT8)

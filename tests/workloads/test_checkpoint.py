@@ -49,9 +49,11 @@ def test_the_embedded_model_is_small_and_has_grouped_queries(tiny: LanguageModel
 
 
 def test_the_embedded_model_predicts_held_out_text(tiny: LanguageModel, held_out: bytes) -> None:
-    """1.9 bit/byte on held-out files is what it was trained for; the excerpt is a part of them."""
-    assert json.loads((FOLDER / "metadata.json").read_text())["held_out_bits_per_byte"] <= 1.9
-    assert bits_per_byte(tiny, held_out[:16384]) <= 2.1
+    """1.9 bit/byte on held-out files is the bar; on the excerpt, what was recorded up to another CPU's rounding."""
+    recorded = json.loads((FOLDER / "metadata.json").read_text())
+    assert recorded["held_out_bits_per_byte"] <= 1.9
+    assert len(held_out) == 65536
+    assert abs(bits_per_byte(tiny, held_out) - recorded["excerpt_bits_per_byte"]) < 0.001
 
 
 def test_a_copy_of_the_folder_loads(folder: Path, tiny: LanguageModel, held_out: bytes) -> None:
@@ -68,10 +70,33 @@ def test_no_config(folder: Path) -> None:
     assert "has no config.json" in refusal(folder)
 
 
-@pytest.mark.parametrize("text", ["{", '{"model_type": "perceptron-1958"}', "{}"])
+@pytest.mark.parametrize("text", ["{", '{"model_type": "perceptron-1958"}', "{}", '{"model_type": "vit"}'])
 def test_a_config_that_is_none(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
-    assert "config.json' is not a configuration that transformers knows" in refusal(folder)
+    assert "config.json' is not a language model's configuration that transformers knows" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "change", [{"num_attention_heads": 0}, {"hidden_size": -5}, {"hidden_size": "abc"}, {"hidden_act": "nope"}], ids=str
+)
+def test_a_config_with_impossible_values(folder: Path, change: dict[str, object]) -> None:
+    config = json.loads((FOLDER / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | change))
+    assert "transformers knows: " in refusal(folder)
+
+
+def test_a_quantized_checkpoint(folder: Path) -> None:
+    config = json.loads((FOLDER / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "gptq", "bits": 4}}))
+    assert "quantization_config" in refusal(folder)
+
+
+def test_code_beside_the_weights_is_not_run(folder: Path) -> None:
+    config = json.loads((FOLDER / "config.json").read_text()) | {"auto_map": {"AutoModelForCausalLM": "evil.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "evil.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
+    load_model(str(folder))
+    assert not (folder / "ran").exists()
 
 
 def test_no_weights(folder: Path) -> None:
