@@ -12,7 +12,7 @@ LABELS = {
     "row_sum": "row sums",
     "array_edge": "array edge",
 }
-AREA_UNITS = {"um2": "µm²", "LUT": "LUTs", "lut_sites": "LUT sites"}
+AREA_UNITS = {"um2": "µm²", "lut_sites": "LUT sites"}
 NOT_LOGIC = ("unit", "target", "total", "bram36")
 
 

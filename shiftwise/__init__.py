@@ -6,8 +6,20 @@ print(run.summary["tokens_per_s"], run.layers[["name", "cycles", "bound"]])
 run.write("build/run")
 """
 
+from shiftwise.generation import generate
 from shiftwise.simulation import Simulation, simulate
+from shiftwise.verification import Verification, verify
 from sim.design import DesignPoint, load_design
-from sim.errors import InputError
+from sim.errors import Failure, InputError
 
-__all__ = ["DesignPoint", "InputError", "Simulation", "load_design", "simulate"]
+__all__ = [
+    "DesignPoint",
+    "Failure",
+    "InputError",
+    "Simulation",
+    "Verification",
+    "generate",
+    "load_design",
+    "simulate",
+    "verify",
+]

@@ -82,12 +82,10 @@ def simulate(
 @app.command()
 def generate(design: Design = "mixpe-w4a8", out: Out = Path("build/generate"), as_json: Json = False) -> None:
     """Write the design's Verilog, each module once, and `manifest.json` with ports, widths, latency and tool versions."""
-    from hdl.export import MANIFEST, write_design
-    from sim.design import load_design
-    from sim.files import output_folder
+    from hdl.export import MANIFEST
+    from shiftwise.generation import generate as run_generation
 
-    point = load_design(design)
-    export = write_design(point, output_folder(out))
+    export = run_generation(design, out)
     if as_json:
         print((out / MANIFEST).read_text(), end="")
     else:

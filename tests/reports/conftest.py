@@ -81,7 +81,7 @@ def run():
         "dram_energy_sweep_J": {"4.0": 36e-9, "8.0": 58e-9, "19.0": 118.5e-9},
         "power_W": 0.018,
         "area": {"unit": "um2", "target": "sky130hd", "total": 1e6, **SILICON},
-        "fpga": {"unit": "LUT", "target": "xcup", "total": 900, **LOGIC, "bram36": 115},
+        "fpga": {"unit": "lut_sites", "target": "xcup", "total": 900, **LOGIC, "bram36": 115},
         "sources": {"pe": "a table", "dram": "a standard"},
         "accuracy": {"bytes": 8192, "float_bits_per_byte": 1.6, "hardware_bits_per_byte": 1.64},
     }

@@ -44,7 +44,7 @@ def test_key_figures(run):
         "36.0 nJ: PE 13.9 %, SRAM 25.0 %, DRAM 61.1 %, static 0.0 %",
         "74.9 kB; total energy 36.0 nJ at 4, 58.0 nJ at 8, 118 nJ at 19 pJ/bit",
         "1.00 mm² on sky130hd: SRAM 50.0 %, PE 30.0 %, epilogue 10.0 %, row sums 5.0 %, array edge 5.0 %",
-        "900 LUTs, 115 block RAMs: PE 66.7 %",
+        "900 LUT sites, 115 block RAMs: PE 66.7 %",
         "bits per byte 1.60 float, 1.64 hardware (+2.50 %)",
     ):
         assert figure in text
