@@ -13,7 +13,7 @@ demo: $(READY)
 	$(BIN)/shiftwise simulate --phase decode --sequence 512 --out build/demo/decode
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
