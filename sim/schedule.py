@@ -2,16 +2,16 @@
 
 While one tile is computed, the next one's operands are loaded and the previous one's results are stored:
 
-    cycles = load_0 + sum_i max(compute_i, load_{i+1} + store_{i-1}) + tail + store_last
+    cycles = load_0 + sum_i max(compute_i, load_{i+1} + store_{i-1}) + store_last
 
-The tail is the skew and the latency of the last tile's results, hidden behind the following tiles for all others; a
-store is counted with the tile that follows, although its last results come that much later.
+The last tile's computation includes the skew and the latency of its results, which the following tiles hide for all
+others; a store is counted with the tile that follows, although its last results come that much later.
 
 Operands are read in order of ``k``, so a scratchpad is a ring: in a strip's last tile, each group that has been read
 makes room for one of the next strip. A strip therefore stays for all its tiles if the scratchpad holds it and two
 groups more (one being read, one being loaded), and a whole operand stays for the product if the scratchpad holds it.
 What does not stay is loaded again for every tile, streaming through two groups of space; the output scratchpad holds
-two tiles of results, one being stored.
+two tiles of results, one being stored. Whether an operand's strips stay is decided by the widest one.
 
 Both orders of the tile loops are tried; the fewest cycles win, then the least DRAM traffic.
 """
@@ -86,7 +86,7 @@ def run_product(design: DesignPoint, product: Product) -> ProductCycles:
     """
     check_buffers(design)
     candidates = [_run_order(design, product, order) for order in LOOP_ORDERS]
-    return min(candidates, key=lambda c: (c.trace.cycles, c.dram_cycles))
+    return min(candidates, key=lambda c: (c.trace.cycles, c.trace.counts["dram_read"]))
 
 
 def capacity(kib: int) -> int:
@@ -106,10 +106,10 @@ def _run_order(design: DesignPoint, product: Product, order: str) -> ProductCycl
     store_cycles = transfer_cycles(design, store)
     following = np.append(load_cycles[1:], 0)
     previous = np.append(0, store_cycles[:-1])
-    interval = array.tile_interval(design, product.k)
     compute = array.compute_cycles(design, product.m, product.k, product.n)
-    tail = compute - interval * len(store)
-    cycles = int(load_cycles[0] + np.maximum(interval, following + previous).sum() + tail + store_cycles[-1])
+    work = np.full(len(store), array.tile_interval(design, product.k))
+    work[-1] += compute - work.sum()
+    cycles = int(load_cycles[0] + np.maximum(work, following + previous).sum() + store_cycles[-1])
     counts = _count_actions(design, product, int(weights.sum()), int(activations.sum()))
     many = product.count
     return ProductCycles(
@@ -139,8 +139,11 @@ def _tile_traffic(
     first_row = np.arange(len(heights))[None, :] == 0
     first_column = np.arange(len(widths))[:, None] == 0
     two_groups = streaming_bits(design)
-    kept_weights = weight_strips.max() + two_groups["weight"] if columns_outer else weight_strips.sum()
-    kept_activations = activation_strips.sum() if columns_outer else activation_strips.max() + two_groups["activation"]
+    kept_weights, kept_activations = weight_strips.sum(), activation_strips.sum()
+    if columns_outer:
+        kept_weights = min(kept_weights, weight_strips.max() + two_groups["weight"])
+    else:
+        kept_activations = min(kept_activations, activation_strips.max() + two_groups["activation"])
     weights_stay = kept_weights <= capacity(design.weight_buffer_kib)
     activations_stay = kept_activations <= capacity(design.activation_buffer_kib)
     weights = np.where(first_row | ~weights_stay, weight_strips[:, None], 0)
