@@ -12,8 +12,9 @@ demo: $(READY)
 	$(BIN)/shiftwise simulate --phase prefill --sequence 512 --out build/demo/prefill
 	$(BIN)/shiftwise simulate --phase decode --sequence 512 --out build/demo/decode
 
+# Two processes of one thread each: more threads than cores wait for each other by spinning.
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
