@@ -152,11 +152,12 @@ def load_design(name_or_path: str) -> DesignPoint:
         raise InputError(f"unknown design {name_or_path!r}; known are {', '.join(PRESETS)}, or a .toml file")
     try:
         fields = tomllib.loads(path.read_text())
+        for name in fields:
+            choose("field of a design", name, {field.name: field for field in dataclasses.fields(DesignPoint)})
         return DesignPoint(**{"name": path.stem, **fields})
     except InputError as error:
         raise InputError(f"design file {name_or_path!r}: {error}") from None
     except OSError as error:
         raise InputError(f"design file {name_or_path!r} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
-        message = str(error).removeprefix("DesignPoint.__init__() ")
-        raise InputError(f"design file {name_or_path!r} is not a design: {message}") from None
+        raise InputError(f"design file {name_or_path!r} is not a design: {error}") from None

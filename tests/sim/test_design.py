@@ -37,7 +37,7 @@ def test_a_toml_file_is_the_keyword_arguments(tmp_path: Path) -> None:
         (f"rows = {10**30}", "rows of a design is between 1 and 65536, not 1000000"),
         ('rows = "eight"', "rows of a design is an integer, not 'eight'"),
         ("rows = true", "rows of a design is an integer, not True"),
-        ("rowz = 8", "unexpected keyword argument 'rowz'"),
+        ("rowz = 8", "unknown field of a design 'rowz'; known are name, pe, weight_format"),
         ("rows = ", "Invalid value"),
         ('weight_format = "uint9"', "unknown weight format 'uint9'; known are uint1"),
         ('weight_format = "int16"', "integer weights of 1 to 8 bits, not int16"),
