@@ -69,7 +69,7 @@ def bits_per_byte(summary: Mapping[str, Any]) -> tuple[str, str]:
 
 def unmeasured(summary: Mapping[str, Any]) -> str:
     """What stands in place of an area that nobody has synthesised yet."""
-    return f"not measured; run shiftwise synth --design {summary['design']}"
+    return f"not measured; shiftwise synth with the design {summary['design']} measures it, one --target at a time"
 
 
 def _tiles(summary: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, str, str]]:

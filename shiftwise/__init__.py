@@ -1,16 +1,23 @@
 """Shiftwise: simulate quantized language models on shift-and-add accelerators, and generate the hardware.
 
-import shiftwise
-run = shiftwise.simulate(design="mixpe-w4a8", model="tiny-stdlib", phase="decode")
-print(run.summary["tokens_per_s"], run.layers[["name", "cycles", "bound"]])
-run.write("build/run")
+    import shiftwise
+    run = shiftwise.simulate(design="mixpe-w4a8", model="tiny-stdlib", phase="decode")
+    print(run.summary["tokens_per_s"], run.layers[["name", "cycles", "bound"]])
+    run.write("build/run")
+
+What is named here is imported when it is first used, so that the command answers at once.
 """
 
-from shiftwise.generation import generate
-from shiftwise.simulation import Simulation, simulate
-from shiftwise.verification import Verification, verify
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from sim.design import DesignPoint, load_design
 from sim.errors import Failure, InputError
+
+if TYPE_CHECKING:
+    from shiftwise.generation import generate
+    from shiftwise.simulation import Simulation, simulate
+    from shiftwise.verification import Verification, verify
 
 __all__ = [
     "DesignPoint",
@@ -23,3 +30,17 @@ __all__ = [
     "simulate",
     "verify",
 ]
+
+_HOMES = {
+    "generate": "shiftwise.generation",
+    "Simulation": "shiftwise.simulation",
+    "simulate": "shiftwise.simulation",
+    "Verification": "shiftwise.verification",
+    "verify": "shiftwise.verification",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'shiftwise' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -14,6 +14,9 @@ from typer.exceptions import Abort, TyperException
 
 from sim.errors import Failure, InputError
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it: 128 and the signal's number."""
+
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -180,7 +183,7 @@ def _with_value(error: TyperException) -> str:
 def main() -> None:
     """Entry point of the console script."""
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)
     except InputError as error:
         _end(str(error), 2)
     except Failure as error:
@@ -188,4 +191,6 @@ def main() -> None:
     except TyperException as error:
         _end(_with_value(error) or "a command is needed", 2)
     except (Abort, KeyboardInterrupt):
-        sys.exit(130)
+        status = INTERRUPTED
+    if status == INTERRUPTED:
+        _end("interrupted; nothing that was under way has been written", INTERRUPTED)

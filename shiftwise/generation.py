@@ -4,11 +4,14 @@ from pathlib import Path
 
 from hdl.export import Export, write_design
 from sim.design import DesignPoint, load_design
+from sim.schedule import check_buffers
 
 
 def generate(design: str | DesignPoint = "mixpe-w4a8", out: str | Path = "build/generate") -> Export:
     """Write each module of the design once and ``manifest.json`` (ports, widths, latency, tool versions) into ``out``.
 
-    Raises ``InputError`` for a design that does not exist and a folder that cannot be written.
+    Raises ``InputError`` for a design that does not exist or cannot work, and a folder that cannot be written.
     """
-    return write_design(design if isinstance(design, DesignPoint) else load_design(design), Path(out))
+    point = design if isinstance(design, DesignPoint) else load_design(design)
+    check_buffers(point)
+    return write_design(point, Path(out))

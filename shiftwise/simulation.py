@@ -20,7 +20,7 @@ from sim.errors import InputError
 from sim.files import output_folder
 from sim.kernels import grouped_product
 from sim.quantized import quantize_activations, quantize_weights, weight_bits
-from sim.schedule import ProductCycles, check_buffers, run_product, transfer_cycles
+from sim.schedule import ProductCycles, check_buffers, run_product
 from sim.trace import NOTHING, Trace
 from workloads.accuracy import bits_per_byte, hardware_multiply
 from workloads.checkpoint import HELD_OUT_TEXT, LanguageModel, load_model
@@ -157,7 +157,7 @@ def _summary(design: DesignPoint, workload: dict[str, Any], runs: list[ProductCy
     cost = evaluate(design, total)
     macs = sum(run.product.macs for run in runs)
     compute = sum(run.compute_cycles for run in runs)
-    dram = transfer_cycles(design, _dram_bits(total))
+    dram = sum(run.dram_cycles for run in runs)
     areas = {target: _measured_area(design, target) for target in TARGETS}
     return {
         "shiftwise": version("shiftwise"),

@@ -1,6 +1,8 @@
 """The command: what it writes, and one sentence with exit status 2 for whatever it cannot use."""
 
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -132,3 +134,17 @@ def test_an_output_folder_that_cannot_be_written(
     (tmp_path / "file").write_text("in the way")
     assert run(monkeypatch, command, "--out", str(tmp_path / "file" / "out")) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_its_own_status_and_no_results(tmp_path: Path) -> None:
+    """A whole process, interrupted as soon as it says that the trace is done."""
+    command = [sys.executable, "-m", "shiftwise", "simulate", "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        assert "trace" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("shiftwise: interrupted")
+    assert "Traceback" not in said
+    assert list((tmp_path / "out").iterdir()) == []

@@ -83,7 +83,7 @@ def test_macs_by_hand(run: shiftwise.Simulation) -> None:
     assert run.summary["macs"] == 5 * 96 * per_token + 256 * 256
 
 
-@pytest.mark.parametrize("name", ["macs", "cycles", "compute_cycles", "stall_cycles", "dram_bytes"])
+@pytest.mark.parametrize("name", ["macs", "cycles", "compute_cycles", "stall_cycles", "dram_cycles", "dram_bytes"])
 def test_totals_are_the_sums_of_the_layers(run: shiftwise.Simulation, name: str) -> None:
     assert run.summary[name] == run.layers[name].sum()
 
