@@ -66,6 +66,7 @@ def simulate(
 
         shiftwise simulate --design my-array.toml --model ~/models/my-llama --text notes.txt --out build/mine
     """
+    from reports.files import SUMMARY
     from reports.terminal import print_run
     from shiftwise.progress import shown_progress
     from shiftwise.simulation import simulate as run_simulation
@@ -76,7 +77,7 @@ def simulate(
         run = run_simulation(design, model, phase, batch, sequence, text, accuracy_bytes, tell)  # type: ignore[arg-type]
     report = run.write(folder)
     if as_json:
-        print(json.dumps(json.loads((folder / "summary.json").read_text()), indent=2))
+        print((folder / SUMMARY).read_text(), end="")
         return
     print_run(run.summary, run.layers, Console())
     print(f"report: {report}")

@@ -12,6 +12,6 @@ def generate(design: str | DesignPoint = "mixpe-w4a8", out: str | Path = "build/
 
     Raises ``InputError`` for a design that does not exist or cannot work, and a folder that cannot be written.
     """
-    point = design if isinstance(design, DesignPoint) else load_design(design)
+    point = load_design(design)
     check_buffers(point)
     return write_design(point, Path(out))

@@ -60,7 +60,7 @@ def simulate(
     cannot be used.
     """
     tell = progress or (lambda *_: None)
-    point = design if isinstance(design, DesignPoint) else load_design(design)
+    point = load_design(design)
     content = _read_text(text)
     if accuracy_bytes < 2:
         raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")

@@ -56,7 +56,7 @@ def verify(
     of attention scores and of attention values, with operands traced from ``model``. Raises
     :class:`hdl.verdict.VerificationError` at the first difference, ``InputError`` for input that cannot be used.
     """
-    point = design if isinstance(design, DesignPoint) else load_design(design)
+    point = load_design(design)
     language_model = load_model(model)
     small = dataclasses.replace(point, rows=ARRAY, columns=ARRAY)
     folder = output_folder(build_dir)
@@ -64,9 +64,9 @@ def verify(
     announce(f"PE: {pairs} operand pairs and chains of groups")
     pe = verify_pe(point, folder / "pe")
     verdicts = {}
-    for product in _one_of_each_kind(
-        trace(language_model, language_model.encode(HELD_OUT_TEXT.read_bytes()), "prefill", 1, 80)
-    ):
+    tokens = language_model.encode(HELD_OUT_TEXT.read_bytes())
+    traced = trace(language_model, tokens, "prefill", 1, min(SEQUENCE, language_model.context))
+    for product in _one_of_each_kind(traced):
         announce(f"{ARRAY}x{ARRAY} array: tiles of {product.name}")
         verdicts[product.name] = _verify_tiles(small, product, folder / "array")
     return Verification(pe, verdicts)

@@ -140,11 +140,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 on a 32x32 array at one MAC per PE and cycle."""
 
 
-def load_design(name_or_path: str) -> DesignPoint:
-    """The preset of that name, or the design that a TOML file of keyword arguments describes.
+def load_design(name_or_path: str | DesignPoint) -> DesignPoint:
+    """The preset of that name, or the design that a TOML file of keyword arguments describes; a design as it is.
 
     Raises ``InputError`` when there is neither, or when the file holds something that cannot be built.
     """
+    if isinstance(name_or_path, DesignPoint):
+        return name_or_path
     if name_or_path in PRESETS:
         return DesignPoint(name=name_or_path, **PRESETS[name_or_path])
     path = Path(name_or_path)
