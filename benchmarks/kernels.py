@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.figure import Figure, median_seconds
 from sim.design import load_design
-from sim.kernels import grouped_product
+from sim.kernels.product import grouped_product
 from sim.quantized import quantize_activations, quantize_weights
 from workloads.accuracy import hardware_multiply
 from workloads.checkpoint import HELD_OUT_TEXT, load_model

@@ -18,7 +18,7 @@ from reports.files import write_run
 from sim.design import DesignPoint, load_design
 from sim.errors import InputError
 from sim.files import output_folder
-from sim.kernels import grouped_product
+from sim.kernels.product import grouped_product
 from sim.quantized import quantize_activations, quantize_weights, weight_bits
 from sim.schedule import ProductCycles, check_buffers, run_product
 from sim.trace import NOTHING, Trace

@@ -13,7 +13,7 @@ from hdl.verify_array import verify_array
 from hdl.verify_pe import verify_pe
 from sim.design import DesignPoint, load_design
 from sim.files import output_folder, write_whole
-from sim.kernels import grouped_product
+from sim.kernels.product import grouped_product
 from sim.quantized import quantize_activations, quantize_weights
 from workloads.checkpoint import HELD_OUT_TEXT, load_model
 from workloads.tracing import TracedProduct, trace

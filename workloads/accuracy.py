@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sim.design import DesignPoint
 from sim.errors import InputError
-from sim.kernels import grouped_product
+from sim.kernels.product import grouped_product
 from sim.quantized import QuantizedWeights, quantize_activations, quantize_weights
 from workloads.checkpoint import LanguageModel
 from workloads.products import Multiply, float_multiply, products_by

@@ -8,7 +8,7 @@ import pytest
 
 import shiftwise.verification as verification
 from hdl.verdict import VerificationError
-from sim.kernels import grouped_product
+from sim.kernels.product import grouped_product
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 from sim import reference
 from sim.design import PRESETS, DesignPoint, load_design
 from sim.errors import InputError
-from sim.kernels import exact_dtype, grouped_product
+from sim.kernels.product import exact_dtype, grouped_product
 from sim.pe.shift_add import ShiftAdd
 from sim.quantized import QuantizedActivations, QuantizedWeights
 
