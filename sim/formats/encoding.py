@@ -88,7 +88,7 @@ def round_to(
     return format_.to_real(encode(format_, numbers, rounding, saturate, seed))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _nearest_even(numbers: Any, midpoints: Any, even: Any, indices: Any) -> None:
     for i in range(numbers.size):
         number = numbers[i]
@@ -98,7 +98,7 @@ def _nearest_even(numbers: Any, midpoints: Any, even: Any, indices: Any) -> None
         indices[i] = index
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _toward_zero(numbers: Any, points: Any, indices: Any) -> None:
     last = points.size - 1
     for i in range(numbers.size):
@@ -109,7 +109,7 @@ def _toward_zero(numbers: Any, points: Any, indices: Any) -> None:
             indices[i] = min(np.searchsorted(points, number), last)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _stochastic(numbers: Any, points: Any, draws: Any, indices: Any) -> None:
     last = points.size - 1
     for i in range(numbers.size):

@@ -80,6 +80,7 @@ def points_of(format_: Format, saturate: bool) -> tuple[Sequence[Fraction], Sequ
 
 
 def origin_of(points: Sequence[Fraction]) -> int:
+    """Index of the point that the positions of ties are counted from."""
     return next((i for i, point in enumerate(points) if point >= 0), 0)
 
 
@@ -97,6 +98,7 @@ def _signed_nan(format_: Format, positive: bool) -> int | None:
 
 
 def nan_code(format_: Format) -> int:
+    """The code of NaN; raises ``InputError`` where the format has none."""
     code = format_.special_code(float("nan"))
     if code is None:
         raise InputError(f"format {format_.name} has finite numbers only, not nan")
@@ -104,6 +106,7 @@ def nan_code(format_: Format) -> int:
 
 
 def infinity_code(format_: Format, positive: bool, saturate: bool) -> int:
+    """The code that an infinity becomes; raises ``InputError`` where the format has neither infinity nor NaN."""
     if not format_.has_special:
         raise InputError(f"format {format_.name} has finite numbers only, not {'inf' if positive else '-inf'}")
     codes = points_of(format_, saturate)[1]
