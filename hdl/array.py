@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.epilogue import Epilogue
-from hdl.pe import PES
+from hdl.pe import pe_of
 from hdl.row_sum import RowSum
 from sim import epilogue
 from sim.design import DesignPoint
@@ -44,7 +44,7 @@ class Array(wiring.Component):
     def __init__(self, design: DesignPoint) -> None:
         self.design = design
         self.module_name = f"array_{design.rows}x{design.columns}"
-        self._pe = PES[design.pe](design)
+        self._pe = pe_of(design)
         self._row_sum = RowSum(design)
         self._epilogue = Epilogue(design)
         super().__init__(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hdl.bench.player import RESET
-from hdl.pe import PES
+from hdl.pe import pe_of
 from hdl.verdict import PEVerdict, VerificationError
 from hdl.verilator import Bench
 from sim.design import DesignPoint
@@ -25,7 +25,7 @@ def verify_pe(design: DesignPoint, build_dir: Path, seed: int = 0) -> PEVerdict:
 
     Raises :class:`VerificationError` at the first difference.
     """
-    bench = Bench([PES[design.pe](design)], build_dir)
+    bench = Bench([pe_of(design)], build_dir)
     pairs = 1 << (design.weight.bits + design.activation.bits)
     chains = _chains(design, np.random.default_rng(seed))
     cycles = 0

@@ -18,8 +18,8 @@ from reports.files import write_run
 from sim.design import DesignPoint, load_design
 from sim.errors import InputError
 from sim.files import output_folder
-from sim.kernels.product import grouped_product
-from sim.quantized import quantize_activations, quantize_weights, weight_bits
+from sim.kernels.product import matrix_product
+from sim.quantized import quantize, weight_bits
 from sim.schedule import ProductCycles, check_buffers, run_product
 from sim.trace import NOTHING, Trace
 from workloads.accuracy import bits_per_byte, hardware_multiply
@@ -86,7 +86,7 @@ def product_outputs(design: DesignPoint, product: TracedProduct) -> NDArray[np.f
     """The accelerator's results ``[count, m, n]`` for a traced product, both operands quantized for the design."""
     return np.stack(
         [
-            grouped_product(quantize_activations(a, design.activation), quantize_weights(w, design.weight, design.group_size))
+            matrix_product(quantize(a, design.activation_scheme, 1), quantize(w, design.weight_scheme, 0), design.accumulator)
             for a, w in zip(product.activations, product.weights, strict=True)
         ]
     )

@@ -13,8 +13,8 @@ from hdl.verify_array import verify_array
 from hdl.verify_pe import verify_pe
 from sim.design import DesignPoint, load_design
 from sim.files import output_folder, write_whole
-from sim.kernels.product import grouped_product
-from sim.quantized import quantize_activations, quantize_weights
+from sim.kernels.product import matrix_product
+from sim.quantized import quantize
 from workloads.checkpoint import HELD_OUT_TEXT, load_model
 from workloads.tracing import TracedProduct, trace
 
@@ -80,8 +80,8 @@ def _verify_tiles(design: DesignPoint, product: TracedProduct, build_dir: Path) 
     """The first rows and columns of a product, one of each short of whole tiles, through the array."""
     a = product.activations[0, : TILE_ROWS * design.rows - 1]
     w = np.ascontiguousarray(product.weights[0, :, : TILE_COLUMNS * design.columns - 1])
-    activations = quantize_activations(a, design.activation)
-    weights = quantize_weights(w, design.weight, design.group_size)
+    activations = quantize(a, design.activation_scheme, axis=1)
+    weights = quantize(w, design.weight_scheme, axis=0)
     return verify_array(
         design,
         activations.codes,
@@ -89,6 +89,6 @@ def _verify_tiles(design: DesignPoint, product: TracedProduct, build_dir: Path) 
         weights.scale,
         weights.zero_point,
         activations.scale,
-        grouped_product(activations, weights),
+        matrix_product(activations, weights),
         build_dir,
     )

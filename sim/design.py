@@ -3,6 +3,7 @@
 import dataclasses
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,10 @@ from sim.epilogue import LARGEST_EXACT
 from sim.errors import InputError, choose
 from sim.formats import FORMATS, Format, signed_bits
 from sim.memory import MEMORIES, Dram
-from sim.pe import PES
-from sim.pe.shift_add import ShiftAdd
+from sim.pe import PES, Element
+from sim.quantized import Scheme, activation_scheme, weight_scheme
 
 DATAFLOWS = ("output_stationary",)
-ACCUMULATORS = ("exact",)
-
 LARGEST_FIELD = 1 << 16
 """Rows, columns, group size, KiB, channels, MHz: far beyond anything built, and cycle counts stay below 2**63."""
 
@@ -58,14 +57,13 @@ class DesignPoint:
         choose("weight format", self.weight_format, FORMATS)
         choose("activation format", self.activation_format, FORMATS)
         choose("PE kind", self.pe, PES)
-        choose("accumulator", self.accumulator, {a: a for a in ACCUMULATORS})
         choose("dataflow", self.dataflow, {d: d for d in DATAFLOWS})
         choose("memory", self.memory, MEMORIES)
-        PES[self.pe](self.weight, self.activation)  # checks that the PE takes these formats
+        self.element.accumulator_bits(self.group_size)  # checks that the PE takes these formats and this accumulator
         if not self.activation.signed:
             raise InputError(f"activations are symmetric, so their format is signed, not {self.activation_format}")
         step = self._largest_corrected(1)
-        if self.group_size * step > LARGEST_EXACT:
+        if self.sums_are_integers and self.group_size * step > LARGEST_EXACT:
             largest = LARGEST_EXACT // step
             formats = f"{self.weight_format} x {self.activation_format}"
             raise InputError(f"group_size of {formats} is at most {largest}, not {self.group_size}")
@@ -78,10 +76,25 @@ class DesignPoint:
     def activation(self) -> Format:
         return FORMATS[self.activation_format]
 
-    @property
-    def element(self) -> ShiftAdd:
+    @cached_property
+    def element(self) -> Element:
         """The PE of every place of the array."""
-        return PES[self.pe](self.weight, self.activation)
+        return PES[self.pe](self.weight, self.activation, self.accumulator)
+
+    @property
+    def weight_scheme(self) -> Scheme:
+        """How weights are quantized."""
+        return weight_scheme(self.weight, self.group_size)
+
+    @property
+    def activation_scheme(self) -> Scheme:
+        """How activations are quantized."""
+        return activation_scheme(self.activation)
+
+    @property
+    def sums_are_integers(self) -> bool:
+        """Whether a group's sum is an exact integer, which the epilogue takes up to 2**24; it rounds all others to fp32."""
+        return self.weight.is_integer and self.activation.is_integer and self.accumulator == "exact"
 
     @property
     def dram(self) -> Dram:
@@ -97,8 +110,8 @@ class DesignPoint:
 
     @property
     def accumulator_bits(self) -> int:
-        """Width [bit] of a group sum: exact, so no group of ``group_size`` products overflows."""
-        return self.element.sum_bits(self.group_size)
+        """Width [bit] of the accumulator: an exact one holds the sum of any ``group_size`` products."""
+        return self.element.accumulator_bits(self.group_size)
 
     @property
     def row_sum_bits(self) -> int:

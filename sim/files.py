@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from sim.errors import InputError
@@ -29,13 +30,19 @@ def remove(path: Path) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write the text under a temporary name, then rename it, so that a reader never meets half a file.
+    """Write a text as :func:`write_parts` does."""
+    write_parts(path, [text.encode()])
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Write bytes, one part after the other, under a temporary name, then rename it: a reader never meets half a file.
 
     Raises ``InputError`` when the folder does not take it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        with temporary.open("wb") as file:
+            file.writelines(parts)
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be written: {error.strerror}; a file in a writable folder is needed") from None

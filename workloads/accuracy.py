@@ -8,8 +8,8 @@ from torch import Tensor
 
 from sim.design import DesignPoint
 from sim.errors import InputError
-from sim.kernels.product import grouped_product
-from sim.quantized import QuantizedWeights, quantize_activations, quantize_weights
+from sim.kernels.product import matrix_product
+from sim.quantized import QuantizedTensor, quantize
 from workloads.checkpoint import LanguageModel
 from workloads.products import Multiply, float_multiply, products_by
 
@@ -22,14 +22,15 @@ def hardware_multiply(design: DesignPoint) -> Multiply:
 
     Weights are quantized when they are first met and kept.
     """
-    quantized: dict[str, QuantizedWeights] = {}
+    quantized: dict[str, QuantizedTensor] = {}
 
     def multiply(name: str, activations: Tensor, weights: Tensor) -> Tensor:
         if name.endswith((".scores", ".values")):
             return float_multiply(name, activations, weights)
         if name not in quantized:
-            quantized[name] = quantize_weights(weights[0].numpy(), design.weight, design.group_size)
-        result = grouped_product(quantize_activations(activations[0].numpy(), design.activation), quantized[name])
+            quantized[name] = quantize(weights[0].numpy(), design.weight_scheme, axis=0)
+        operand = quantize(activations[0].numpy(), design.activation_scheme, axis=1)
+        result = matrix_product(operand, quantized[name], design.accumulator)
         return torch.from_numpy(result)[None]
 
     return multiply

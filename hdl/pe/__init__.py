@@ -1,6 +1,29 @@
 """Hardware of the processing elements: the file and registry name of each is that of its model in ``sim/pe``."""
 
 from hdl.pe.shift_add import ShiftAddPE
+from sim.design import DesignPoint
+from sim.errors import InputError
 
 PES: dict[str, type[ShiftAddPE]] = {"shift_add": ShiftAddPE}
 """PE kind of a design point to the component that implements it."""
+
+WITHOUT_HARDWARE = (
+    "shift_add_float",
+    "minifloat",
+    "mixed",
+    "bit_serial",
+    "shift_only",
+    "multiplier",
+    "dsp_packed",
+)
+"""Kinds that have a model only."""
+
+
+def pe_of(design: DesignPoint) -> ShiftAddPE:
+    """The component of a design's PEs. Raises ``InputError`` for a design that has a model only."""
+    if design.pe not in PES:
+        raise InputError(f"PE kinds with hardware are {', '.join(PES)}, not {design.pe}")
+    if not design.sums_are_integers:
+        found = f"{design.weight_format} x {design.activation_format}, {design.accumulator}"
+        raise InputError(f"hardware of {design.pe} PEs is of integers with an exact accumulator, not {found}")
+    return PES[design.pe](design)

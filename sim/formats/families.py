@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
 
-from sim.errors import InputError
-from sim.formats.format import Format
+from sim.errors import InputError, choose
+from sim.formats.format import SIGNIFICAND_BITS, Format
 
 Special = Literal["none", "fn", "ieee"]
+SPECIALS: dict[str, Special] = {"none": "none", "fn": "fn", "ieee": "ieee"}
 """Codes that a minifloat gives up: none; all ones for NaN (OCP's E4M3); the largest exponent for infinity and NaN."""
 
 
@@ -48,18 +49,17 @@ def minifloat(exponent_bits: int, mantissa_bits: int, special: Special = "none",
     """
     _require("number of exponent bits", exponent_bits, 1, 8)
     _require("number of mantissa bits", mantissa_bits, 0, 10)
+    choose("special codes of a minifloat", special, SPECIALS)
     hidden, top = 1 << mantissa_bits, (1 << exponent_bits) - 1
-    magnitudes: list[int | None] = [
-        mantissa if exponent == 0 else (hidden + mantissa) << (exponent - 1)
-        for exponent in range(top + 1)
-        for mantissa in range(hidden)
-    ]
+    normals = [significand << shift for shift in range(top) for significand in range(hidden, 2 * hidden)]
+    magnitudes: list[int | None] = [*range(hidden), *normals]
     reserved: dict[int, float] = {}
     if special == "fn":
         reserved = {len(magnitudes) - 1: float("nan")}
     elif special == "ieee":
-        infinity = top << mantissa_bits
-        reserved = {infinity: float("inf")} | {infinity + m: float("nan") for m in range(1, hidden)}
+        infinity, quiet = top << mantissa_bits, hidden >> 1  # the quiet NaN comes first (IEEE 754-2019, 6.2.1)
+        nans = sorted(range(1, hidden), key=lambda mantissa: mantissa != quiet)
+        reserved = {infinity: float("inf")} | {infinity + mantissa: float("nan") for mantissa in nans}
     for code in reserved:
         magnitudes[code] = None
     half = len(magnitudes)
@@ -109,14 +109,13 @@ def logarithmic(name: str, bits: int, base: float, fraction_bits: int) -> Format
     Zero costs a code of the ``2**(bits-1)``. Raises ``InputError`` for a base not above 1, or so near it that levels coincide.
     """
     _require("width of a logarithmic format", bits, 2, 8)
-    if not base > 1:
-        raise InputError(f"base of a logarithmic format is above 1, not {base}")
+    _require("number of binary places", fraction_bits, 0, SIGNIFICAND_BITS)
+    if not 1 < base < float("inf"):
+        raise InputError(f"base of a logarithmic format is a finite number above 1, not {base}")
     exact = Fraction(base)
     levels = [round(exact**e * 2**fraction_bits) for e in range((1 << (bits - 1)) - 1)]
     if len(set(levels)) < len(levels):
-        raise InputError(
-            f"levels of a logarithmic format differ at its resolution, which is more than {fraction_bits} binary places"
-        )
+        raise InputError(f"levels of base {base} differ only with more binary places, not with {fraction_bits}")
     return _with_sign(name, [0, *levels], -fraction_bits)
 
 
@@ -129,5 +128,5 @@ def codebook(name: str, numbers: Sequence[float], fraction_bits: int | None = No
         if not abs(number) < float("inf"):
             raise InputError(f"numbers of a codebook are finite, not {number}")
     exact = [Fraction(number) for number in numbers]
-    places = max(f.denominator for f in exact).bit_length() - 1 if fraction_bits is None else fraction_bits
+    places = max((f.denominator for f in exact), default=1).bit_length() - 1 if fraction_bits is None else fraction_bits
     return Format(name, tuple(round(f * Fraction(2) ** places) for f in exact), -places)

@@ -12,8 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import InputError
 
-SIGNIFICAND_BITS = 52
-"""Widest significand [bit] of a value: it and the midpoint of two neighbours are then float64 numbers."""
+SIGNIFICAND_BITS = 53
+"""Widest significand [bit] of a value, that of a float64 number."""
+
+EXPONENT_LIMIT = 1000
+"""Values are multiples of 2 to the power of minus this and below 2 to the power of this, well inside float64."""
 
 
 def signed_bits(smallest: int, largest: int) -> int:
@@ -33,7 +36,8 @@ class Format:
 
     ``values[c]`` is the exact integer that code ``c`` stands for, in units of ``2**lsb``; ``special`` has the codes
     that an integer does not tell: NaN and the infinities, whose ``values`` are ``None``, and negative zero, whose value
-    is 0. Raises ``InputError`` for a table that is no format. Two formats are equal when their names and tables are.
+    is 0; of several NaNs the first is the one that rounding gives. Raises ``InputError`` for a table that is no format.
+    Two formats are equal when their names and tables are.
     """
 
     name: str
@@ -44,26 +48,42 @@ class Format:
     def __post_init__(self) -> None:
         if len(self.values) not in {1 << bits for bits in range(1, 17)}:
             raise InputError(f"format {self.name} needs 2, 4, ... or 65536 codes, not {len(self.values)}")
-        codes = {code for code, number in self.special if number != 0}
-        absent = {code for code, value in enumerate(self.values) if value is None}
-        if codes != absent:
+        absent = {code for code, value in enumerate(self.values) if value is None} if None in self.values else set()
+        named = {code for code, number in self.special if number != 0}
+        if named != absent:
             raise InputError(
-                f"format {self.name} names NaN or infinity for each code without a value, not {sorted(codes ^ absent)}"
+                f"format {self.name} names NaN or infinity for each code without a value, not {sorted(named ^ absent)}"
             )
-        if self.fixed_bits > SIGNIFICAND_BITS and self.significand_bits > SIGNIFICAND_BITS:
+        if len(absent) == len(self.values):
+            raise InputError(f"format {self.name} needs a code that is a number, not {self.values}")
+        if len({code for code, _ in self.special}) < len(self.special):
+            raise InputError(f"format {self.name} names a special code once, not {sorted(code for code, _ in self.special)}")
+        for code, number in self.special:
+            zero = number == 0 and np.signbit(number) and code in range(len(self.values)) and self.values[code] == 0
+            if np.isfinite(number) and not zero:
+                raise InputError(f"special codes of format {self.name} are NaN, infinity or -0.0 for a value 0, not {number}")
+        width = self.fixed_bits - 1
+        if self.lsb < -EXPONENT_LIMIT or max(width, self.lsb + width) > EXPONENT_LIMIT:
+            raise InputError(
+                f"values of format {self.name} are multiples of 2**-{EXPONENT_LIMIT} below 2**{EXPONENT_LIMIT},"
+                f" not {width} bits from 2**{self.lsb}"
+            )
+        if self.fixed_bits > SIGNIFICAND_BITS and self._numbers != tuple(map(float, self._numbers)):
             raise InputError(
                 f"values of format {self.name} have at most {SIGNIFICAND_BITS} significant bits, not {self.significand_bits}"
             )
 
+    def __reduce__(self) -> tuple[type["Format"], tuple[object, ...]]:
+        return Format, (self.name, self.values, self.lsb, self.special)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Format):
             return NotImplemented
-        return self is other or (self.name, self.lsb, self.special, self.values) == (
-            other.name,
-            other.lsb,
-            other.special,
-            other.values,
-        )
+        return self is other or self._identity() == other._identity()
+
+    def _identity(self) -> tuple[object, ...]:
+        """Special numbers as they are written: NaN differs from itself."""
+        return self.name, self.lsb, str(self.special), self.values
 
     def __hash__(self) -> int:
         return hash((self.name, self.lsb, len(self.values)))

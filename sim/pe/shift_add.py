@@ -1,9 +1,4 @@
-"""The shift-and-add PE: one addition for each weight bit instead of a multiplier.
-
-    product = sum over weight bits b of (bit b of w ? a << b : 0),  the top bit subtracted where w is signed
-
-The product is registered, then added to the group's sum (method: MixPE, arXiv 2411.16158).
-"""
+"""The shift-and-add PE: one addition for each weight bit instead of a multiplier."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,63 +7,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
-from sim.formats import Format, signed_bits
+from sim.formats.families import bipolar
+from sim.pe.element import Element
+from sim.pe.fields import row_adders
 
 
 @dataclass(frozen=True)
-class ShiftAdd:
-    """Integer weight of 1 to 8 bits times integer activation of 2 to 16 bits, exact.
+class ShiftAdd(Element):
+    """Integer weight of 1 to 8 bits, or planes of +-1, times integer activation of 2 to 16 bits.
 
-    ``latency`` [cycle]: from operands at the inputs to the sum that contains them (product register, sum
-    register). Throughput: one MAC a cycle.
+        product = sum over weight bits b of (bit b of w ? a << b : 0),    the top bit subtracted where w is signed
+        product = sum over planes b of      (bit b of w ? a << b : -(a << b))
+
+    Latency: 2 cycles (product register, sum register). Throughput: one MAC a cycle. Why: with few weight bits, rows of
+    masked activations are all that a multiplier would be, and the widths follow the formats (MixPE, arXiv 2411.16158).
     """
 
-    weight: Format
-    activation: Format
-    latency: ClassVar[int] = 2
+    kind: ClassVar[str] = "shift_add"
+    accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate")
 
-    def __post_init__(self) -> None:
-        if not (self.weight.is_integer and 1 <= self.weight.bits <= 8):
-            raise InputError(f"a shift_add PE takes integer weights of 1 to 8 bits, not {self.weight.name}")
+    def check_formats(self) -> None:
+        if not ((self.weight.is_integer or self._planes) and 1 <= self.weight.bits <= 8):
+            raise InputError(f"a shift_add PE takes integer or +-1 plane weights of 1 to 8 bits, not {self.weight.name}")
         if not (self.activation.is_integer and 2 <= self.activation.bits <= 16):
             raise InputError(f"a shift_add PE takes integer activations of 2 to 16 bits, not {self.activation.name}")
 
-    def sum_bits(self, terms: int) -> int:
-        """Width [bit] of the narrowest two's complement number that holds every sum of ``terms`` products."""
-        corners = [
-            w * a
-            for w in (self.weight.smallest, self.weight.largest)
-            for a in (self.activation.smallest, self.activation.largest)
-        ]
-        return signed_bits(terms * min(corners), terms * max(corners))
+    @property
+    def _planes(self) -> bool:
+        return self.weight.bits <= 8 and self.weight.lsb == 0 and self.weight.values == bipolar(self.weight.bits).values
 
-    def adder_widths(self, terms: int) -> tuple[int, ...]:
-        """Widths [bit] of one MAC's adders: rows added in pairs, the pairs added, then the sum of ``terms`` products."""
-        widths = []
-        rows = [self.activation.bits] * self.weight.bits
-        shift = 1
-        while len(rows) > 1:
-            pairs = [min(high + shift + 1, self.sum_bits(1)) for high in rows[1::2]]
-            widths += pairs
-            rows = pairs + rows[len(pairs) * 2 :]
-            shift *= 2
-        return (*widths, self.sum_bits(terms))
+    @property
+    def latency(self) -> int:
+        return 2
 
-    def product(self, weights: NDArray[np.integer], activations: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Exact products of weight codes and activation codes, shapes broadcast."""
+    def multiply(
+        self, weights: NDArray[np.int64], activations: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         number = self.activation.decode(activations).astype(np.int64)
-        codes = weights.astype(np.int64)
         total = np.zeros(np.broadcast_shapes(weights.shape, activations.shape), dtype=np.int64)
+        planes = self._planes
         for bit in range(self.weight.bits):
-            row = np.where((codes >> bit) & 1, number << bit, 0)
-            negative = self.weight.signed and bit == self.weight.bits - 1
-            total += -row if negative else row
-        return total
+            row = number << bit
+            negative = self.weight.signed and not planes and bit == self.weight.bits - 1
+            selected = -row if negative else row
+            total += np.where(weights >> bit & 1 == 1, selected, -row if planes else 0)
+        return total, np.zeros(1, dtype=np.int64)
 
-    def group_sums(self, activations: NDArray[np.integer], weights: NDArray[np.integer], group_size: int) -> NDArray[np.int64]:
-        """Sums ``[ceil(k/group_size), m, n]`` of each group, from codes ``activations[m, k]`` and ``weights[k, n]``."""
-        m, k = activations.shape
-        sums = np.zeros((-(-k // group_size), m, weights.shape[1]), dtype=np.int64)
-        for i in range(k):
-            sums[i // group_size] += self.product(weights[i][None, :], activations[:, i][:, None])
-        return sums
+    def product_adders(self) -> tuple[int, ...]:
+        return row_adders(self.weight.bits, self.activation.bits, self.product_bits)

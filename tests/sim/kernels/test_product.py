@@ -1,5 +1,7 @@
 """The fast kernel against the judge, the PE and torch's integer GEMM."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,13 @@ import torch
 from sim import reference
 from sim.design import PRESETS, DesignPoint, load_design
 from sim.errors import InputError
-from sim.kernels.product import exact_dtype, grouped_product
+from sim.kernels.product import matrix_product
 from sim.pe.shift_add import ShiftAdd
-from sim.quantized import QuantizedActivations, QuantizedWeights
+from sim.quantized import SCHEMES, QuantizedTensor, activation_scheme, quantize, weight_scheme
+from tests.sim.kernels.judging import judged, numbers_for
 
 
-def judge(activations: QuantizedActivations, weights: QuantizedWeights, m: int, n: int) -> float:
+def judge(activations: QuantizedTensor, weights: QuantizedTensor, m: int, n: int) -> float:
     """One output by Python integers."""
     a, w = activations.format, weights.format
     return float(
@@ -29,21 +32,17 @@ def judge(activations: QuantizedActivations, weights: QuantizedWeights, m: int, 
 
 def random_operands(
     rng: np.random.Generator, design: DesignPoint, m: int, k: int, n: int
-) -> tuple[QuantizedActivations, QuantizedWeights]:
+) -> tuple[QuantizedTensor, QuantizedTensor]:
     """Any codes, any positive scales: subnormal, ordinary and large."""
     groups = -(-k // design.group_size)
-    a = rng.integers(0, 1 << design.activation.bits, (m, k)).astype(np.uint16)
+    a = rng.integers(0, 1 << design.activation.bits, (m, k)).astype(np.uint8 if design.activation.bits <= 8 else np.uint16)
     w = rng.integers(0, 1 << design.weight.bits, (k, n)).astype(np.uint8)
     scales = rng.integers(1, 0x7C00, (groups, n)).astype(np.uint16).view(np.float16)
-    zeros = (
-        np.zeros((groups, n), np.uint8)
-        if design.weight.signed
-        else rng.integers(0, 1 << design.weight.bits, (groups, n)).astype(np.uint8)
-    )
-    tokens = rng.integers(1, 0x7C00, m).astype(np.uint16).view(np.float16)
+    zeros = None if design.weight.signed else rng.integers(0, 1 << design.weight.bits, (groups, n)).astype(np.uint8)
+    tokens = rng.integers(1, 0x7C00, (m, 1)).astype(np.uint16).view(np.float16)
     return (
-        QuantizedActivations(a, design.activation, tokens),
-        QuantizedWeights(w, design.weight, scales, zeros, design.group_size),
+        QuantizedTensor(a, activation_scheme(design.activation), 1, (tokens,)),
+        QuantizedTensor(w, weight_scheme(design.weight, design.group_size), 0, (scales,), zeros),
     )
 
 
@@ -59,7 +58,7 @@ DESIGNS = [
 @pytest.mark.parametrize("k", [1, 64, 133])
 def test_every_output_equals_python_integers(rng: np.random.Generator, design: DesignPoint, k: int) -> None:
     activations, weights = random_operands(rng, design, 5, k, 7)
-    result = grouped_product(activations, weights)
+    result = matrix_product(activations, weights)
     expected = np.array([[judge(activations, weights, m, n) for n in range(7)] for m in range(5)])
     assert np.array_equal(result, expected.astype(np.float32))
     assert np.array_equal(expected, expected.astype(np.float32)), "the judge's results are fp32 numbers"
@@ -71,13 +70,13 @@ def test_extremes_in_every_place(activation_code: int, weight_code: int, zero_po
     design = load_design("mixpe-w4a8")
     k, n = 200, 3
     scale = np.full((4, n), np.float16(65504))
-    activations = QuantizedActivations(
-        np.full((2, k), activation_code, np.uint16), design.activation, np.float16([65504, 2.0**-24])
+    tokens = np.float16([[65504], [2.0**-24]])
+    activations = QuantizedTensor(
+        np.full((2, k), activation_code, np.uint8), activation_scheme(design.activation), 1, (tokens,)
     )
-    weights = QuantizedWeights(
-        np.full((k, n), weight_code, np.uint8), design.weight, scale, np.full((4, n), zero_point, np.uint8), 64
-    )
-    result = grouped_product(activations, weights)
+    zeros = np.full((4, n), zero_point, np.uint8)
+    weights = QuantizedTensor(np.full((k, n), weight_code, np.uint8), weight_scheme(design.weight, 64), 0, (scale,), zeros)
+    result = matrix_product(activations, weights)
     assert [[judge(activations, weights, m, j) for j in range(n)] for m in range(2)] == result.tolist()
 
 
@@ -85,40 +84,64 @@ def test_group_sums_equal_torchs_integer_gemm_and_the_pe(rng: np.random.Generato
     """With scales of one and no zero point the result is the sum of group sums, below 2**24 exact in fp32."""
     design = load_design("mixpe-w4a8")
     activations, weights = random_operands(rng, design, 16, 256, 24)
-    ones = QuantizedActivations(activations.codes, activations.format, np.ones(16, np.float16))
-    plain = QuantizedWeights(weights.codes, weights.format, np.ones((4, 24), np.float16), np.zeros((4, 24), np.uint8), 64)
+    ones = replace(activations, scales=(np.ones((16, 1), np.float16),))
+    plain = replace(weights, scales=(np.ones((4, 24), np.float16),), zero=np.zeros((4, 24), np.uint8))
     a = torch.from_numpy(activations.codes.astype(np.uint8).view(np.int8))
     by_torch = torch._int_mm(a, torch.from_numpy(weights.codes.view(np.int8))).numpy()
-    assert np.array_equal(grouped_product(ones, plain), by_torch)
+    assert np.array_equal(matrix_product(ones, plain), by_torch)
     by_pe = ShiftAdd(design.weight, design.activation).group_sums(activations.codes, weights.codes, 64)
     assert np.array_equal(by_pe.sum(axis=0), by_torch)
 
 
-def test_sums_up_to_the_last_exact_integer_are_allowed() -> None:
-    assert exact_dtype(1 << 10, 1 << 7, 1 << 7) is torch.float32
-    with pytest.raises(InputError, match="at most 16777216 in magnitude, not 16793600$"):
-        exact_dtype((1 << 10) + 1, 1 << 7, 1 << 7)
+SMALL = [
+    *(("int8_token", weights, "exact") for weights, scheme in SCHEMES.items() if 0 in scheme.axes),
+    *((activations, "e4m3_channel", "exact") for activations in ("uint8_token", "fp16", "e4m3_token")),
+    *(("int8_token", "uint4_g64", kept) for kept in ("wrap10", "saturate11", "fp32", "fp16", "aligned2")),
+    *(("fp16", "uint4_g128", kept) for kept in ("exact", "fp32", "bf16", "aligned8", "wrap40", "saturate44")),
+    *(("mxfp4", "mxfp4", kept) for kept in ("exact", "wrap9", "saturate9", "fp32", "bf16", "aligned0")),
+    *(("mxfp8_e5m2", "mxfp8_e5m2", kept) for kept in ("exact", "fp32", "fp16", "bf16", "aligned4", "saturate70")),
+    *(("bf16", "nf4_g64", kept) for kept in ("fp32", "fp16", "bf16")),
+    ("mxint8", "mxint8", "exact"),
+    ("nvfp4", "nvfp4", "exact"),
+    ("fp16", "uint4_minimum_g64", "fp32"),
+]
 
 
-def test_precision_set_for_one_backend_is_not_trusted() -> None:
-    before = torch.backends.mkldnn.matmul.fp32_precision
-    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
-    try:
-        assert exact_dtype(1, 1, 1) is torch.float64
-    finally:
-        torch.backends.mkldnn.matmul.fp32_precision = before
+@pytest.mark.parametrize(("activations", "weights", "kept"), SMALL)
+def test_every_scheme_and_accumulator_equals_the_judge(
+    rng: np.random.Generator, activations: str, weights: str, kept: str
+) -> None:
+    """A last group that is short, three rows and four columns, all of them judged."""
+    sa, sw = SCHEMES[activations], SCHEMES[weights]
+    if sa.group_size and sw.group_size and sa.group_size != sw.group_size:
+        pytest.skip("groups of different sizes")
+    a = quantize(numbers_for(rng, sa, (3, 150)), sa, axis=1)
+    w = quantize(numbers_for(rng, sw, (150, 4)), sw, axis=0)
+    expected = [[judged(a, w, kept, m, n) for n in range(4)] for m in range(3)]
+    assert matrix_product(a, w, kept).tolist() == expected
 
 
-@pytest.mark.parametrize("precision", ["medium", "high"])
-def test_a_float32_gemm_that_may_round_is_not_trusted(rng: np.random.Generator, precision: str) -> None:
-    activations, weights = random_operands(rng, load_design("mixpe-w8a8"), 32, 256, 32)
-    expected = grouped_product(activations, weights)
-    torch.set_float32_matmul_precision(precision)
-    try:
-        assert exact_dtype(1, 1, 1) is torch.float64
-        assert np.array_equal(grouped_product(activations, weights), expected)
-    finally:
-        torch.set_float32_matmul_precision("highest")
+@pytest.mark.parametrize(
+    ("activations", "weights", "kept", "message"),
+    [
+        ("uint8_token", "int4_g128", "wrap20", "integer ones and an exact accumulator, not wrap"),
+        ("mxfp4", "int4_g128", "exact", "groups of one size, not 32 and 128"),
+        ("int8_token", "int4_g128", "wrap", "between 2 and 128, not 'wrap'"),
+        ("int8_token", "int4_g128", "fp64", "not 'fp64'"),
+        ("bf16", "int4_g128", "exact", "at most 128 bits, not the 27[0-9] of 128 products of bf16 x int4"),
+    ],
+)
+def test_what_makes_no_product_is_one_sentence(activations: str, weights: str, kept: str, message: str) -> None:
+    a = quantize(np.ones((2, 128)), SCHEMES[activations], axis=1)
+    w = quantize(np.ones((128, 2)), SCHEMES[weights], axis=0)
+    with pytest.raises(InputError, match=f"{message}$"):
+        matrix_product(a, w, kept)
+
+
+def test_operands_in_the_wrong_places_are_refused() -> None:
+    a = quantize(np.ones((4, 4)), SCHEMES["fp16"], axis=1)
+    with pytest.raises(InputError, match="axis 0, not 1 and 1$"):
+        matrix_product(a, a)
 
 
 def test_operands_of_different_k_are_refused(rng: np.random.Generator) -> None:
@@ -126,4 +149,4 @@ def test_operands_of_different_k_are_refused(rng: np.random.Generator) -> None:
     activations, _ = random_operands(rng, design, 2, 64, 2)
     _, weights = random_operands(rng, design, 2, 65, 2)
     with pytest.raises(InputError, match="not 64 and 65$"):
-        grouped_product(activations, weights)
+        matrix_product(activations, weights)

@@ -1,11 +1,11 @@
-"""Quantization by hand, its extremes, and the bits that a tensor takes."""
+"""Today's operands by hand: groups of weights with or without a zero point, tokens of activations."""
 
 import numpy as np
 import pytest
 
 from sim.errors import InputError
 from sim.formats import FORMATS
-from sim.quantized import QuantizedWeights, activation_bits, quantize_activations, quantize_weights, weight_bits
+from sim.quantized import quantize_activations, quantize_weights
 
 UINT4, INT4, INT8 = FORMATS["uint4"], FORMATS["int4"], FORMATS["int8"]
 
@@ -21,6 +21,12 @@ def test_weights_by_hand() -> None:
 def test_ties_go_to_the_even_step() -> None:
     q = quantize_weights(np.array([[0.5], [1.5], [2.5], [15.0]], np.float32), UINT4, 4)
     assert q.codes.ravel().tolist() == [0, 2, 2, 15]
+
+
+def test_a_tie_is_decided_before_the_zero_point_is_added() -> None:
+    """Zero point 5, an odd number: 0.5 steps become 0 and then code 5."""
+    q = quantize_weights(np.array([[-5.0], [10.0], [0.5]], np.float32), UINT4, 3)
+    assert (q.zero_point.tolist(), q.codes.ravel().tolist()) == ([[5]], [0, 15, 5])
 
 
 def test_a_group_of_one_sign_keeps_zero_in_its_range() -> None:
@@ -46,16 +52,15 @@ def test_scales_are_positive_and_finite(magnitude: float) -> None:
         assert np.isfinite(scale).all()
 
 
-def test_zeros_become_zeros() -> None:
-    zeros = np.zeros((65, 3), np.float32)
-    assert not quantize_weights(zeros, UINT4, 64).dequantize().any()
-    assert not quantize_activations(zeros, INT8).dequantize().any()
-
-
 def test_activations_by_hand() -> None:
     q = quantize_activations(np.array([[-127.0, 0.5, 1.5, 64.0], [0, 0, 0, 254]], np.float32), INT8)
     assert q.scale.tolist() == [1.0, 2.0]
     assert q.codes.tolist() == [[256 - 127, 0, 2, 64], [0, 0, 0, 127]]
+
+
+def test_activations_of_16_bits() -> None:
+    q = quantize_activations(np.array([[-32767.0, 1.0, 12345.5]], np.float32), FORMATS["int16"])
+    assert (q.scale.tolist(), q.codes.tolist(), q.codes.dtype) == ([1.0], [[65536 - 32767, 1, 12346]], np.uint16)
 
 
 def test_error_is_at_most_half_a_step(rng: np.random.Generator) -> None:
@@ -64,19 +69,6 @@ def test_error_is_at_most_half_a_step(rng: np.random.Generator) -> None:
     q = quantize_weights(w, UINT4, 64)
     step = np.repeat(q.scale.astype(np.float32), 64, axis=0)[:133]
     assert (np.abs(q.dequantize() - w) <= step * (0.5 + 15 * 2.0**-11)).all()
-
-
-def test_bits_by_hand() -> None:
-    """130 x 2 weights in groups of 64: 260 codes of 4 bits, 3 x 2 groups with a 16-bit scale and a 4-bit zero point."""
-    assert weight_bits(UINT4, 130, 2, 64) == 260 * 4 + 6 * 20
-    assert weight_bits(INT4, 130, 2, 64) == 260 * 4 + 6 * 16
-    assert activation_bits(INT8, 3, 100) == 3 * 100 * 8 + 3 * 16
-
-
-def test_scales_of_another_shape_are_refused() -> None:
-    codes = np.zeros((65, 3), np.uint8)
-    with pytest.raises(InputError, match=r"\(2, 3\), not \(1, 3\)"):
-        QuantizedWeights(codes, UINT4, np.ones((1, 3), np.float16), np.zeros((1, 3), np.uint8), 64)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
