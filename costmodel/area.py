@@ -92,6 +92,12 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
     Raises ``InputError`` for an unknown target, :class:`NotMeasuredError` for a design of which a component has no row.
     """
     flow = choose("synthesis target", target, TARGETS)
+    from hdl.pe import check_hardware  # here, as it waits for Amaranth, which other users of this file do not need
+
+    try:
+        check_hardware(design)
+    except InputError as error:
+        raise NotMeasuredError(str(error)) from None
     by_key = {row.key: row for row in (known_rows() if rows is None else rows)}
     shares = {}
     for component, part in COMPONENTS.items():

@@ -28,18 +28,26 @@ def energy_per_action(design: DesignPoint, technology: str) -> dict[str, float]:
         "dram": design.dram.energy_per_bit,
     }
     return {
-        "mac": sum(table.add(bits) for bits in design.element.adder_widths(design.group_size)),
-        "row_sum": table.add(design.row_sum_bits),
+        "mac": _mac(design, table),
+        "row_sum": table.add(design.row_sum_bits) if design.has_zero_points else 0.0,
         "group_epilogue": _group_epilogue(design, table),
         "token_scale": table.multiply(FP32_SIGNIFICAND_BITS, FP16_SIGNIFICAND_BITS),
         **{f"{place}_{way}": energy for place, energy in scratchpads.items() for way in ("read", "write")},
     }
 
 
+def _mac(design: DesignPoint, table: Operations) -> float:
+    """The additions that form the product, and that of the sum. No source tells what shifts by a code's distance cost."""
+    element = design.element
+    family = element.accumulation.family
+    total = table.add_float(family) if element.accumulation.is_float else table.add(design.accumulator_bits)
+    return sum(map(table.add, element.product_adders())) + total
+
+
 def _group_epilogue(design: DesignPoint, table: Operations) -> float:
-    return (
-        table.multiply(design.zero_point_bits, design.row_sum_bits)
-        + table.add(design.corrected_bits)
-        + table.multiply(design.corrected_bits, FP16_SIGNIFICAND_BITS)
-        + table.add_fp32
-    )
+    """Sums of more bits than an fp32 significand are rounded to one before they are scaled."""
+    scaled_bits = min(design.corrected_bits, FP32_SIGNIFICAND_BITS + 1)
+    scaling = table.multiply(scaled_bits, FP16_SIGNIFICAND_BITS) + table.add_fp32
+    if not design.has_zero_points:
+        return scaling
+    return table.multiply(design.zero_point_bits, design.row_sum_bits) + table.add(design.corrected_bits) + scaling

@@ -33,6 +33,7 @@ class Operations:
     add_int8: float
     add_int32: float
     multiply_int8: float
+    add_fp16: float
     add_fp32: float
     sram: Mapping[int, float]
     source: str
@@ -40,6 +41,10 @@ class Operations:
     def add(self, bits: int) -> float:
         """Energy [pJ] of an integer addition, on the straight line through the sums of 8 and 32 bits."""
         return self.add_int8 + (self.add_int32 - self.add_int8) * (bits - 8) / (32 - 8)
+
+    def add_float(self, name: str) -> float:
+        """Energy [pJ] of a float addition; that of fp16 for bf16, which has fewer significand bits and costs no more."""
+        return self.add_fp32 if name == "fp32" else self.add_fp16
 
     def multiply(self, bits: int, by: int) -> float:
         """Energy [pJ] of an integer multiplication: one cell of a multiplier's grid for each pair of operand bits.
@@ -71,6 +76,7 @@ TECHNOLOGIES: dict[str, Technology] = {
         add_int8=0.03,
         add_int32=0.1,
         multiply_int8=0.2,
+        add_fp16=0.4,
         add_fp32=0.9,
         sram={8: 10.0, 32: 20.0, 1024: 100.0},
         source="45 nm, 0.9 V: M. Horowitz, Computing's energy problem, ISSCC 2014, figure 1.1.9",
@@ -79,6 +85,7 @@ TECHNOLOGIES: dict[str, Technology] = {
         add_int8=0.007,
         add_int32=0.03,
         multiply_int8=0.07,
+        add_fp16=0.16,
         add_fp32=0.38,
         sram={8: 7.5, 32: 8.5, 1024: 14.0},
         source="7 nm: N. P. Jouppi et al., Ten lessons from three generations shaped Google's TPUv4i, ISCA 2021, table 2",

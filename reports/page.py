@@ -33,7 +33,7 @@ def render(summary: Mapping[str, Any], layers: pd.DataFrame) -> str:
         tiles=_tiles(summary, design),
         bars=_bars(summary),
         figures=_figures_json(summary, layers, design),
-        silicon=square(summary["area"]["total"]) if summary["area"] else unmeasured(summary),
+        silicon=square(summary["area"]["total"]) if summary["area"] else unmeasured(summary, "sky130hd"),
         fpga=_fpga(summary),
         table=_layer_table(grouped(layers)),
         products=_layer_table(layers.assign(products=1)),
@@ -67,9 +67,10 @@ def bits_per_byte(summary: Mapping[str, Any]) -> tuple[str, str]:
     return significant(accuracy["float_bits_per_byte"]), significant(accuracy["hardware_bits_per_byte"])
 
 
-def unmeasured(summary: Mapping[str, Any]) -> str:
-    """What stands in place of an area that nobody has synthesised yet."""
-    return f"not measured; shiftwise synth with the design {summary['design']} measures it, one --target at a time"
+def unmeasured(summary: Mapping[str, Any], target: str) -> str:
+    """What stands in place of an area that is not known: why."""
+    reason: str = summary["sources"].get(f"area on {target}", "no reason was recorded")
+    return f"not measured: {reason}"
 
 
 def _tiles(summary: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, str, str]]:
@@ -131,7 +132,7 @@ def _figures_json(summary: Mapping[str, Any], layers: pd.DataFrame, design: Desi
 def _fpga(summary: Mapping[str, Any]) -> str:
     fpga = summary["fpga"]
     if not fpga:
-        return unmeasured(summary)
+        return unmeasured(summary, "xcup")
     return f"{significant(fpga['total'])} {AREA_UNITS[fpga['unit']]} and {significant(fpga['bram36'])} block RAMs of 36 Kbit"
 
 

@@ -111,14 +111,14 @@ def _key_figures(summary: Mapping[str, Any]) -> Table:
 def _area(summary: Mapping[str, Any]) -> str:
     area = summary["area"]
     if not area:
-        return unmeasured(summary)
+        return unmeasured(summary, "sky130hd")
     return f"{square(area['total'])} on {area['target']}: {_shares(area_parts(area))}"
 
 
 def _fpga(summary: Mapping[str, Any]) -> str:
     fpga = summary["fpga"]
     if not fpga:
-        return unmeasured(summary)
+        return unmeasured(summary, "xcup")
     blocks = f"{significant(fpga['bram36'])} block RAMs"
     return f"{significant(fpga['total'])} {AREA_UNITS[fpga['unit']]}, {blocks}: {_shares(area_parts(fpga))}"
 

@@ -4,10 +4,12 @@ import json
 
 from costmodel.synthesis import TARGETS
 from costmodel.technology import TECHNOLOGIES
+from sim.accumulators import ACCUMULATORS, describe
 from sim.design import PRESETS, load_design
-from sim.formats import FORMATS
+from sim.formats import FORMATS, Format
 from sim.memory import MEMORIES
 from sim.pe import PES
+from sim.quantized import SCHEMES, Scheme
 from workloads.checkpoint import MODELS
 
 
@@ -15,8 +17,10 @@ def catalogue() -> dict[str, dict[str, str]]:
     """For each kind of thing, its names and one line about each."""
     return {
         "design": {name: _describe_design(name) for name in PRESETS},
-        "format": {name: f"{f.bits} bit, {f.smallest} to {f.largest}" for name, f in FORMATS.items()},
+        "format": {name: _describe_format(f) for name, f in FORMATS.items()},
+        "scheme": {name: _describe_scheme(scheme) for name, scheme in SCHEMES.items()},
         "PE": {name: (pe.__doc__ or "").partition("\n")[0] for name, pe in PES.items()},
+        "accumulator": {describe(family): kept.meaning for family, kept in ACCUMULATORS.items()},
         "model": {name: _describe_model(name) for name in MODELS},
         "memory": {
             name: f"{m.bits_per_second / 8e9:g} GB/s a channel, {m.energy_per_bit:g} pJ/bit" for name, m in MEMORIES.items()
@@ -31,6 +35,19 @@ def _describe_design(name: str) -> str:
     array = f"{d.rows}x{d.columns} {d.dataflow} array of {d.pe} PEs"
     formats = f"{d.weight_format} x {d.activation_format}, groups of {d.group_size}"
     return f"{array}, {formats}, {d.clock_mhz} MHz, {d.memory_channels} x {d.memory}"
+
+
+def _describe_format(f: Format) -> str:
+    special = {"NaN" if number != number else f"{number:g}".replace("-", "") for _, number in f.special if number != 0}
+    smallest, largest = (float(value) * 2.0**f.lsb for value in (f.smallest, f.largest))
+    return ", ".join([f"{f.bits} bit", f"{smallest:g} to {largest:g}, least bit 2**{f.lsb}", *sorted(special)])
+
+
+def _describe_scheme(scheme: Scheme) -> str:
+    levels = ", ".join(f"{level.format} scale per {level.per}" for level in scheme.levels) or "no scales"
+    groups = f" of {scheme.group_size}" if scheme.group_size else ""
+    zero = {"none": "", "integer": ", integer zero points", "minimum": ", float minima"}[scheme.zero]
+    return f"{scheme.format.name}, {levels}{groups}{zero}"
 
 
 def _describe_model(name: str) -> str:

@@ -191,16 +191,16 @@ def _summary(design: DesignPoint, workload: dict[str, Any], runs: list[ProductCy
     }
 
 
-def _measured_area(design: DesignPoint, target: str) -> DesignArea | None:
-    """The area, or ``None`` where a component of the design has not been synthesised."""
+def _measured_area(design: DesignPoint, target: str) -> DesignArea | NotMeasuredError:
+    """The area, or why it is not known."""
     try:
         return component_areas(design, target)
-    except NotMeasuredError:
-        return None
+    except NotMeasuredError as error:
+        return error
 
 
-def _area(area: DesignArea | None) -> dict[str, Any] | None:
-    if area is None:
+def _area(area: DesignArea | NotMeasuredError) -> dict[str, Any] | None:
+    if isinstance(area, NotMeasuredError):
         return None
     parts = {name: share.total for name, share in area.components.items()}
     parts["pe"] = parts.pop("shift_add_pe")
@@ -208,9 +208,9 @@ def _area(area: DesignArea | None) -> dict[str, Any] | None:
     return {"unit": area.unit, "target": area.target, "total": area.total, **parts, sram: area.sram}
 
 
-def _area_source(area: DesignArea | None) -> str:
-    if area is None:
-        return "not measured; shiftwise synth measures it"
+def _area_source(area: DesignArea | NotMeasuredError) -> str:
+    if isinstance(area, NotMeasuredError):
+        return str(area)
     rows = [share.measured for share in area.components.values()]
     runs = dict.fromkeys(f"{row.area.tool} {row.area.version}, {row.date}, {row.file}" for row in rows)
     return "; ".join([*runs, area.sram_source])

@@ -145,17 +145,18 @@ class Family:
     """A kind of accumulator: its chain of additions, and the range of the number that follows its name, if one does."""
 
     chain: Callable[[Products, int], NDArray[Any]]
+    meaning: str
     numbers: tuple[int, int] | None = None
 
 
 ACCUMULATORS: dict[str, Family] = {
-    "exact": Family(_exact),
-    "wrap": Family(_wrap, (2, LARGEST_BITS)),
-    "saturate": Family(_saturate, (2, LARGEST_BITS)),
-    "fp32": Family(_floating("fp32")),
-    "fp16": Family(_floating("fp16")),
-    "bf16": Family(_floating("bf16")),
-    "aligned": Family(_aligned, (0, LARGEST_GUARD)),
+    "exact": Family(_exact, "as wide as the sum needs"),
+    "wrap": Family(_wrap, "two's complement of so many bits", (2, LARGEST_BITS)),
+    "saturate": Family(_saturate, "limited to so many bits after every addition", (2, LARGEST_BITS)),
+    "fp32": Family(_floating("fp32"), "rounded to fp32 after every addition"),
+    "fp16": Family(_floating("fp16"), "rounded to fp16 after every addition"),
+    "bf16": Family(_floating("bf16"), "rounded to bf16 after every addition"),
+    "aligned": Family(_aligned, "aligned to the group's largest exponent, so many guard bits kept", (0, LARGEST_GUARD)),
 }
 
 
@@ -190,7 +191,7 @@ def accumulator(text: str) -> Accumulator:
     known = ACCUMULATORS.get(family)
     number = text.removeprefix(family)
     if known is None or (known.numbers is None and number):
-        raise InputError(f"accumulators are {', '.join(map(_describe, ACCUMULATORS))}, not {text!r}")
+        raise InputError(f"accumulators are {', '.join(map(describe, ACCUMULATORS))}, not {text!r}")
     if known.numbers is None:
         return Accumulator(family)
     smallest, largest = known.numbers
@@ -199,6 +200,7 @@ def accumulator(text: str) -> Accumulator:
     return Accumulator(family, int(number))
 
 
-def _describe(family: str) -> str:
+def describe(family: str) -> str:
+    """The name of a family, with the numbers that may follow it."""
     numbers = ACCUMULATORS[family].numbers
     return family if numbers is None else f"{family}<{numbers[0]}..{numbers[1]}>"

@@ -15,6 +15,8 @@ from sim.pe import PES, Element
 from sim.quantized import Scheme, activation_scheme, weight_scheme
 
 DATAFLOWS = ("output_stationary",)
+FP32_BITS = 32
+
 LARGEST_FIELD = 1 << 16
 """Rows, columns, group size, KiB, channels, MHz: far beyond anything built, and cycle counts stay below 2**63."""
 
@@ -109,13 +111,20 @@ class DesignPoint:
         return self.clock_mhz * 1_000_000
 
     @property
+    def has_zero_points(self) -> bool:
+        """Whether the epilogue corrects sums by a zero point: with integer weights, though signed ones have it at zero."""
+        return self.weight.is_integer
+
+    @property
     def accumulator_bits(self) -> int:
         """Width [bit] of the accumulator: an exact one holds the sum of any ``group_size`` products."""
         return self.element.accumulator_bits(self.group_size)
 
     @property
     def row_sum_bits(self) -> int:
-        """Width [bit] of the sum of a group's activations."""
+        """Width [bit] of the sum of a group's activations: beside a float accumulator one of fp32."""
+        if self.element.accumulation.is_float:
+            return FP32_BITS
         return signed_bits(self.group_size * self.activation.smallest, self.group_size * self.activation.largest)
 
     @property
@@ -125,7 +134,9 @@ class DesignPoint:
 
     @property
     def corrected_bits(self) -> int:
-        """Width [bit] of a group sum after the zero point's correction."""
+        """Width [bit] of a group sum after the zero point's correction: exact of integers, fp32 beside other zero points."""
+        if not self.sums_are_integers:
+            return FP32_BITS if self.has_zero_points else self.accumulator_bits
         largest = self._largest_corrected(self.group_size)
         return signed_bits(-largest, largest)
 

@@ -164,7 +164,12 @@ def streaming_bits(design: DesignPoint) -> dict[str, int]:
 
 
 def check_buffers(design: DesignPoint) -> None:
-    """Raise ``InputError`` if a scratchpad is too small for the array; the message names the smallest that would do."""
+    """Raise ``InputError`` if a scratchpad is too small for the array; the message names the smallest that would do.
+
+    The schedule is that of PEs of one MAC a cycle; it refuses others.
+    """
+    if design.element.macs_per_cycle != 1:
+        raise InputError(f"cycles are known of PEs of one MAC a cycle, not of {design.pe} with {design.element.macs_per_cycle}")
     for name, bits in streaming_bits(design).items():
         kib = getattr(design, f"{name}_buffer_kib")
         if bits > capacity(kib):
@@ -189,9 +194,9 @@ def _count_actions(design: DesignPoint, product: Product, load_weights: int, loa
     outputs = m * n * OUTPUT_BITS
     return {
         "mac": m * k * n,
-        "row_sum": m * k * tile_columns,
+        "row_sum": m * k * tile_columns if design.has_zero_points else 0,
         "group_epilogue": m * n * -(-k // design.group_size),
-        "token_scale": m * n,
+        "token_scale": m * n if design.activation_scheme.levels else 0,
         "weight_buffer_read": weight_bits(design.weight, k, n, design.group_size) * tile_rows,
         "weight_buffer_write": load_weights,
         "activation_buffer_read": activation_bits(design.activation, m, k) * tile_columns,

@@ -19,11 +19,16 @@ WITHOUT_HARDWARE = (
 """Kinds that have a model only."""
 
 
-def pe_of(design: DesignPoint) -> ShiftAddPE:
-    """The component of a design's PEs. Raises ``InputError`` for a design that has a model only."""
+def check_hardware(design: DesignPoint) -> None:
+    """Raise ``InputError`` for a design that has a model only."""
     if design.pe not in PES:
         raise InputError(f"PE kinds with hardware are {', '.join(PES)}, not {design.pe}")
     if not design.sums_are_integers:
         found = f"{design.weight_format} x {design.activation_format}, {design.accumulator}"
         raise InputError(f"hardware of {design.pe} PEs is of integers with an exact accumulator, not {found}")
+
+
+def pe_of(design: DesignPoint) -> ShiftAddPE:
+    """The component of a design's PEs. Raises ``InputError`` for a design that has a model only."""
+    check_hardware(design)
     return PES[design.pe](design)

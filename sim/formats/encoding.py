@@ -41,7 +41,7 @@ def _ladder(format_: Format, rounding: str, saturate: bool) -> _Ladder:
     lower, upper = reals[:-1], reals[1:]
     thresholds = _from(upper) if rounding == "stochastic" else _midway(format_, reals)
     if rounding == "toward_zero":
-        thresholds = np.where(lower >= 0, _from(upper), np.where(upper <= 0, _above(lower), thresholds))
+        thresholds = np.where(lower >= 0, _from(upper), np.where(upper <= 0, _ordered(lower), thresholds))
     negative_zero = format_.special_code(-0.0)
     if negative_zero is not None:
         zero = np.searchsorted(reals, 0.0)
@@ -53,14 +53,9 @@ def _ladder(format_: Format, rounding: str, saturate: bool) -> _Ladder:
 
 
 def _ordered(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Integers in the order of the numbers, neighbours one apart."""
+    """Integers in the order of the numbers, neighbours one apart: thresholds that the numbers themselves do not pass."""
     bits = numbers.view(np.int64)
     return bits ^ ((bits >> 63) & _MAGNITUDE)
-
-
-def _above(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Thresholds that the numbers themselves, 0 of either sign, do not pass."""
-    return _ordered(np.where(numbers == 0, 0.0, numbers))
 
 
 def _from(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -69,7 +64,7 @@ def _from(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _midway(format_: Format, reals: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Thresholds midway between neighbours; a tie goes as the definition says."""
+    """Thresholds midway between neighbours; a tie goes as the definition says, always up at 0."""
     lower, upper = reals[:-1], reals[1:]
     total = lower + upper
     added = total - lower
@@ -78,7 +73,7 @@ def _midway(format_: Format, reals: NDArray[np.float64]) -> NDArray[np.int64]:
     if format_.significand_bits == 1:
         tie_up = np.where((lower > 0) | (upper < 0), lower > 0, tie_up)
     passed = (error < 0) | ((error == 0) & tie_up)
-    return np.where(passed, _from(total / 2), _above(total / 2))
+    return np.where(passed, _from(total / 2), _ordered(total / 2))
 
 
 def encode(

@@ -14,11 +14,11 @@ from typing import Any
 
 from sim.kernels.compiled import compiled
 from sim.kernels.tiles import (
+    AHEAD,
     BYTES,
     COLUMNS,
     INT32,
     INT64,
-    NOTHING,
     PAIRS,
     ROWS,
     SUMS,
@@ -31,19 +31,18 @@ from sim.kernels.tiles import (
     has,
     pick,
     pointer,
+    prefetch,
     splat,
     steps,
     store,
     vectors,
 )
 
-AHEAD = 16
-"""Rows of weights that are asked for before their turn: a column of blocks is no stream that a processor foresees."""
-
 HAS_BYTES = has("avx512vnni")
 
 
-def _four_products(builder: Any, total: Any, w: Any, a: Any) -> Any:
+def four_products(builder: Any, total: Any, w: Any, a: Any) -> Any:
+    """``total`` plus four products of an unsigned byte of ``w`` and a signed one of ``a``, in each lane."""
     operands = [total, *(builder.bitcast(x, BYTES) for x in (w, a))]
     return call(builder, "llvm.x86.avx512.vpdpbusd.512", SUMS, operands)
 
@@ -73,7 +72,7 @@ def _tile(rows: int, product: Product) -> Any:
 
 
 # Without VNNI the bytes' tiles are compiled, though never called, and must not name an instruction that is not there.
-_bytes_tile, _bytes_row = (_tile(rows, _four_products if HAS_BYTES else two_products) for rows in (ROWS, 1))
+_bytes_tile, _bytes_row = (_tile(rows, four_products if HAS_BYTES else two_products) for rows in (ROWS, 1))
 _pairs_tile, _pairs_row = (_tile(rows, two_products) for rows in (ROWS, 1))
 
 
@@ -108,11 +107,6 @@ def _interleave(builder: Any, w: Any, stride: Any, packed: Any) -> None:
     store(builder, pointer(builder, packed, BYTES), lanes)
 
 
-@emitted
-def _prefetch(builder: Any, line: Any) -> None:
-    call(builder, "llvm.prefetch.p0", NOTHING, [line, INT32(0), INT32(3), INT32(1)])
-
-
 @compiled
 def pack(w, top, height, left, width, bytewise, packed):  # type: ignore[no-untyped-def]
     """Rows ``top:top + height``, columns ``left:left + width`` of ``w[k, n]`` to int32 ``packed[panels, steps, 64]``.
@@ -129,7 +123,7 @@ def pack(w, top, height, left, width, bytewise, packed):  # type: ignore[no-unty
             at = row * n + left + panel * COLUMNS
             if row + AHEAD + deep <= k:
                 for i in range(AHEAD, AHEAD + deep):
-                    _prefetch(flat, at + i * n)
+                    prefetch(flat, at + i * n)
             _interleave(flat, at, n, lanes, (panel * packed.shape[1] + step) * COLUMNS)
         used = min(deep, height - deep * step)
         for j in range(whole * COLUMNS, width):

@@ -74,12 +74,12 @@ def wrapped(sums: NDArray[Any], chain: Chain) -> NDArray[Any]:
 
 
 def _integer(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
-    return wrapped(integer_sums(_numbers(a, chain)[:, part], _numbers(w, chain)[part]), chain)
+    return wrapped(integer_sums(numbers_of(a, chain)[:, part], numbers_of(w, chain)[part]), chain)
 
 
-def _numbers(tensor: QuantizedTensor, chain: Chain) -> NDArray[Any]:
+def numbers_of(tensor: QuantizedTensor, chain: Chain) -> NDArray[Any]:
     """Integers of the codes, less zero points where the accumulator is exact."""
-    return tensor.centered if chain.is_exact else tensor.format.decode(tensor.codes).astype(np.int16)
+    return tensor.centered if chain.is_exact else tensor.integers
 
 
 def _definition(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
@@ -120,15 +120,12 @@ def _limbs(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) ->
 
 
 def _float64(tensor: QuantizedTensor, chain: Chain) -> NDArray[np.float64]:
-    numbers = tensor.centered if chain.is_exact else tensor.format.decode(tensor.codes)
-    return numbers.astype(np.float64)
+    return numbers_of(tensor, chain).astype(np.float64)
 
 
-def _codes(
-    weights: QuantizedTensor, part: slice, chain: Chain
-) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float64]]:
+def _codes(weights: QuantizedTensor, part: slice, chain: Chain) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float64]]:
     """Codes of a group's weights and the integer of each code; less zero points where the accumulator is exact."""
-    if weights.zero is None or not chain.is_exact:
+    if weights.scheme.zero != "integer" or not chain.is_exact:
         codes = np.arange(len(weights.format.values))
         return weights.codes[part], weights.format.decode(codes).astype(np.float64)
     largest = weights.format.largest
@@ -137,7 +134,7 @@ def _codes(
 
 
 def _saturating(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
-    return saturating_sums(_numbers(a, chain)[:, part], _numbers(w, chain)[part], chain.accumulator.number)
+    return saturating_sums(numbers_of(a, chain)[:, part], numbers_of(w, chain)[part], chain.accumulator.number)
 
 
 def _ordered(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:

@@ -9,7 +9,7 @@ float32: one addition rounds once. It may be contracted with the multiplication,
 Direct, for q <= p: add in float32, then round. Twice rounding differs from once only if float32 moves an inexact sum
 s to a midpoint M of the format, M having exactly p + 1 bits. Let B be the larger operand and S the smaller one, of at
 most p bits both, and E the exponent of s. As s is inexact, the last bit of S is below 2**(E-23), so |S| <
-2**(E-24+p) - 2**(E-24), and |B - M| <= |S| + 2**(E-24) < 2**(E-24+p). But B is not M, as it has no p + 1 bits; both
+2**(E-24+p) - 2**(E-24), and |B - M| <= |S| + 2**(E-24) <= 2**(E-24+p). But B is not M, as it has no p + 1 bits; both
 are multiples of 2**(E-p), so |B - M| >= 2**(E-p). With 2p <= 22 < 24 these contradict. (For bfloat16 a sum below
 2**-125 is exact in float32, so its subnormals are rounded once. For subnormal sums of float16, |s| < 2**-14: M is an
 odd multiple of 2**-25 and the accumulator an even one, so a product within 2**(E-24) of a nonzero multiple of 2**-25

@@ -10,7 +10,7 @@ from sim.kernels.compiled import compiled
 from sim.kernels.narrow import STEPS
 from sim.kernels.operands import check_shapes, cut
 from sim.kernels.threads import share
-from sim.kernels.tiles import COLUMNS, FLOATS, ROWS, take, tile
+from sim.kernels.tiles import AHEAD, COLUMNS, FLOATS, ROWS, prefetch, take, tile
 
 DEEP = 64
 """Rows of weights that are decoded at a time: 64 columns of them fill half of a first-level cache of 32 KiB."""
@@ -154,13 +154,15 @@ def _ordered(counter, a, codes, table, path, tall, wide, out):  # type: ignore[n
 @compiled
 def decode(codes, top, count, left, width, table, block):  # type: ignore[no-untyped-def]
     """Numbers of rows ``top:top + count`` and columns ``left:left + width`` to ``block[panels, rows, 64]``."""
+    k, n = codes.shape
+    flat = codes.reshape(-1)
     for i in range(count):
-        row = codes[top + i]
         for panel in range((width + COLUMNS - 1) // COLUMNS):
             first = left + panel * COLUMNS
-            to = block[panel, i]
+            if top + i + AHEAD < k:
+                prefetch(flat, (top + i + AHEAD) * n + first)
             for x in range(min(COLUMNS, left + width - first)):
-                to[x] = table[row[first + x]]
+                block[panel, i, x] = table[codes[top + i, first + x]]
 
 
 @compiled

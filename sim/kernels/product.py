@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sim.accumulators import Accumulator, accumulator
 from sim.errors import InputError
-from sim.kernels.groups import SUMS, fp32_of, row_sums
+from sim.kernels.groups import SUMS, fp32_of, numbers_of, row_sums
 from sim.kernels.integer import scaled_group_sums
 from sim.kernels.paths import LARGEST_FLOAT32, Chain, Operand
 from sim.quantized import QuantizedTensor
@@ -53,9 +53,8 @@ class Task:
     def of(activations: QuantizedTensor, weights: QuantizedTensor, kept: Accumulator) -> "Task":
         """Raises ``InputError`` for operands that make no product."""
         if (activations.axis, weights.axis) != (1, 0):
-            raise InputError(
-                f"a product takes activations and weights, reduced along axes 1 and 0, not {activations.axis} and {weights.axis}"
-            )
+            axes = f"{activations.axis} and {weights.axis}"
+            raise InputError(f"a product takes activations and weights, reduced along axes 1 and 0, not {axes}")
         k, k_weights = activations.shape[1], weights.shape[0]
         if k != k_weights:
             raise InputError(f"activations and weights of one product have the same k, not {k} and {k_weights}")
@@ -92,7 +91,7 @@ def _at_once(task: Task) -> NDArray[np.float32]:
     groups = -(-a.shape[1] // task.group_size)
     w_scale = np.ldexp(np.broadcast_to(_group_scale(w), (groups, w.shape[1])), task.chain.lsb)
     a_scale = _group_scale(a) if a.group_size else None
-    return scaled_group_sums(a.centered, w.centered, task.group_size, w_scale, a_scale)
+    return scaled_group_sums(numbers_of(a, task.chain), numbers_of(w, task.chain), task.group_size, w_scale, a_scale)
 
 
 def _group_by_group(task: Task) -> NDArray[np.float32]:
@@ -119,7 +118,8 @@ def _scaled(sums: NDArray[np.float32], s_a: NDArray[np.float32], s_w: NDArray[np
 
 def _zero_of(weights: QuantizedTensor, group: int) -> NDArray[np.float32]:
     assert weights.zero is not None
-    return weights.zero[min(group, weights.zero.shape[0] - 1)].astype(np.float32)
+    zero: NDArray[np.float32] = weights.zero[min(group, weights.zero.shape[0] - 1)].astype(np.float32)
+    return zero
 
 
 def _corrected(task: Task, part: slice, group: int) -> NDArray[np.float32]:
@@ -130,5 +130,6 @@ def _corrected(task: Task, part: slice, group: int) -> NDArray[np.float32]:
         return fp32_of(sums, chain.lsb)
     rows, zero = row_sums(a, part, chain.accumulator)[:, None], _zero_of(w, group)
     if sums.dtype.kind == "f":
-        return sums - zero * fp32_of(rows, a.format.lsb)
+        corrected: NDArray[np.float32] = sums - zero * fp32_of(rows, a.format.lsb)
+        return corrected
     return fp32_of(sums.astype(rows.dtype) - zero.astype(np.int64) * rows, chain.lsb)

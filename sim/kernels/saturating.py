@@ -15,13 +15,30 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.kernels.compiled import compiled
-from sim.kernels.dot import dot, pack, two_products
+from sim.kernels.dot import HAS_BYTES, dot, four_products, pack, two_products
 from sim.kernels.operands import DEEPEST, Integers, as_operands, cut
 from sim.kernels.threads import share
-from sim.kernels.tiles import COLUMNS, INT32, ROWS, SUMS, VECTORS, call, emitted, pointer, splat, steps, store, take, vectors
+from sim.kernels.tiles import (
+    COLUMNS,
+    INT32,
+    ROWS,
+    SUMS,
+    VECTORS,
+    call,
+    constant,
+    emitted,
+    pointer,
+    splat,
+    steps,
+    store,
+    take,
+    tile,
+    vectors,
+)
 
 FEWEST_BITS, MOST_BITS = 2, 31
 MARGIN = 1 + 2.0**-20
+SIGNS = -0x7F7F7F80  # the top bit of each byte
 
 
 def saturating_sums(a: Integers, w: Integers, bits: int) -> NDArray[np.int32]:
@@ -39,7 +56,8 @@ def saturating_sums(a: Integers, w: Integers, bits: int) -> NDArray[np.int32]:
     tall, wide, pieces = cut(*result.shape)
     limit = 2 ** (bits - 1)
     within = np.float32((limit - 3) * (2 - MARGIN))
-    provable = a.shape[1] * _magnitude(a) * _magnitude(w) < 2**31
+    largest_a, largest_w = _magnitude(a), _magnitude(w)
+    provable = max(len(w) * largest_a, DEEPEST * largest_w) * largest_w < 2**31  # sums and squares fit 32 bits
     narrow = np.ascontiguousarray(a)
     share(
         _saturating, x.a, x.first, x.blocks, norms, narrow, x.w, x.bytewise, provable, within, limit, tall, wide, result,
@@ -71,6 +89,35 @@ def _clip_tile(rows: int) -> Any:
 
 
 _clip_rows, _clip_row = _clip_tile(ROWS), _clip_tile(1)
+
+
+def _square(builder: Any, total: Any, w: Any, _: Any) -> Any:
+    """Squares of the bytes: ``(w + 128) * w - 128 * (w + 128)`` is 2**14 less."""
+    if not HAS_BYTES:
+        return total
+    total = four_products(builder, total, w, builder.xor(w, constant(SUMS, SIGNS)))
+    total = four_products(builder, total, w, constant(SUMS, SIGNS))
+    return builder.add(total, constant(SUMS, 4 << 14))
+
+
+_squares_of_bytes = tile(1, _square, SUMS)
+_squares_of_pairs = tile(1, lambda builder, total, w, _: two_products(builder, total, w, w), SUMS)
+
+
+@compiled
+def _column_norms(packed, panel, count, width, bytewise, squares, norms):  # type: ignore[no-untyped-def]
+    """Square roots, rounded up, of the sums of squares of the ``width`` columns of a packed panel; 0 beyond them.
+
+    What pads the last step may add to the squares, which are a bound only.
+    """
+    squares[:] = 0
+    at = panel * packed.shape[1] * COLUMNS
+    if bytewise:
+        _squares_of_bytes(squares, 0, squares, 0, 0, packed.reshape(-1), at, count)
+    else:
+        _squares_of_pairs(squares, 0, squares, 0, 0, packed.reshape(-1), at, count)
+    for x in range(COLUMNS):
+        norms[x] = np.sqrt(np.float32(squares[x])) * np.float32(MARGIN) if x < width else np.float32(0)
 
 
 @compiled
@@ -126,8 +173,7 @@ def _saturating(counter, a, first, blocks, norms, narrow, w, bytewise, provable,
     part = np.empty((ROWS, COLUMNS), np.int32)
     sums = np.empty((panels, tall, COLUMNS), np.int32)
     unproved = np.empty((panels, tall), np.bool_)
-    squares = np.zeros((panels, COLUMNS), np.int64)
-    w_norms = np.zeros((panels, COLUMNS), np.float32)
+    squares, w_norms = np.zeros(COLUMNS, np.int32), np.zeros(COLUMNS, np.float32)
     words = np.zeros((DEEPEST, COLUMNS), np.int32)
     numbers = np.empty((tall, DEEPEST), np.int32)
     acc = np.empty((tall, COLUMNS), np.int32)
@@ -144,8 +190,8 @@ def _saturating(counter, a, first, blocks, norms, narrow, w, bytewise, provable,
             start, height, word = blocks[b, 0], blocks[b, 1], blocks[b, 2]
             count = (height - 1) * depth // DEEPEST + 1
             pack(w, start, height, left, width, bytewise, packed)
-            column_norms(w, start, height, left, width, squares.reshape(-1), w_norms.reshape(-1))
             for panel in range(used):
+                _column_norms(packed, panel, count, width - panel * COLUMNS, bytewise, squares, w_norms)
                 row = 0
                 while row < high:
                     rows = ROWS if row + ROWS <= high else 1
@@ -155,7 +201,7 @@ def _saturating(counter, a, first, blocks, norms, narrow, w, bytewise, provable,
                         a.reshape(-1), i * a.shape[1] + word, a.shape[1], packed.reshape(-1), panel * depth * COLUMNS, count,
                     )  # fmt: skip
                     for r in range(rows):
-                        proved = _prove(part[r], sums[panel, row + r], norms[i + r, b], w_norms[panel], within)
+                        proved = _prove(part[r], sums[panel, row + r], norms[i + r, b], w_norms, within)
                         unproved[panel, row + r] |= not proved
                     row += rows
         for panel in range(used):
@@ -168,16 +214,3 @@ def _saturating(counter, a, first, blocks, norms, narrow, w, bytewise, provable,
             for row in range(high):
                 for x in range(here):
                     out[top + row, left + panel * COLUMNS + x] = sums[panel, row, x]
-
-
-@compiled
-def column_norms(w, top, height, left, width, squares, norms):  # type: ignore[no-untyped-def]
-    """Square roots, rounded up, of the sums of squares of columns ``left:left + width`` of a block of ``w``."""
-    squares[:] = 0
-    for i in range(height):
-        row = w[top + i]
-        for x in range(width):
-            number = np.int64(row[left + x])
-            squares[x] += number * number
-    for x in range(width):
-        norms[x] = np.float32(np.sqrt(np.float64(squares[x])) * MARGIN)

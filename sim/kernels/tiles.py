@@ -23,6 +23,9 @@ COLUMNS = 64
 ROWS = 4
 """Rows of the large tile: 16 vectors of sums, four of weights and one activation fit 32 registers."""
 
+AHEAD = 16
+"""Rows of weights that are asked for before their turn: a column of blocks is no stream that a processor foresees."""
+
 LANES = 16
 VECTORS = COLUMNS // LANES
 INT8, INT32, INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -115,6 +118,12 @@ def call(builder: Any, name: str, result: Any, arguments: Sequence[Any]) -> Any:
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     known = builder.module.globals.get(name)
     return builder.call(known or ir.Function(builder.module, kind, name), arguments)
+
+
+@emitted
+def prefetch(builder: Any, line: Any) -> None:
+    """Ask for the cache line of an array's element."""
+    call(builder, "llvm.prefetch.p0", NOTHING, [line, INT32(0), INT32(3), INT32(1)])
 
 
 Product = Callable[[Any, Any, Any, Any], Any]

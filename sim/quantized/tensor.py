@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
-from sim.formats import Format
+from sim.formats import Format, signed_bits
 from sim.quantized.blocks import N, row_blocks, spread
 from sim.quantized.scheme import OPERANDS, Axis, Scheme
 
-Integers = NDArray[np.int16] | NDArray[np.int32] | NDArray[np.int64]
+Integers = NDArray[np.int8] | NDArray[np.int16] | NDArray[np.int32] | NDArray[np.int64]
 LARGEST_FP32 = float(np.finfo(np.float32).max)
 
 
@@ -125,17 +125,26 @@ class QuantizedTensor:
         return self.scheme.levels[index].scale_format.to_real(self.scales[index])
 
     @cached_property
-    def centered(self) -> Integers:
-        """Exact integers shaped like the codes, in units of ``2**format.lsb``: the number of each code less its integer zero.
+    def integers(self) -> Integers:
+        """Exact integers shaped like the codes, in units of ``2**format.lsb``; in the narrowest type that holds all of them.
 
-        16 bits wide where they fit. Raises ``InputError`` for a float minimum, and for values of more than 64 bits.
+        Raises ``InputError`` for a format whose values do not fit 64 bits.
         """
-        zero = self.zero_point
-        decoded = self.format.decode(self.codes)
-        integers: Integers = decoded.astype(np.int16) if self.format.fixed_bits <= 16 else decoded
-        if self.zero is not None:
-            integers -= self._spread(zero.astype(integers.dtype), slice(0, self.shape[0]))
-        return integers
+        table = self.format.decode(np.arange(len(self.format.values)))
+        decoded: Integers = table.astype(_narrowest(self.format.smallest, self.format.largest))[self.codes]
+        return decoded
+
+    @cached_property
+    def centered(self) -> Integers:
+        """:attr:`integers` less integer zero points, in the narrowest type that holds any such difference."""
+        if self.zero is None or self.scheme.zero != "integer":
+            return self.integers
+        largest = self.format.largest
+        differences: Integers = np.empty(self.shape, _narrowest(-largest, largest))
+        for rows in row_blocks(self.shape):
+            zero = self._spread(self.zero.astype(differences.dtype), rows)
+            np.subtract(self.codes[rows], zero, out=differences[rows], dtype=differences.dtype, casting="unsafe")
+        return differences
 
     @property
     def scale(self) -> NDArray[np.float16]:
@@ -181,6 +190,11 @@ class QuantizedTensor:
 
     def _spread(self, values: NDArray[N], rows: slice) -> NDArray[N]:
         return spread(values, rows, self.shape, self.axis, self.group_size)
+
+
+def _narrowest(smallest: int, largest: int) -> type[np.signedinteger]:
+    bits = signed_bits(smallest, largest)
+    return next(kind for kind in (np.int8, np.int16, np.int32, np.int64) if np.iinfo(kind).bits >= bits)
 
 
 def _same_bits(a: NDArray[np.generic] | None, b: NDArray[np.generic] | None) -> bool:

@@ -71,8 +71,10 @@ def test_names_from_a_user_are_escaped(run):
 
 def test_an_area_that_is_not_there_says_how_to_get_it(run):
     summary, layers = run
-    text = "".join(Document(render(summary | {"area": None, "fpga": None}, layers)).text)
-    assert text.count("not measured; shiftwise synth with the design by-hand measures it") == 2
+    sources = {"area on sky130hd": "run `shiftwise synth`", "area on xcup": "PE kinds with hardware are shift_add, not mixed"}
+    text = "".join(Document(render(summary | {"area": None, "fpga": None, "sources": sources}, layers)).text)
+    assert "not measured: run `shiftwise synth`" in text
+    assert "not measured: PE kinds with hardware are shift_add, not mixed" in text
 
 
 def test_the_sentence_says_what_ran_and_what_came_out(run):

@@ -40,7 +40,7 @@ def test_a_toml_file_is_the_keyword_arguments(tmp_path: Path) -> None:
         ("rowz = 8", "unknown field of a design 'rowz'; known are name, pe, weight_format"),
         ("rows = ", "Invalid value"),
         ('weight_format = "uint9"', "unknown weight format 'uint9'; known are uint1"),
-        ('weight_format = "int16"', "integer weights of 1 to 8 bits, not int16"),
+        ('weight_format = "int16"', "integer or +-1 plane weights of 1 to 8 bits, not int16"),
         ('activation_format = "uint8"', "symmetric, so their format is signed, not uint8"),
         ("group_size = 9000", "group_size of uint4 x int8 is at most 8738, not 9000"),
         ('memory = "sdram"', "unknown memory 'sdram'; known are lpddr4"),

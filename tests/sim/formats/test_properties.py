@@ -123,6 +123,13 @@ def test_a_format_is_pickled_without_what_it_has_derived(name: str) -> None:
     assert np.array_equal(again.reals, FORMATS[name].reals, equal_nan=True)
 
 
+def test_special_codes_by_hand() -> None:
+    codes = {"ocp_e4m3": (0x7F, None, None, 0x80), "ocp_e5m2": (0x7E, 0x7C, 0xFC, 0x80), "e8m0": (0xFF, None, None, None)}
+    for name, expected in codes.items():
+        assert tuple(FORMATS[name].special_code(number) for number in (math.nan, math.inf, -math.inf, -0.0)) == expected
+        assert FORMATS[name].special_code(0.0) is FORMATS[name].special_code(1.0) is None
+
+
 def test_the_reals_are_not_written_to() -> None:
     with pytest.raises(ValueError, match="read-only"):
         FORMATS["e2m1"].reals[0] = 1.0

@@ -33,7 +33,9 @@ BOUNDARIES = [
 
 
 @pytest.mark.parametrize(("activation", "weight", "kept", "last", "path", "beyond"), BOUNDARIES)
-def test_the_last_length_of_a_path_and_one_more(activation: str, weight: str, kept: str, last: int, path: str, beyond: str) -> None:
+def test_the_last_length_of_a_path_and_one_more(
+    activation: str, weight: str, kept: str, last: int, path: str, beyond: str
+) -> None:
     if last:
         assert chain(activation, weight, kept, last).path == path
     assert chain(activation, weight, kept, last + 1).path == beyond
@@ -97,7 +99,10 @@ def test_both_sides_of_a_boundary_are_right_at_the_extremes(
 
 
 @pytest.mark.parametrize("extra", [0, 1])
-@pytest.mark.parametrize(("activation", "weight", "kept", "last"), [("e4m3", "e4m3", "exact", 2**53 // 245760**2), ("int8", "int4", "exact", 2**31 // 1024 - 1)])
+@pytest.mark.parametrize(
+    ("activation", "weight", "kept", "last"),
+    [("e4m3", "e4m3", "exact", 2**53 // 245760**2), ("int8", "int4", "exact", 2**31 // 1024 - 1)],
+)
 def test_long_boundaries_by_the_sum_of_equal_products(activation: str, weight: str, kept: str, last: int, extra: int) -> None:
     """All products are one number, so the sum is ``k`` times it: Python's integers tell it without a loop."""
     a, w = extremes(activation, weight, last + extra, "equal")

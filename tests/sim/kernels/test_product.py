@@ -94,12 +94,12 @@ def test_group_sums_equal_torchs_integer_gemm_and_the_pe(rng: np.random.Generato
 
 
 SMALL = [
-    *(("int8_token", weights, "exact") for weights, scheme in SCHEMES.items() if 0 in scheme.axes),
+    *(("int8_token", weights, "exact") for weights, scheme in SCHEMES.items() if 0 in scheme.axes and weights != "bf16"),
     *((activations, "e4m3_channel", "exact") for activations in ("uint8_token", "fp16", "e4m3_token")),
     *(("int8_token", "uint4_g64", kept) for kept in ("wrap10", "saturate11", "fp32", "fp16", "aligned2")),
     *(("fp16", "uint4_g128", kept) for kept in ("exact", "fp32", "bf16", "aligned8", "wrap40", "saturate44")),
     *(("mxfp4", "mxfp4", kept) for kept in ("exact", "wrap9", "saturate9", "fp32", "bf16", "aligned0")),
-    *(("mxfp8_e5m2", "mxfp8_e5m2", kept) for kept in ("exact", "fp32", "fp16", "bf16", "aligned4", "saturate70")),
+    *(("mxfp8_e5m2", "mxfp8_e5m2", kept) for kept in ("exact", "fp32", "bf16", "aligned4", "saturate70")),
     *(("bf16", "nf4_g64", kept) for kept in ("fp32", "fp16", "bf16")),
     ("mxint8", "mxint8", "exact"),
     ("nvfp4", "nvfp4", "exact"),
@@ -140,7 +140,7 @@ def test_what_makes_no_product_is_one_sentence(activations: str, weights: str, k
 
 def test_operands_in_the_wrong_places_are_refused() -> None:
     a = quantize(np.ones((4, 4)), SCHEMES["fp16"], axis=1)
-    with pytest.raises(InputError, match="axis 0, not 1 and 1$"):
+    with pytest.raises(InputError, match="axes 1 and 0, not 1 and 1$"):
         matrix_product(a, a)
 
 
