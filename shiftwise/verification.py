@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hdl.pe import check_hardware
 from hdl.verdict import ArrayVerdict, PEVerdict
 from hdl.verify_array import verify_array
 from hdl.verify_pe import verify_pe
@@ -57,6 +58,7 @@ def verify(
     :class:`hdl.verdict.VerificationError` at the first difference, ``InputError`` for input that cannot be used.
     """
     point = load_design(design)
+    check_hardware(point)
     language_model = load_model(model)
     small = dataclasses.replace(point, rows=ARRAY, columns=ARRAY)
     folder = output_folder(build_dir)

@@ -70,7 +70,7 @@ def _exact(products: Products, _: int) -> NDArray[Any]:
 
 def _wrap(products: Products, bits: int) -> NDArray[Any]:
     half, mask = 1 << (bits - 1), (1 << bits) - 1
-    integers = products.integers(bits + 2)
+    integers = products.integers(bits + 1)
     total: NDArray[Any] = np.zeros_like(integers[0])
     for product in integers:
         total = ((total + product + half) & mask) - half
@@ -79,7 +79,7 @@ def _wrap(products: Products, bits: int) -> NDArray[Any]:
 
 def _saturate(products: Products, bits: int) -> NDArray[Any]:
     half = 1 << (bits - 1)
-    integers = products.integers(bits + 1)
+    integers = products.integers(bits)
     total: NDArray[Any] = np.zeros_like(integers[0])
     for product in integers:
         total = np.minimum(np.maximum(total + product, -half), half - 1)
@@ -131,8 +131,7 @@ def _aligned(products: Products, guard: int) -> NDArray[Any]:
     lowest = np.int64(-(2**31))
     largest = np.where(products.significands != 0, exponents, lowest).max(axis=0)
     largest = np.where(largest == lowest, products.lsb, largest)
-    # A zero product may have a larger exponent than those of the group that count: it stays zero.
-    distance = np.minimum(exponents - largest, 0) + guard
+    distance = exponents - largest + guard
     terms_bits = len(products.significands).bit_length()
     significand_bits = int(np.abs(products.significands).max()).bit_length() + 1
     total = shifted(products.significands, distance, significand_bits + guard + terms_bits).sum(axis=0)

@@ -46,9 +46,7 @@ def aligned_group_sums(
     m, n = len(a_significand), w_codes.shape[1]
     sums, exponents = np.empty((m, n), np.int64), np.empty((m, n), np.int32)
     a_s, w_s = (np.ascontiguousarray(x, np.int64) for x in (a_significand, w_significand))
-    a_e, w_e = (
-        np.where(s == 0, np.int32(NOTHING), e) for s, e in ((a_significand, a_exponent), (w_significand, w_exponent))
-    )
+    a_e, w_e = (np.where(s == 0, np.int32(NOTHING), e) for s, e in ((a_significand, a_exponent), (w_significand, w_exponent)))
     share(_aligned, a_s, a_e, np.ascontiguousarray(w_codes), w_s, w_e, guard, sums, exponents, pieces=-(-n // COLUMNS))
     return sums, exponents
 

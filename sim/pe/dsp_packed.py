@@ -47,8 +47,8 @@ class DspPacked(Element):
 
     The pre-adder packs the port of 27 bits. A negative lane has borrowed from the one above, which gets the 1 back when
     the lanes are taken apart. Activations of four are unsigned on the port: signed ones enter with their sign bit
-    inverted, 2**(bits-1) too large, and the sum of the run's weights times that is subtracted afterwards. (WP521 leaves
-    the borrow out; the correction here makes every lane exact.)
+    inverted, 2**(bits-1) too large, and the sum of the run's weights times that is subtracted afterwards. WP521 leaves
+    the borrow where it is (Sommer et al., DSP-Packing, arXiv 2203.11028); giving it back makes every lane exact.
 
     Products are added in P for ``run_length`` cycles at most, the most for which no lane can leave its bits (7 of int8 x
     int8); then the lanes are taken apart and added to a wide accumulator beside the slice. So only ``exact`` and ``wrap``,

@@ -183,6 +183,8 @@ class Element(ABC):
         """
         a, w = numbers(self.activation, activations), numbers(self.weight, weights)
         (m, k), n = a.shape, w.shape[1]
+        if len(w) != k:
+            raise InputError(f"activations and weights of one product have the same k, not {k} and {len(w)}")
         rows = max(2, BLOCK // (min(k, group_size) * n) // 2 * 2)
         groups = []
         for start in range(0, k, group_size):

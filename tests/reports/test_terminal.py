@@ -55,4 +55,4 @@ def test_what_looks_like_markup_is_printed_as_it_is(run):
     layers["name"] = ["[red]a", "[/b]", "[red]c", "d"]
     text = "\n".join(printed((summary | {"design": "[bold]x[/bold]", "area": None, "fpga": None}, layers), 140))
     assert "[red]a" in text and "[/b]" in text
-    assert text.count("[bold]x[/bold]") == 3
+    assert text.count("[bold]x[/bold]") == 1

@@ -8,7 +8,9 @@ import pytest
 
 import shiftwise.verification as verification
 from hdl.verdict import VerificationError
-from sim.kernels.product import grouped_product
+from sim.design import DesignPoint
+from sim.errors import InputError
+from sim.kernels.product import matrix_product
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +36,24 @@ def test_the_preset_is_equal_on_all_pairs_and_on_traced_operands(build: Path, tm
 @pytest.mark.parametrize("place", [(0, 0), (6, 10)])
 def test_one_wrong_bit_in_one_result_is_found(build: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[int, int]) -> None:
     def off_by_one_unit(*operands: object) -> np.ndarray:
-        result = grouped_product(*operands)  # type: ignore[arg-type]
+        result = matrix_product(*operands)  # type: ignore[arg-type]
         result.view(np.uint32)[place] ^= 1
         return result
 
-    monkeypatch.setattr(verification, "grouped_product", off_by_one_unit)
+    monkeypatch.setattr(verification, "matrix_product", off_by_one_unit)
     with pytest.raises(VerificationError, match=f"row {place[0]}, column {place[1]} "):
         verification.verify("mixpe-w4a8", build_dir=build, announce=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"pe": "minifloat", "weight_format": "e2m1", "activation_format": "e4m3"}, "are shift_add, not minifloat$"),
+        ({"accumulator": "wrap20"}, "with an exact accumulator, not uint4 x int8, wrap20$"),
+    ],
+)
+def test_a_design_without_hardware_is_one_sentence(fields: dict[str, str], message: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(InputError, match=message):
+        verification.verify(DesignPoint("test", **fields), build_dir=tmp_path, announce=said.append)  # type: ignore[arg-type]
+    assert said == []

@@ -180,8 +180,14 @@ def test_chains_against_additions_of_another_library(rng: np.random.Generator, n
 def test_both_widths_of_integers_are_the_same_chain(bits: int) -> None:
     """Around the width from which sums are Python's integers."""
     for text in (f"wrap{bits}", f"saturate{bits}", "exact"):
-        terms = [((1 << 30) - 1, bits - 31), (1 << 20, 10), (-(1 << 30), bits - 31)] * 3 + [(-1, 0)]
-        assert int(run(text, terms, 0, bits)) == reference.chain(text, terms, 0)
+        largest, smallest = ((1 << 30) - 1, bits - 31), (-(1 << 30), bits - 31)
+        for terms in ([largest, (1 << 20, 10), smallest] * 3 + [(-1, 0)], [largest] * 5, [smallest] * 5):
+            assert int(run(text, terms, 0, bits)) == reference.chain(text, terms, 0)
+
+
+def test_aligned_sums_beyond_64_bits() -> None:
+    """Products of two 16-bit integers with every guard bit: 2**32 * 2**24 * 300 is above 2**64."""
+    assert run("aligned24", [((1 << 32) - 1, 0)] * 300, 0, 33) == 300 * ((1 << 32) - 1)
 
 
 @pytest.mark.parametrize("text", ["", "exact8", "wrap", "fp", "fp64", "fp3", "wrap-3", "wrap 8", "wrap8 ", "Wrap8", "wrap٣"])

@@ -1,5 +1,6 @@
 """What a processing element does not take is one sentence that ends with the value."""
 
+import numpy as np
 import pytest
 
 from sim.errors import InputError
@@ -75,6 +76,11 @@ def test_an_exact_sum_of_too_many_products() -> None:
     assert pe.accumulator_bits(1 << 47) == 128
     with pytest.raises(InputError, match="at most 128 bits, not 129$"):
         pe.accumulator_bits(1 << 48)
+
+
+def test_operands_of_different_lengths() -> None:
+    with pytest.raises(InputError, match="the same k, not 3 and 1$"):
+        PES["shift_add"](FORMATS["int4"], FORMATS["int8"]).group_sums(np.zeros((2, 3), int), np.zeros((1, 2), int), 3)
 
 
 def test_a_product_that_just_fits() -> None:
