@@ -18,15 +18,25 @@ if TYPE_CHECKING:
     from shiftwise.generation import generate
     from shiftwise.simulation import Simulation, simulate
     from shiftwise.verification import Verification, verify
+    from sim.formats import FORMATS, encode
+    from sim.kernels.product import matrix_product
+    from sim.pe import PES
+    from sim.quantized import SCHEMES, quantize
 
 __all__ = [
+    "FORMATS",
+    "PES",
+    "SCHEMES",
     "DesignPoint",
     "Failure",
     "InputError",
     "Simulation",
     "Verification",
+    "encode",
     "generate",
     "load_design",
+    "matrix_product",
+    "quantize",
     "simulate",
     "verify",
 ]
@@ -37,6 +47,12 @@ _HOMES = {
     "simulate": "shiftwise.simulation",
     "Verification": "shiftwise.verification",
     "verify": "shiftwise.verification",
+    "FORMATS": "sim.formats",
+    "encode": "sim.formats",
+    "matrix_product": "sim.kernels.product",
+    "PES": "sim.pe",
+    "SCHEMES": "sim.quantized",
+    "quantize": "sim.quantized",
 }
 
 

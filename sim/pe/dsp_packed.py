@@ -60,6 +60,7 @@ class DspPacked(Element):
     """
 
     kind: ClassVar[str] = "dsp_packed"
+    latency: ClassVar[int] = 6
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap")
 
     def check_formats(self) -> None:
@@ -85,10 +86,6 @@ class DspPacked(Element):
         below = half // -min(corners) if min(corners) < 0 else half
         above = (half - 1) // max(corners) if max(corners) > 0 else half
         return min(below, above)
-
-    @property
-    def latency(self) -> int:
-        return 6
 
     @property
     def macs_per_cycle(self) -> Fraction:

@@ -25,16 +25,13 @@ class MiniFloat(Element):
     """
 
     kind: ClassVar[str] = "minifloat"
+    latency: ClassVar[int] = 3
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate", "fp32", "fp16", "bf16", "aligned")
 
     def check_formats(self) -> None:
         for role, format_ in (("weights", self.weight), ("activations", self.activation)):
             if not (3 <= format_.bits <= 8 and minifloat_fields(format_)):
                 raise InputError(f"a minifloat PE takes minifloat {role} of 3 to 8 bits, not {format_.name}")
-
-    @property
-    def latency(self) -> int:
-        return 3
 
     @property
     def has_exponents(self) -> bool:

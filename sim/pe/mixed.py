@@ -27,6 +27,7 @@ class Mixed(Element):
     """
 
     kind: ClassVar[str] = "mixed"
+    latency: ClassVar[int] = 3
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate", "fp32", "fp16", "bf16", "aligned")
 
     def check_formats(self) -> None:
@@ -42,10 +43,6 @@ class Mixed(Element):
             raise InputError(
                 f"a mixed PE takes one integer and one minifloat operand, not {self.weight.name} x {self.activation.name}"
             )
-
-    @property
-    def latency(self) -> int:
-        return 3
 
     @property
     def has_exponents(self) -> bool:

@@ -24,6 +24,7 @@ class ShiftAdd(Element):
     """
 
     kind: ClassVar[str] = "shift_add"
+    latency: ClassVar[int] = 2
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate")
 
     def check_formats(self) -> None:
@@ -35,10 +36,6 @@ class ShiftAdd(Element):
     @property
     def _planes(self) -> bool:
         return self.weight.bits <= 8 and self.weight.lsb == 0 and self.weight.values == bipolar(self.weight.bits).values
-
-    @property
-    def latency(self) -> int:
-        return 2
 
     def multiply(
         self, weights: NDArray[np.int64], activations: NDArray[np.int64]

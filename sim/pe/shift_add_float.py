@@ -31,6 +31,7 @@ class ShiftAddFloat(Element):
     """
 
     kind: ClassVar[str] = "shift_add_float"
+    latency: ClassVar[int] = 3
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "fp32", "fp16", "bf16", "aligned")
 
     def check_formats(self) -> None:
@@ -39,10 +40,6 @@ class ShiftAddFloat(Element):
         name = self.activation.name
         if name not in ACTIVATIONS or self.activation != FORMATS[name]:
             raise InputError(f"a shift_add_float PE takes {' or '.join(ACTIVATIONS)} activations, not {name}")
-
-    @property
-    def latency(self) -> int:
-        return 3
 
     @property
     def has_exponents(self) -> bool:

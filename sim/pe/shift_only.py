@@ -27,6 +27,7 @@ class ShiftOnly(Element):
     """
 
     kind: ClassVar[str] = "shift_only"
+    latency: ClassVar[int] = 2
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate")
 
     def check_formats(self) -> None:
@@ -59,10 +60,6 @@ class ShiftOnly(Element):
     def powers(self) -> int:
         """Powers of two in a weight, at most."""
         return sum(bool((places >= 0).any()) for places in self._distances)
-
-    @property
-    def latency(self) -> int:
-        return 2
 
     def multiply(
         self, weights: NDArray[np.int64], activations: NDArray[np.int64]
