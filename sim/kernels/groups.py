@@ -138,7 +138,7 @@ def _saturating(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chai
 
 
 def _ordered(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
-    """Every number of a format of 24 significant bits is one of fp32; :class:`Chain` sends wider ones elsewhere."""
+    """Numbers of formats of up to 24 significant bits, of which each is one of fp32."""
     numbers, table = a.format.to_real(a.codes[:, part]).astype(np.float32), w.format.reals.astype(np.float32)
     return ordered_sums(numbers, w.codes[part], table, chain.accumulator.family, chain.significand_bits)
 

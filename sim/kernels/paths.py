@@ -111,7 +111,10 @@ class Chain:
         if self.accumulator.family == "saturate":
             narrow = self.activation.is_short and self.weight.is_short and self.accumulator.number < INT32_BITS
             return "saturating" if narrow else "definition"
-        return "ordered" if self.accumulator.is_float else "aligned"
+        if self.accumulator.is_float:
+            widest = max(self.activation.format.significand_bits, self.weight.format.significand_bits)
+            return "ordered" if widest <= FLOATS["fp32"][0] else "definition"
+        return "aligned"
 
     @property
     def _gemm(self) -> str | None:

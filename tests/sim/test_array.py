@@ -9,12 +9,11 @@ from sim import array, epilogue
 from sim.array_events import simulate_events
 from sim.design import DesignPoint
 from sim.errors import InputError
-from sim.pe.shift_add import ShiftAdd
 
 
 def test_pipeline_constants() -> None:
     """Product register and sum register; correct, multiply, round, add, multiply, round."""
-    assert (ShiftAdd.latency, epilogue.LATENCY) == (2, 6)
+    assert (DesignPoint("test").element.latency, epilogue.LATENCY) == (2, 6)
 
 
 @pytest.mark.parametrize(
