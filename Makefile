@@ -1,12 +1,13 @@
 # make demo   simulate the embedded model, prefill and decode
 # make test   lint and all tests
+# make test-exhaustive   every pair of codes of the larger formats too, minutes more
 # Both set themselves up: a virtual environment in .venv, made when constraints.txt or pyproject.toml change.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint bench characterize clean
+.PHONY: demo test test-exhaustive lint bench characterize clean
 
 demo: $(READY)
 	$(BIN)/shiftwise simulate --phase prefill --sequence 512 --out build/demo/prefill
@@ -15,6 +16,9 @@ demo: $(READY)
 # Two processes of one thread each: more threads than cores wait for each other by spinning.
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+test-exhaustive: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/sim -m exhaustive
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

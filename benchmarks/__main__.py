@@ -9,7 +9,7 @@ from rich.table import Table
 
 from benchmarks.demo import demo_figures
 from benchmarks.figure import Figure
-from benchmarks.kernels import kernel_figures
+from benchmarks.kernels import instructions, kernel_figures
 from sim.files import output_folder, write_whole
 
 
@@ -21,6 +21,7 @@ def main() -> None:
     for f in figures:
         table.add_row(f.name, f"{f.value:.3g}", f.unit, bar_text(f), f.versus)
     Console().print(table)
+    print(f"kernels with {instructions()}")
     print(f"written: {Path('build/bench.json')}")
 
 

@@ -39,9 +39,9 @@ def energy_per_action(design: DesignPoint, technology: str) -> dict[str, float]:
 def _mac(design: DesignPoint, table: Operations) -> float:
     """The additions that form the product, and that of the sum. No source tells what shifts by a code's distance cost."""
     element = design.element
-    family = element.accumulation.family
-    total = table.add_float(family) if element.accumulation.is_float else table.add(design.accumulator_bits)
-    return sum(map(table.add, element.product_adders())) + total
+    if element.accumulation.is_float:
+        return sum(map(table.add, element.product_adders())) + table.add_float(element.accumulation.family)
+    return sum(map(table.add, element.adder_widths(design.group_size)))
 
 
 def _group_epilogue(design: DesignPoint, table: Operations) -> float:

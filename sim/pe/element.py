@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sim.accumulators import FLOATS, LARGEST_BITS, Accumulator, Products, accumulator, shifted
 from sim.errors import InputError
 from sim.formats import Format, signed_bits
-from sim.pe.fields import Fields, integer_fields, minifloat_fields
+from sim.pe.fields import Fields, fields_adders, fields_product, integer_fields, minifloat_fields
 
 OPERATIONS: dict[str, str] = {
     "add": "one integer addition, subtraction or negation by a carry chain",
@@ -74,19 +74,19 @@ class Element(ABC):
         """Products formed and added up [1/cycle]."""
         return Fraction(1)
 
-    @abstractmethod
     def multiply(
         self, weights: NDArray[np.int64], activations: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Products of codes as the datapath has them, ``significand * 2**exponent``, shapes broadcast.
 
         The exponent is the sum of the operands' exponents; integers, and all formats without an exponent field, have
-        that of their last bit.
+        that of their last bit. Unless a PE says otherwise, significands are shifted and added, exponents added.
         """
+        return fields_product(*self.fields, weights, activations)
 
-    @abstractmethod
     def product_adders(self) -> tuple[int, ...]:
         """Widths [bit] of the adders that form one product."""
+        return fields_adders(*self.fields)
 
     def product_counts(self) -> Mapping[str, Fraction]:
         """How often each of :data:`OPERATIONS` happens to form one product."""

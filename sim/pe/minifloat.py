@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sim.errors import InputError
 from sim.pe.element import Element
-from sim.pe.fields import fields_adders, fields_product, minifloat_fields
+from sim.pe.fields import minifloat_fields
 
 
 @dataclass(frozen=True)
@@ -36,11 +33,3 @@ class MiniFloat(Element):
     @property
     def has_exponents(self) -> bool:
         return True
-
-    def multiply(
-        self, weights: NDArray[np.int64], activations: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return fields_product(*self.fields, weights, activations)
-
-    def product_adders(self) -> tuple[int, ...]:
-        return fields_adders(*self.fields)

@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sim.errors import InputError
 from sim.formats import Format
 from sim.pe.element import Element
-from sim.pe.fields import fields_adders, fields_product, minifloat_fields
+from sim.pe.fields import minifloat_fields
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,6 @@ class Mixed(Element):
     @property
     def has_exponents(self) -> bool:
         return True
-
-    def multiply(
-        self, weights: NDArray[np.int64], activations: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return fields_product(*self.fields, weights, activations)
-
-    def product_adders(self) -> tuple[int, ...]:
-        return fields_adders(*self.fields)
 
 
 def _is_taken(format_: Format, least_bits: int, most_bits: int) -> bool:
