@@ -29,7 +29,7 @@ def energy_per_action(design: DesignPoint, technology: str) -> dict[str, float]:
     }
     return {
         "mac": _mac(design, table),
-        "row_sum": table.add(design.row_sum_bits) if design.has_zero_points else 0.0,
+        "row_sum": _row_sum(design, table) if design.has_zero_points else 0.0,
         "group_epilogue": _group_epilogue(design, table),
         "token_scale": table.multiply(FP32_SIGNIFICAND_BITS, FP16_SIGNIFICAND_BITS),
         **{f"{place}_{way}": energy for place, energy in scratchpads.items() for way in ("read", "write")},
@@ -44,10 +44,16 @@ def _mac(design: DesignPoint, table: Operations) -> float:
     return sum(map(table.add, element.adder_widths(design.group_size)))
 
 
+def _row_sum(design: DesignPoint, table: Operations) -> float:
+    return table.add(design.row_sum_bits) if design.row_sums_are_integers else table.add_fp32
+
+
 def _group_epilogue(design: DesignPoint, table: Operations) -> float:
     """Sums of more bits than an fp32 significand are rounded to one before they are scaled."""
     scaled_bits = min(design.corrected_bits, FP32_SIGNIFICAND_BITS + 1)
     scaling = table.multiply(scaled_bits, FP16_SIGNIFICAND_BITS) + table.add_fp32
     if not design.has_zero_points:
         return scaling
+    if not design.row_sums_are_integers:
+        return table.multiply(design.zero_point_bits, FP32_SIGNIFICAND_BITS) + table.add_fp32 + scaling
     return table.multiply(design.zero_point_bits, design.row_sum_bits) + table.add(design.corrected_bits) + scaling

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from shiftwise.verification import Verification, verify
     from sim.formats import FORMATS, encode
     from sim.kernels.product import matrix_product
+    from sim.output import output_format, requantize
     from sim.pe import PES
     from sim.quantized import SCHEMES, quantize
+    from sim.quantized.packing import read_tensor, write_tensor
 
 __all__ = [
     "FORMATS",
@@ -36,9 +38,13 @@ __all__ = [
     "generate",
     "load_design",
     "matrix_product",
+    "output_format",
     "quantize",
+    "read_tensor",
+    "requantize",
     "simulate",
     "verify",
+    "write_tensor",
 ]
 
 _HOMES = {
@@ -50,6 +56,10 @@ _HOMES = {
     "FORMATS": "sim.formats",
     "encode": "sim.formats",
     "matrix_product": "sim.kernels.product",
+    "output_format": "sim.output",
+    "requantize": "sim.output",
+    "read_tensor": "sim.quantized.packing",
+    "write_tensor": "sim.quantized.packing",
     "PES": "sim.pe",
     "SCHEMES": "sim.quantized",
     "quantize": "sim.quantized",

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.errors import InputError
+from sim.errors import InputError, demand
 
 LARGEST_BITS = 128
 """[bit] Widest accumulator: the fixed-point sum of fp16 products needs 81 and more, that of bf16 products over 500."""
@@ -186,6 +186,7 @@ class Accumulator:
 
 def accumulator(text: str) -> Accumulator:
     """The accumulator of that name. Raises ``InputError`` for one that there is not."""
+    demand("accumulator", text, str)
     family = text if text in ACCUMULATORS else text.rstrip(digits)
     known = ACCUMULATORS.get(family)
     number = text.removeprefix(family)
@@ -194,7 +195,12 @@ def accumulator(text: str) -> Accumulator:
     if known.numbers is None:
         return Accumulator(family)
     smallest, largest = known.numbers
-    if not number or len(number) > len(str(LARGEST_BITS)) or not smallest <= int(number) <= largest:
+    if (
+        not number
+        or number != number.lstrip("0").zfill(1)
+        or len(number) > len(str(LARGEST_BITS))
+        or not smallest <= int(number) <= largest
+    ):
         raise InputError(f"the number of a {family} accumulator is between {smallest} and {largest}, not {text!r}")
     return Accumulator(family, int(number))
 

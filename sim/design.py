@@ -121,9 +121,14 @@ class DesignPoint:
         return self.element.accumulator_bits(self.group_size)
 
     @property
+    def row_sums_are_integers(self) -> bool:
+        """Whether the sum of a group's activations is exact; beside a float accumulator or ``aligned`` it is one of fp32."""
+        return not (self.element.accumulation.is_float or self.element.accumulation.family == "aligned")
+
+    @property
     def row_sum_bits(self) -> int:
-        """Width [bit] of the sum of a group's activations: beside a float accumulator one of fp32."""
-        if self.element.accumulation.is_float:
+        """Width [bit] of the sum of a group's activations: or that of fp32."""
+        if not self.row_sums_are_integers:
             return FP32_BITS
         return signed_bits(self.group_size * self.activation.smallest, self.group_size * self.activation.largest)
 

@@ -22,8 +22,15 @@ class Failure(Exception):  # noqa: N818 - a finding rather than an error
     """
 
 
+def demand(what: str, value: object, kind: type) -> None:
+    """Raise ``TypeError`` for a value that is not of that kind; ``True`` and ``False`` are no integers."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{what} is of type {kind.__name__}, not {value!r}")
+
+
 def choose(kind: str, name: str, registry: Mapping[str, T]) -> T:
     """The entry ``name`` of a registry, or an :class:`InputError` that lists what there is."""
+    demand(kind, name, str)
     if name not in registry:
         raise InputError(f"unknown {kind} {name!r}; known are {', '.join(registry)}")
     return registry[name]

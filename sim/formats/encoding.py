@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from sim.errors import InputError, choose
+from sim.errors import InputError, choose, demand
 from sim.formats.format import Format
 from sim.formats.rounding import ROUNDINGS, encode_one, points_of
 
@@ -84,6 +84,7 @@ def encode(
     Stochastic rounding draws from numpy's default generator of the given seed, in the order of the array; the draw
     is compared in float64. Raises ``InputError`` as :func:`encode_one` does, and for stochastic rounding without a seed.
     """
+    demand("format", format_, Format)
     choose("rounding", rounding, ROUNDINGS)
     reals = np.asarray(numbers, dtype=np.float64)
     flat = np.ascontiguousarray(reals).reshape(-1)
@@ -91,8 +92,8 @@ def encode(
     indices = np.empty(flat.shape, dtype=np.int32)
     finite = _search(flat.view(np.int64), ladder.thresholds, indices)
     if rounding == "stochastic":
-        if seed is None:
-            raise InputError("stochastic rounding needs the seed of its draws, an integer, not None")
+        if type(seed) is not int or seed < 0:
+            raise InputError(f"stochastic rounding needs the seed of its draws, an integer of at least 0, not {seed}")
         draws = np.random.default_rng(seed).random(flat.shape)
         steps = np.diff(ladder.points, append=ladder.points[-1])
         below = np.clip(flat, ladder.points[0], ladder.points[-1]) - ladder.points[indices]

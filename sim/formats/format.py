@@ -48,6 +48,9 @@ class Format:
     def __post_init__(self) -> None:
         if len(self.values) not in {1 << bits for bits in range(1, 17)}:
             raise InputError(f"format {self.name} needs 2, 4, ... or 65536 codes, not {len(self.values)}")
+        kinds = set(map(type, self.values)) - {int, type(None)}
+        if kinds:
+            raise InputError(f"values of format {self.name} are integers in units of 2**lsb, not {kinds.pop().__name__}")
         absent = {code for code, value in enumerate(self.values) if value is None} if None in self.values else set()
         named = {code for code, number in self.special if number != 0}
         if named != absent:
@@ -123,8 +126,8 @@ class Format:
 
     @property
     def emax(self) -> int:
-        """Exponent of the greatest value: ``floor(log2(largest * 2**lsb))``."""
-        return self.largest.bit_length() - 1 + self.lsb
+        """Exponent of the greatest magnitude: ``floor(log2(magnitude * 2**lsb))``."""
+        return self.magnitude.bit_length() - 1 + self.lsb
 
     @cached_property
     def significand_bits(self) -> int:

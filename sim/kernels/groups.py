@@ -5,12 +5,13 @@ bits is a real number rounded to fp32.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.accumulators import Accumulator, Products
+from sim.accumulators import Products
 from sim.formats import Format
 from sim.kernels.aligned import aligned_group_sums
 from sim.kernels.integer import integer_sums
@@ -21,12 +22,46 @@ from sim.kernels.wide import exact_fixed_sums, rounded_fixed_sums
 from sim.pe.fields import integer_fields, minifloat_fields
 from sim.quantized import QuantizedTensor
 
-Sums = Callable[[QuantizedTensor, QuantizedTensor, slice, Chain], NDArray[Any]]
-
 INT32_BITS, INT64_BITS = 32, 64
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 """Products that the definition holds at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """The outputs of some rows and columns, and one group of their products: slices of ``m``, ``k`` and ``n``."""
+
+    activations: QuantizedTensor
+    weights: QuantizedTensor
+    chain: Chain
+    rows: slice
+    group: slice
+    columns: slice
+
+    @property
+    def a_codes(self) -> NDArray[Any]:
+        return self.activations.codes[self.rows, self.group]
+
+    @property
+    def w_codes(self) -> NDArray[Any]:
+        return self.weights.codes[self.group, self.columns]
+
+    @property
+    def a_numbers(self) -> NDArray[Any]:
+        return numbers_of(self.activations, self.chain)[self.rows, self.group]
+
+    @property
+    def w_numbers(self) -> NDArray[Any]:
+        return numbers_of(self.weights, self.chain)[self.group, self.columns]
+
+
+Sums = Callable[[Tile], NDArray[Any]]
+
+
+def numbers_of(tensor: QuantizedTensor, chain: Chain) -> NDArray[Any]:
+    """Integers of the codes, less zero points where the accumulator is exact."""
+    return tensor.centered if chain.is_exact else tensor.integers
 
 
 def fp32_of(sums: NDArray[Any], lsb: int) -> NDArray[np.float32]:
@@ -54,48 +89,50 @@ def _odd_float(integer: int) -> float:
     return float((integer >> lost) | int(integer & ((1 << lost) - 1) != 0)) * 2.0**lost
 
 
-def row_sums(activations: QuantizedTensor, part: slice, kept: Accumulator) -> NDArray[Any]:
-    """Sums ``[m]`` of a group's activations: exact integers, or in order of ``k`` in fp32 beside a float accumulator."""
-    if kept.is_float or kept.family == "aligned":
-        rounded = np.zeros(activations.shape[0], np.float32)
-        for number in activations.format.to_real(activations.codes[:, part]).T:
+def row_sums(tile: Tile) -> NDArray[Any]:
+    """Sums ``[m, 1]`` of a group's activations: exact integers, or in order of ``k`` in fp32 beside floats and ``aligned``."""
+    kept = tile.chain.accumulator
+    if (kept.is_float or kept.family == "aligned") and not tile.chain.is_exact:
+        rounded = np.zeros(tile.a_codes.shape[0], np.float32)
+        for number in tile.activations.format.to_real(tile.a_codes).T:
             rounded += number.astype(np.float32)
-        return rounded
-    exact: NDArray[np.int64] = activations.format.decode(activations.codes[:, part]).sum(axis=1, dtype=np.int64)
+        return rounded[:, None]
+    exact: NDArray[np.int64] = tile.a_numbers.sum(axis=1, dtype=np.int64, keepdims=True)
     return exact
 
 
 def wrapped(sums: NDArray[Any], chain: Chain) -> NDArray[Any]:
-    """Exact sums in two's complement of the accumulator's width; as they are where that is the exact one's."""
-    if chain.accumulator.family != "wrap":
+    """Exact sums in two's complement of the accumulator's width; as they are where it holds all of them."""
+    if chain.is_exact:
         return sums
     half = 1 << (chain.accumulator.number - 1)
     return ((sums.astype(np.int64) + half) & (2 * half - 1)) - half
 
 
-def _integer(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
-    return wrapped(integer_sums(numbers_of(a, chain)[:, part], numbers_of(w, chain)[part]), chain)
+def _integer(tile: Tile) -> NDArray[Any]:
+    return wrapped(integer_sums(tile.a_numbers, tile.w_numbers), tile.chain)
 
 
-def numbers_of(tensor: QuantizedTensor, chain: Chain) -> NDArray[Any]:
-    """Integers of the codes, less zero points where the accumulator is exact."""
-    return tensor.centered if chain.is_exact else tensor.integers
+def _definition(tile: Tile) -> NDArray[Any]:
+    """The accumulator's definition, as many outputs at a time as ``BLOCK`` products allow."""
+    a, w, chain = tile.activations.format, tile.weights.format, tile.chain
+    x, y = significands(a, tile.a_codes), significands(w, tile.w_codes)
+    k, n = y[0].shape
+    wide = min(n, max(1, BLOCK // k))
+    high = max(1, BLOCK // (k * wide))
 
+    def sums(top: int, left: int) -> NDArray[Any]:
+        s_a, e_a = (part[top : top + high].T[:, :, None] for part in x)
+        s_w, e_w = (part[:, None, left : left + wide] for part in y)
+        return chain.accumulator.sum(Products(s_a * s_w, e_a + e_w, chain.lsb, chain.product_bits))
 
-def _definition(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
-    """The accumulator's definition, a few rows of outputs at a time."""
-    x, y = significands(a.format, a.codes[:, part]), significands(w.format, w.codes[part])
-    rows = max(1, BLOCK // y[0].size)
-    sums = []
-    for top in range(0, a.shape[0], rows):
-        s, e = (part_of[top : top + rows].T[:, :, None] for part_of in x)
-        products = Products(s * y[0][:, None, :], e + y[1][:, None, :], chain.lsb, chain.product_bits)
-        sums.append(chain.accumulator.sum(products))
-    return np.concatenate(sums)
+    return np.concatenate(
+        [np.concatenate([sums(top, left) for left in range(0, n, wide)], axis=1) for top in range(0, len(x[0]), high)]
+    )
 
 
 def significands(format_: Format, codes: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Codes as ``significand * 2**exponent``: with an exponent of their own for minifloats, ``lsb`` for all others."""
+    """Codes as ``significand * 2**exponent``: an exponent of their own for minifloats and powers of two, else ``lsb``."""
     table, exponents = significand_tables(format_)
     return table[codes], exponents[codes]
 
@@ -104,56 +141,57 @@ def significand_tables(format_: Format) -> tuple[NDArray[np.int64], NDArray[np.i
     """Significand and exponent of each code."""
     codes = np.arange(len(format_.values), dtype=np.int64)
     fields = integer_fields(format_) or minifloat_fields(format_)
+    if fields is None and format_.significand_bits == 1:
+        mantissas, powers = np.frexp(np.where(np.isfinite(format_.reals), format_.reals, 0))
+        return (2 * mantissas).astype(np.int64), powers.astype(np.int64) - 1
     if fields is None:
         return format_.decode(codes).astype(np.int64), np.full(len(codes), format_.lsb)
     negative, significand, exponent = fields.split(codes)
     return np.where(negative, -significand, significand), exponent
 
 
-def _float(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
-    sums = exact_fixed_sums(_float64(a, chain)[:, part], *_codes(w, part, chain), bound=chain.bound)
-    return wrapped(sums.astype(np.int64), chain)
+def _float(tile: Tile) -> NDArray[Any]:
+    sums = exact_fixed_sums(tile.a_numbers.astype(np.float64), *_codes(tile), bound=tile.chain.bound)
+    return wrapped(sums.astype(np.int64), tile.chain)
 
 
-def _limbs(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
-    return rounded_fixed_sums(_float64(a, chain)[:, part], *_codes(w, part, chain), exponent=chain.lsb)
+def _limbs(tile: Tile) -> NDArray[Any]:
+    return rounded_fixed_sums(tile.a_numbers.astype(np.float64), *_codes(tile), exponent=tile.chain.lsb)
 
 
-def _float64(tensor: QuantizedTensor, chain: Chain) -> NDArray[np.float64]:
-    return numbers_of(tensor, chain).astype(np.float64)
-
-
-def _codes(weights: QuantizedTensor, part: slice, chain: Chain) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float64]]:
+def _codes(tile: Tile) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float64]]:
     """Codes of a group's weights and the integer of each code; less zero points where the accumulator is exact."""
-    if weights.scheme.zero != "integer" or not chain.is_exact:
+    weights = tile.weights
+    if weights.scheme.zero != "integer" or not tile.chain.is_exact:
         codes = np.arange(len(weights.format.values))
-        return weights.codes[part], weights.format.decode(codes).astype(np.float64)
+        return tile.w_codes, weights.format.decode(codes).astype(np.float64)
     largest = weights.format.largest
-    shifted = (weights.centered[part] + largest).astype(np.uint16)
-    return shifted, np.arange(-largest, largest + 1, dtype=np.float64)
+    above = tile.w_numbers.astype(np.int32) + largest
+    return above.astype(np.min_scalar_type(2 * largest)), np.arange(-largest, largest + 1, dtype=np.float64)
 
 
-def _saturating(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
-    return saturating_sums(numbers_of(a, chain)[:, part], numbers_of(w, chain)[part], chain.accumulator.number)
+def _saturating(tile: Tile) -> NDArray[Any]:
+    return saturating_sums(tile.a_numbers, tile.w_numbers, tile.chain.accumulator.number)
 
 
-def _ordered(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
+def _ordered(tile: Tile) -> NDArray[Any]:
     """Numbers of formats of up to 24 significant bits, of which each is one of fp32."""
-    numbers, table = a.format.to_real(a.codes[:, part]).astype(np.float32), w.format.reals.astype(np.float32)
-    return ordered_sums(numbers, w.codes[part], table, chain.accumulator.family, chain.significand_bits)
+    numbers, table = tile.activations.format.to_real(tile.a_codes), tile.weights.format.reals
+    family, bits = tile.chain.accumulator.family, tile.chain.significand_bits
+    return ordered_sums(numbers.astype(np.float32), tile.w_codes, table.astype(np.float32), family, bits)
 
 
-def _aligned(a: QuantizedTensor, w: QuantizedTensor, part: slice, chain: Chain) -> NDArray[Any]:
+def _aligned(tile: Tile) -> NDArray[Any]:
     """64-bit sums where no aligned significand can exceed them, and the definition otherwise; rounded to fp32."""
-    a_table, w_table = significand_tables(a.format), significand_tables(w.format)
-    guard, bits = chain.accumulator.number, [int(np.abs(table[0]).max()).bit_length() for table in (a_table, w_table)]
-    if max(bits) > INT32_BITS - 1 or sum(bits) + chain.terms.bit_length() + guard >= INT64_BITS:
-        return _definition(a, w, part, chain)
-    codes = a.codes[:, part]
+    a_table, w_table = significand_tables(tile.activations.format), significand_tables(tile.weights.format)
+    guard, bits = tile.chain.accumulator.number, [int(np.abs(table[0]).max()).bit_length() for table in (a_table, w_table)]
+    if max(bits) > INT32_BITS - 1 or sum(bits) + tile.chain.terms.bit_length() + guard >= INT64_BITS:
+        return _definition(tile)
+    codes = tile.a_codes
     sums, exponents = aligned_group_sums(
         a_table[0].astype(np.int32)[codes],
         a_table[1].astype(np.int16)[codes],
-        w.codes[part],
+        tile.w_codes,
         w_table[0].astype(np.int32),
         w_table[1].astype(np.int16),
         guard,

@@ -79,6 +79,19 @@ class Chain:
         return signed_bits(-largest, largest)
 
     @property
+    def raw_product_bits(self) -> int:
+        """Width [bit] of two's complement for a product of two codes, zero points aside."""
+        a, w = self.activation.format, self.weight.format
+        corners = [x * y for x in (a.smallest, a.largest) for y in (w.smallest, w.largest)]
+        return signed_bits(min(corners), max(corners))
+
+    @property
+    def corrected_bits(self) -> int:
+        """Width [bit] of a sum of given width less the zero point times the sum of the activations."""
+        rows = self.terms * self.activation.magnitude * self.weight.largest_zero
+        return max(self.accumulator.number, signed_bits(-rows, rows)) + 1
+
+    @property
     def significand_bits(self) -> int:
         """Width [bit] of a product's significand."""
         return self.activation.format.significand_bits + self.weight.format.significand_bits

@@ -2,42 +2,77 @@
 
     S[m,n]  = the accumulator's sum over a group of activation times weight, in order of k
     total   = fp32(total + fp32(s_a[m,g] * s_w[g,n] * fp32(S - z_w[g,n] * R[m,g])))     groups in order of k, from +0
-    total   = fp32(total + fp32(s_a[m,g] * fp32(minimum[g,n] * R[m,g])))                after it, where weights have minima
-    y[m,n]  = total times the scales that are constant along k, each product rounded to fp32: first those of the
-              weights, innermost first, then those of the activations
+    y[m,n]  = total times the weights' scales that are constant along k, innermost first
+    offset  = fp32(offset + fp32(s_a[m,g] * fp32(minimum[g,n] * fp32(R[m,g]))))         where weights have minima
+    y[m,n]  = fp32(y + offset), and then times the activations' scales that are constant along k, innermost first
 
-A group is what shares a scale along ``k``: the whole of ``k`` where no scale is per group. ``R`` is the sum of the group's
-activations in the same accumulator. Where the accumulator is exact, zero points are subtracted from codes before the sum,
-which gives the same integer, and ``S - z_w*R`` is rounded to fp32 once; so it is for ``wrap`` and ``saturate``. Of the float
-accumulators and of ``aligned``, ``R`` is rounded to fp32, and so are ``z_w * R`` and the difference.
+each product with a scale rounded to fp32. A group is what shares a scale along ``k``: the whole of ``k`` where no scale is
+per group. ``R`` is the exact sum of the group's activations. Where the accumulator is exact, zero points are subtracted
+from codes before the sum, which gives the same integer, and ``S - z_w*R`` is rounded to fp32 once; so it is for ``wrap``
+and ``saturate``. Beside the float accumulators and ``aligned``, ``R`` is added up in fp32 in order of ``k``, and ``z_w * R``
+and the difference are rounded to fp32.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.accumulators import Accumulator, accumulator
+from sim.accumulators import Accumulator
+from sim.accumulators import accumulator as parse
 from sim.errors import InputError
-from sim.kernels.groups import SUMS, fp32_of, numbers_of, row_sums
+from sim.kernels.groups import INT64_BITS, SUMS, Tile, fp32_of, numbers_of, row_sums
 from sim.kernels.integer import scaled_group_sums
 from sim.kernels.paths import LARGEST_FLOAT32, Chain, Operand
 from sim.quantized import QuantizedTensor
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 
-def matrix_product(activations: QuantizedTensor, weights: QuantizedTensor, accumulating: str = "exact") -> NDArray[np.float32]:
+TILE = 1 << 20
+"""Activations of a tile of outputs that is computed group by group; four times its outputs."""
+
+SCALE_BITS = 29
+"""[bit] Significands of two scales that, with the 24 of a sum, fit the 53 of float64."""
+
+
+def matrix_product(activations: QuantizedTensor, weights: QuantizedTensor, accumulator: str = "exact") -> NDArray[np.float32]:
     """The accelerator's result ``[m, n]`` for activations ``[m, k]`` and weights ``[k, n]``, bit for bit.
 
-    ``accumulating`` names an accumulator (:mod:`sim.accumulators`). Raises ``InputError`` for operands of different
-    ``k``, groups of different size, and zero points that the accumulator does not take.
+    ``accumulator`` is the name of one (:mod:`sim.accumulators`). Raises ``InputError`` for an accumulator that there is
+    not or that is narrower than a product, operands of different ``k``, groups of different size, scales per group of
+    more than 29 significant bits together, and zero points that the accumulator does not take.
     """
-    task = Task.of(activations, weights, accumulator(accumulating))
-    total = _at_once(task) if task.fits_at_once else _group_by_group(task)
-    for tensor in (weights, activations):
-        for index in reversed(range(len(tensor.scales))):
-            if tensor.scheme.levels[index].per != "group":
-                total *= tensor.level_values(index)
+    task = Task.of(activations, weights, parse(accumulator))
+    total = _at_once(task) if task.fits_at_once else np.empty((activations.shape[0], weights.shape[1]), np.float32)
+    offset = np.zeros_like(total) if weights.scheme.zero == "minimum" else None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not task.fits_at_once:
+            for rows, columns in _tiles(activations.shape, weights.shape):
+                part = None if offset is None else offset[rows, columns]
+                _group_by_group(task, rows, columns, total[rows, columns], part)
+        _scale_outer(total, weights)
+        if offset is not None:
+            total += offset
+        _scale_outer(total, activations)
     return total
+
+
+def _scale_outer(total: NDArray[np.float32], tensor: QuantizedTensor) -> None:
+    for index in reversed(range(len(tensor.scales))):
+        if tensor.scheme.levels[index].per != "group":
+            total *= tensor.level_values(index)
+
+
+def _tiles(activations: tuple[int, int], weights: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of outputs such that neither they nor their activations in float64 take much memory."""
+    (m, k), n = activations, weights[1]
+    high = min(m, max(64, TILE // k))
+    wide = max(64, TILE // 4 // high)
+    for top in range(0, m, high):
+        for left in range(0, n, wide):
+            yield slice(top, min(top + high, m)), slice(left, min(left + wide, n))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +98,16 @@ class Task:
             raise InputError(f"activations and weights of one product have groups of one size, not {sizes[0]} and {sizes[1]}")
         size = min([k, *sizes])
         chain = Chain(_operand(activations), _operand(weights), kept, size)
+        if kept.is_bounded and kept.number < chain.raw_product_bits:
+            raise InputError(
+                f"an accumulator of {activations.format.name} x {weights.format.name} has at least the "
+                f"{chain.raw_product_bits} bits of a product, not {kept.number}"
+            )
+        bits = [t.scheme.levels[-1].scale_format.significand_bits for t in (activations, weights) if t.group_size]
+        if len(bits) == 2 and sum(bits) > SCALE_BITS:
+            raise InputError(
+                f"scales per group have at most {SCALE_BITS} significant bits together, not {bits[0]} and {bits[1]}"
+            )
         if activations.scheme.zero != "none" and not (kept.family == "exact" and activations.scheme.zero == "integer"):
             raise InputError(f"activations with zero points go with integer ones and an exact accumulator, not {kept.family}")
         return Task(activations, weights, size, chain)
@@ -94,19 +139,26 @@ def _at_once(task: Task) -> NDArray[np.float32]:
     return scaled_group_sums(numbers_of(a, task.chain), numbers_of(w, task.chain), task.group_size, w_scale, a_scale)
 
 
-def _group_by_group(task: Task) -> NDArray[np.float32]:
-    a, w = task.activations, task.weights
-    a_scale, w_scale = _group_scale(a), _group_scale(w)
-    total = np.zeros((a.shape[0], w.shape[1]), np.float32)
-    for group, start in enumerate(range(0, a.shape[1], task.group_size)):
-        part = slice(start, start + task.group_size)
-        s_a = a_scale[:, min(group, a_scale.shape[1] - 1), None]
-        s_w = w_scale[min(group, w_scale.shape[0] - 1)]
-        total += _scaled(_corrected(task, part, group), s_a, s_w)
-        if w.scheme.zero == "minimum":
-            rows = fp32_of(row_sums(a, part, task.chain.accumulator), a.format.lsb)
-            total += (_zero_of(w, group) * rows[:, None]) * s_a
-    return total
+def _group_by_group(
+    task: Task, rows: slice, columns: slice, total: NDArray[np.float32], offset: NDArray[np.float32] | None
+) -> None:
+    """The sums of all groups into ``total``, and what minima add into ``offset``."""
+    a_scale, w_scale = _group_scale(task.activations), _group_scale(task.weights)
+    total[:] = 0
+    for group, start in enumerate(range(0, task.activations.shape[1], task.group_size)):
+        tile = Tile(task.activations, task.weights, task.chain, rows, slice(start, start + task.group_size), columns)
+        s_a = a_scale[rows if len(a_scale) > 1 else slice(None), min(group, a_scale.shape[1] - 1), None]
+        s_w = _at(w_scale, group, columns)
+        total += _scaled(_corrected(tile, group), s_a, s_w)
+        if offset is not None:
+            sums = fp32_of(row_sums(tile), task.activations.format.lsb)
+            offset += (_zero_of(tile, group) * sums) * s_a
+
+
+def _at(values: NDArray[Scalar], group: int, columns: slice) -> NDArray[Scalar]:
+    """The values of a group and columns, of an array that may have one for all groups or all columns."""
+    row: NDArray[Scalar] = values[min(group, values.shape[0] - 1)]
+    return row[columns] if len(row) > 1 else row
 
 
 def _scaled(sums: NDArray[np.float32], s_a: NDArray[np.float32], s_w: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -116,20 +168,20 @@ def _scaled(sums: NDArray[np.float32], s_a: NDArray[np.float32], s_w: NDArray[np
     return scaled
 
 
-def _zero_of(weights: QuantizedTensor, group: int) -> NDArray[np.float32]:
-    assert weights.zero is not None
-    zero: NDArray[np.float32] = weights.zero[min(group, weights.zero.shape[0] - 1)].astype(np.float32)
-    return zero
+def _zero_of(tile: Tile, group: int) -> NDArray[np.float32]:
+    assert tile.weights.zero is not None
+    return _at(tile.weights.zero, group, tile.columns).astype(np.float32)
 
 
-def _corrected(task: Task, part: slice, group: int) -> NDArray[np.float32]:
+def _corrected(tile: Tile, group: int) -> NDArray[np.float32]:
     """The group's sums less zero points, as fp32 numbers."""
-    a, w, chain = task.activations, task.weights, task.chain
-    sums = SUMS[chain.path](a, w, part, chain)
-    if chain.is_exact or w.scheme.zero != "integer":
+    chain, weights = tile.chain, tile.weights
+    sums = SUMS[chain.path](tile)
+    if chain.is_exact or weights.scheme.zero != "integer":
         return fp32_of(sums, chain.lsb)
-    rows, zero = row_sums(a, part, chain.accumulator)[:, None], _zero_of(w, group)
+    rows, zero = row_sums(tile), _zero_of(tile, group)
     if sums.dtype.kind == "f":
-        corrected: NDArray[np.float32] = sums - zero * fp32_of(rows, a.format.lsb)
+        corrected: NDArray[np.float32] = sums - zero * fp32_of(rows, tile.activations.format.lsb)
         return corrected
-    return fp32_of(sums.astype(rows.dtype) - zero.astype(np.int64) * rows, chain.lsb)
+    kind = object if chain.corrected_bits > INT64_BITS else np.int64
+    return fp32_of(sums.astype(kind) - zero.astype(np.int64).astype(kind) * rows.astype(kind), chain.lsb)

@@ -72,9 +72,9 @@ def rounded_fixed_sums(
 
 def _check(a: NDArray[Any], codes: NDArray[Any], table: NDArray[Any]) -> None:
     check_shapes(a, codes)
-    if a.dtype != np.float64 or table.dtype != np.float64 or codes.dtype not in (np.uint8, np.uint16):
+    if a.dtype != np.float64 or table.dtype != np.float64 or codes.dtype not in (np.uint8, np.uint16, np.uint32):
         types_are = f"{a.dtype}, {codes.dtype}, {table.dtype}"
-        raise InputError(f"operands are float64, uint8 or uint16 codes, and a float64 table, not {types_are}")
+        raise InputError(f"operands are float64, uint8, uint16 or uint32 codes, and a float64 table, not {types_are}")
     if codes.max() >= len(table):
         raise InputError(f"codes are less than {len(table)}, the length of their table, not {codes.max()}")
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.accumulators import FLOATS, LARGEST_BITS, Accumulator, Products, accumulator, shifted
-from sim.errors import InputError
+from sim.errors import InputError, demand
 from sim.formats import Format, signed_bits
 from sim.pe.fields import Fields, fields_adders, fields_product, integer_fields, minifloat_fields
 
@@ -50,6 +50,8 @@ class Element(ABC):
     accumulators: ClassVar[tuple[str, ...]]
 
     def __post_init__(self) -> None:
+        demand("weight format", self.weight, Format)
+        demand("activation format", self.activation, Format)
         self.check_formats()
         family, widest = self.accumulation.family, self.product_bits
         formats = f"{self.weight.name} x {self.activation.name}"
@@ -181,7 +183,12 @@ class Element(ABC):
 
         Of the kinds that :meth:`sim.accumulators.Accumulator.sum` returns.
         """
+        demand("group size", group_size, int)
+        if group_size < 1:
+            raise InputError(f"group size is at least 1, not {group_size}")
         a, w = numbers(self.activation, activations), numbers(self.weight, weights)
+        if a.ndim != 2 or w.ndim != 2 or a.shape[1] != w.shape[0] or 0 in a.shape + w.shape:
+            raise InputError(f"operands are activations [m, k] and weights [k, n] that are not empty, not {a.shape}, {w.shape}")
         (m, k), n = a.shape, w.shape[1]
         if len(w) != k:
             raise InputError(f"activations and weights of one product have the same k, not {k} and {len(w)}")
@@ -201,6 +208,8 @@ class Element(ABC):
 
 def numbers(format_: Format, codes: NDArray[np.integer]) -> NDArray[np.int64]:
     """The codes themselves, all of them those of numbers. Raises ``InputError`` with the first that is not."""
+    if np.asarray(codes).dtype.kind not in "iu":
+        raise InputError(f"codes of {format_.name} are integers, not {np.asarray(codes).dtype}")
     wide = np.asarray(codes).astype(np.int64)
     wrong = (wide < 0) | (wide >= len(format_.values))
     if format_.has_special and not wrong.any():

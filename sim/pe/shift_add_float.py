@@ -28,7 +28,7 @@ class ShiftAddFloat(Element):
 
     kind: ClassVar[str] = "shift_add_float"
     latency: ClassVar[int] = 3
-    accumulators: ClassVar[tuple[str, ...]] = ("exact", "fp32", "fp16", "bf16", "aligned")
+    accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate", "fp32", "fp16", "bf16", "aligned")
 
     def check_formats(self) -> None:
         if not (self.weight.is_integer and 1 <= self.weight.bits <= 8):

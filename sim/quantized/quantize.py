@@ -29,7 +29,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.errors import InputError, choose
+from sim.errors import InputError, choose, demand
 from sim.formats import ROUNDINGS, encode
 from sim.quantized.blocks import extremes, row_blocks, spread
 from sim.quantized.codebooks import fit_codebook
@@ -50,6 +50,7 @@ def quantize(
     ``rounding`` is that of the codes; scales are always rounded to nearest even. Stochastic rounding needs a seed. Raises
     ``InputError`` for NaN or infinity, and for negative numbers where the scheme has none.
     """
+    demand("scheme", scheme, Scheme)
     scheme.check_axis(axis)
     numbers = _fp32(x, axis)
     shape = numbers.shape
@@ -83,6 +84,7 @@ def codes_of(
     Stochastic rounding draws afresh for every block of rows, from the seed and the block's number.
     """
     choose("rounding", rounding, ROUNDINGS)
+    _check_given(scheme, scales)
     numbers = _fp32(x, axis)
     codes = np.empty(numbers.shape, dtype=scheme.code_dtype)
     offset = zero.astype(np.float32) if zero is not None and scheme.zero == "integer" else None
@@ -182,9 +184,24 @@ def _block_seed(seed: int | None, index: int) -> int:
     return int(np.random.SeedSequence((seed, index)).generate_state(1)[0])
 
 
+def _check_given(scheme: Scheme, scales: Scales) -> None:
+    if len(scales) != len(scheme.levels):
+        raise InputError(f"scales of {len(scheme.levels)} levels are needed, not of {len(scales)}")
+    for level, given in zip(scheme.levels, scales, strict=True):
+        values = level.scale_format.to_real(given)
+        if not (np.isfinite(values) & (values > 0)).all():
+            raise InputError(f"scales to quantize by are positive finite numbers, not {values.min()}")
+
+
 def _fp32(x: ArrayLike, axis: Axis) -> NDArray[np.float32]:
+    given = np.asarray(x)
+    if given.dtype.kind not in "fiub":
+        raise InputError(f"{OPERANDS[axis]} to quantize are real numbers, not of type {given.dtype}")
     with np.errstate(over="ignore"):
-        numbers = np.asarray(x, dtype=np.float32)
+        numbers = given.astype(np.float32, copy=False)
+    beyond = np.isinf(numbers) & np.isfinite(given) if given.dtype.itemsize > 4 else np.zeros(0, bool)
+    if beyond.any():
+        raise InputError(f"{OPERANDS[axis]} to quantize are fp32 numbers, not {given[beyond][0]}")
     if numbers.ndim != 2 or 0 in numbers.shape:
         raise InputError(f"{OPERANDS[axis]} to quantize have two axes of at least 1, not shape {numbers.shape}")
     return numbers

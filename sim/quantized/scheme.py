@@ -18,7 +18,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.errors import InputError, choose
+from sim.errors import InputError, choose, demand
 from sim.formats import FORMATS, Format
 from sim.formats.families import codebook
 from sim.quantized.scales import SCALE_FORMATS, ScaleFormat
@@ -76,6 +76,11 @@ class Scheme:
     fitted: bool = False
 
     def __post_init__(self) -> None:
+        demand("format of a scheme", self.format, Format)
+        demand("levels of scales", self.levels, tuple)
+        for level in self.levels:
+            demand("level of scales", level, ScaleLevel)
+        demand("group size", self.group_size, int)
         choose("kind of zero point", self.zero, {zero: zero for zero in ZEROS})
         self._check_levels()
         if self.zero != "none":
@@ -127,6 +132,7 @@ class Scheme:
 
     def check_axis(self, axis: Axis) -> None:
         """Raise ``InputError`` if the scheme is not for the operand with that reduction axis."""
+        demand("reduction axis", axis, int)
         if axis not in OPERANDS:
             raise InputError(f"reduction axis is 0 for weights or 1 for activations, not {axis}")
         if axis not in self.axes:

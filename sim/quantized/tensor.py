@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.errors import InputError
+from sim.errors import InputError, demand
 from sim.formats import Format, signed_bits
 from sim.quantized.blocks import N, row_blocks, spread
 from sim.quantized.scheme import OPERANDS, Axis, Scheme
@@ -23,7 +23,8 @@ class QuantizedTensor:
     ``axis`` is the reduction axis. ``scales`` has an array for each level, outermost first, in the dtype of its format:
     numbers, or codes of formats that numpy has not. Shapes broadcast: tensor ``(1, 1)``, channel ``(1, n)``, token
     ``(m, 1)``, group ``(groups, n)`` or ``(m, groups)``. ``zero``, shaped like the innermost level, has unsigned
-    integers as wide as a code, or fp16 minima; ``None`` without.
+    integers as wide as a code, or fp16 minima; ``None`` without. The arrays are the tensor's own from then on: it
+    keeps what it derives from them.
 
     Raises ``InputError`` for another shape or dtype, a code or zero point out of range or that is no number, and a
     scale that is not positive and finite. Tensors are equal when every field is, bit for bit.
@@ -36,12 +37,18 @@ class QuantizedTensor:
     zero: NDArray[np.generic] | None = None
 
     def __post_init__(self) -> None:
+        demand("scheme", self.scheme, Scheme)
+        demand("codes", self.codes, np.ndarray)
         self.scheme.check_axis(self.axis)
         if self.codes.ndim != 2 or 0 in self.codes.shape:
             raise InputError(f"codes of {self._what} have two axes of at least 1, not shape {self.codes.shape}")
         self._check_codes()
         self._check_scales()
         self._check_zero()
+        # Views that cannot be written: what is derived from the arrays is kept.
+        object.__setattr__(self, "codes", _read_only(self.codes))
+        object.__setattr__(self, "scales", tuple(map(_read_only, self.scales)))
+        object.__setattr__(self, "zero", None if self.zero is None else _read_only(self.zero))
 
     @property
     def _what(self) -> str:
@@ -131,7 +138,11 @@ class QuantizedTensor:
         Raises ``InputError`` for a format whose values do not fit 64 bits.
         """
         table = self.format.decode(np.arange(len(self.format.values)))
-        decoded: Integers = table.astype(_narrowest(self.format.smallest, self.format.largest))[self.codes]
+        table = table.astype(_narrowest(self.format.smallest, self.format.largest))
+        decoded: Integers = np.empty(self.shape, table.dtype)
+        for rows in row_blocks(self.shape):
+            np.take(table, self.codes[rows], out=decoded[rows], mode="clip")
+        decoded.flags.writeable = False
         return decoded
 
     @cached_property
@@ -144,6 +155,7 @@ class QuantizedTensor:
         for rows in row_blocks(self.shape):
             zero = self._spread(self.zero.astype(differences.dtype), rows)
             np.subtract(self.codes[rows], zero, out=differences[rows], dtype=differences.dtype, casting="unsafe")
+        differences.flags.writeable = False
         return differences
 
     @property
@@ -190,6 +202,12 @@ class QuantizedTensor:
 
     def _spread(self, values: NDArray[N], rows: slice) -> NDArray[N]:
         return spread(values, rows, self.shape, self.axis, self.group_size)
+
+
+def _read_only(array: NDArray[N]) -> NDArray[N]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _narrowest(smallest: int, largest: int) -> type[np.signedinteger]:

@@ -77,9 +77,10 @@ def _bipolar(code: int, planes: int) -> Parts:
 
 
 def _power_of_two(code: int, bits: int) -> Parts:
+    """A minifloat without mantissa whose exponent field 1 stands for 1."""
     sign = -1 if code >> (bits - 1) else 1
     field = code % (1 << (bits - 1))
-    return (sign * 2 ** (field - 1) if field else 0), 0
+    return (sign, field - 1) if field else (0, 0)
 
 
 def _two_powers(code: int, bits: int) -> Parts:

@@ -30,7 +30,7 @@ def test_a_bit_serial_pe_uses_its_adder_once_for_each_weight_bit() -> None:
 
 
 def test_the_epilogue_of_a_wide_sum_scales_an_fp32_significand() -> None:
-    """E4M3 x E4M3 in groups of 64 is 43 bits wide, rounded to 24 and a sign: 25 x 11 cells of a multiplier, an fp32 addition."""
+    """E4M3 x E4M3 in groups of 64 is 43 bits wide, rounded to 24 and a sign: 25 x 11 cells, an fp32 addition."""
     design = DesignPoint("test", pe="minifloat", weight_format="e4m3", activation_format="e4m3")
     assert design.corrected_bits == 43
     assert energy_per_action(design, "45nm")["group_epilogue"] == pytest.approx(0.2 * 25 * 11 / 64 + FP32)

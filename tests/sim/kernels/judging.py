@@ -13,7 +13,7 @@ def judged(activations: QuantizedTensor, weights: QuantizedTensor, accumulator: 
     """The output ``[m, n]``, as ``sim.kernels.product`` defines it; an infinity ends the reckoning, so none may occur."""
     k = activations.shape[1]
     size = activations.group_size or weights.group_size or k
-    total = Fraction(0)
+    total = offset = Fraction(0)
     for group, start in enumerate(range(0, k, size)):
         part = range(start, min(start + size, k))
         a = [_parts(activations, m, i) for i in part]
@@ -21,13 +21,18 @@ def judged(activations: QuantizedTensor, weights: QuantizedTensor, accumulator: 
         s_a, s_w = _scale(activations, "group", m, group), _scale(weights, "group", group, n)
         total = _fp32(total + _fp32(s_a * s_w * _corrected(a, w, activations, weights, accumulator, group, m, n)))
         if weights.scheme.zero == "minimum":
-            rows = _fp32(_row_sum(a, accumulator))
-            total = _fp32(total + _fp32(s_a * _fp32(Fraction(float(_zero(weights, group, n))) * rows)))
-    for tensor, row, column in ((weights, 0, n), (activations, m, 0)):
-        for level in reversed(tensor.scheme.levels):
-            if level.per != "group":
-                total = _fp32(total * _scale(tensor, level.per, row, column))
-    return float(total)
+            zero_a = int(_zero(activations, m, group)) if activations.scheme.zero == "integer" else 0
+            rows = _fp32(_row_sum(a, accumulator) - zero_a * len(a))
+            offset = _fp32(offset + _fp32(s_a * _fp32(Fraction(float(_zero(weights, group, n))) * rows)))
+    total = _fp32(_outer(total, weights, 0, n) + offset)
+    return float(_outer(total, activations, m, 0))
+
+
+def _outer(total: Fraction, tensor: QuantizedTensor, row: int, column: int) -> Fraction:
+    for level in reversed(tensor.scheme.levels):
+        if level.per != "group":
+            total = _fp32(total * _scale(tensor, level.per, row, column))
+    return total
 
 
 def _corrected(a, w, activations, weights, accumulator, group, m, n) -> Fraction:  # type: ignore[no-untyped-def]
