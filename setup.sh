@@ -18,7 +18,7 @@ command -v g++ >/dev/null || fail "no C++ compiler; install g++ (Verilator compi
 echo "set-up: virtual environment .venv with $("$python" --version)"
 "$python" -m venv .venv
 echo "set-up: installing the packages of constraints.txt (torch alone is about 200 MB)"
-.venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' 2>.venv/pip.log || {
+.venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]' 2>.venv/pip.log || {
     cat .venv/pip.log >&2
     fail "pip could not install the packages; its messages are above"
 }

@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterable
@@ -39,6 +40,8 @@ def write_parts(path: Path, parts: Iterable[bytes]) -> None:
 
     Raises ``InputError`` when the folder does not take it.
     """
+    if not path.name or (path.exists() and not path.is_file()):
+        raise InputError(f"a file to write is a name in a folder, or a regular file that is there, not {str(path)!r}")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -47,4 +50,5 @@ def write_parts(path: Path, parts: Iterable[bytes]) -> None:
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be written: {error.strerror}; a file in a writable folder is needed") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

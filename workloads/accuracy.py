@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,9 @@ def hardware_multiply(design: DesignPoint) -> Multiply:
             quantized[name] = quantize(weights[0].numpy(), design.weight_scheme, axis=0)
         operand = quantize(activations[0].numpy(), design.activation_scheme, axis=1)
         result = matrix_product(operand, quantized[name], design.accumulator)
+        if not np.isfinite(result).all():
+            bad = result[~np.isfinite(result)][0]
+            raise InputError(f"results of {name} fit the accumulator {design.accumulator} or fp32, which is not so of {bad}")
         return torch.from_numpy(result)[None]
 
     return multiply

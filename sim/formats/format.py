@@ -30,7 +30,7 @@ def significand_bits(integer: int) -> int:
     return (magnitude // (magnitude & -magnitude)).bit_length() if magnitude else 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Format:
     """A number format of at most 16 bits.
 
@@ -88,6 +88,9 @@ class Format:
         """Special numbers as they are written: NaN differs from itself."""
         return self.name, self.lsb, str(self.special), self.values
 
+    def __repr__(self) -> str:
+        return f"Format({self.name!r}, {self.bits} bit, {self.smallest} to {self.largest} times 2**{self.lsb})"
+
     def __hash__(self) -> int:
         return hash((self.name, self.lsb, len(self.values)))
 
@@ -126,8 +129,8 @@ class Format:
 
     @property
     def emax(self) -> int:
-        """Exponent of the greatest magnitude: ``floor(log2(magnitude * 2**lsb))``."""
-        return self.magnitude.bit_length() - 1 + self.lsb
+        """Exponent of the greatest value, which is positive: ``floor(log2(largest * 2**lsb))``; 6 of int8, as OCP has it."""
+        return self.largest.bit_length() - 1 + self.lsb
 
     @cached_property
     def significand_bits(self) -> int:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from sim.accumulators import Accumulator
 from sim.accumulators import accumulator as parse
-from sim.errors import InputError
+from sim.errors import InputError, demand
 from sim.kernels.groups import INT64_BITS, SUMS, Tile, fp32_of, numbers_of, row_sums
 from sim.kernels.integer import scaled_group_sums
 from sim.kernels.paths import LARGEST_FLOAT32, Chain, Operand
@@ -87,6 +87,8 @@ class Task:
     @staticmethod
     def of(activations: QuantizedTensor, weights: QuantizedTensor, kept: Accumulator) -> "Task":
         """Raises ``InputError`` for operands that make no product."""
+        demand("activations", activations, QuantizedTensor)
+        demand("weights", weights, QuantizedTensor)
         if (activations.axis, weights.axis) != (1, 0):
             axes = f"{activations.axis} and {weights.axis}"
             raise InputError(f"a product takes activations and weights, reduced along axes 1 and 0, not {axes}")

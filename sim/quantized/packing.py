@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.errors import InputError, choose
+from sim.errors import InputError, choose, demand
 from sim.quantized.blocks import N
 from sim.quantized.scheme import ELEMENT_FORMATS, OPERANDS, Axis, ScaleLevel, Scheme, table_format
 from sim.quantized.sections import SHORT, read_sections, write_sections
@@ -37,6 +37,9 @@ def pack_codes(codes: NDArray[np.unsignedinteger], bits: int) -> NDArray[np.uint
     that is not 1 to 16 and for a code that is wider.
     """
     _check_width(bits)
+    demand("codes", codes, np.ndarray)
+    if codes.dtype.kind not in "iu":
+        raise InputError(f"codes are integers, not of type {codes.dtype}")
     flat = codes.reshape(-1)
     if flat.size and int(flat.max()) >> bits:
         raise InputError(f"codes of {bits} bits are at most {(1 << bits) - 1}, not {flat.max()}")

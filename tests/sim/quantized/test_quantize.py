@@ -202,7 +202,7 @@ def test_what_cannot_be_quantized_is_refused() -> None:
         quantize(np.ones(4), SCHEMES["mxfp4"], 0)
     with pytest.raises(InputError, match=r"not shape \(0, 4\)$"):
         quantize(np.ones((0, 4)), SCHEMES["mxfp4"], 0)
-    with pytest.raises(InputError, match="finite numbers, not inf$"):
+    with pytest.raises(InputError, match="fp32 numbers, not 1e\\+39$"):
         quantize(np.float64([[1e39]]), SCHEMES["mxfp4"], 0)
     unsigned = Scheme(FORMATS["uint4"], (ScaleLevel("token", "fp16"),))
     assert quantize(np.float32([[15, 3]]), unsigned, 1).codes.tolist() == [[15, 3]]
