@@ -8,11 +8,15 @@
 What is named here is imported when it is first used, so that the command answers at once.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sim.design import DesignPoint, load_design
 from sim.errors import Failure, InputError
+
+# Before torch is loaded: its idle threads would spin on the cores that the kernels' own threads need.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from shiftwise.generation import generate

@@ -1,7 +1,6 @@
 """The ``shiftwise`` command. A wrong input is one sentence on stderr and exit status 2, a failed check exit status 1."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -184,8 +183,6 @@ def _with_value(error: TyperException) -> str:
 
 def main() -> None:
     """Entry point of the console script."""
-    # Before torch is loaded: its idle threads would spin on the cores that the kernels' own threads need.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status = app(standalone_mode=False)
     except InputError as error:

@@ -24,6 +24,9 @@ from sim.quantized import QuantizedTensor
 
 INT32_BITS, INT64_BITS = 32, 64
 
+SMALLEST_EXACT = -126
+"""Multiples of greater powers of two are no subnormal numbers of fp32, so scaling by a power of two does not round."""
+
 BLOCK = 1 << 18
 """Products that the definition holds at once."""
 
@@ -67,7 +70,10 @@ def numbers_of(tensor: QuantizedTensor, chain: Chain) -> NDArray[Any]:
 def fp32_of(sums: NDArray[Any], lsb: int) -> NDArray[np.float32]:
     """Integers in units of ``2**lsb`` rounded once to fp32; real numbers as they are."""
     if sums.dtype.kind == "f":
-        return sums.astype(np.float32)
+        return sums.astype(np.float32, copy=False)
+    if sums.dtype == np.int32 and lsb > SMALLEST_EXACT:
+        rounded = sums.astype(np.float32)
+        return np.ldexp(rounded, lsb, out=rounded) if lsb else rounded
     with np.errstate(over="ignore"):
         return np.ldexp(odd_float64(sums), lsb).astype(np.float32)
 
@@ -105,6 +111,9 @@ def wrapped(sums: NDArray[Any], chain: Chain) -> NDArray[Any]:
     """Exact sums in two's complement of the accumulator's width; as they are where it holds all of them."""
     if chain.is_exact:
         return sums
+    if sums.dtype == np.int32:
+        beyond = INT32_BITS - chain.accumulator.number
+        return (sums << beyond) >> beyond if beyond > 0 else sums
     half = 1 << (chain.accumulator.number - 1)
     return ((sums.astype(np.int64) + half) & (2 * half - 1)) - half
 

@@ -31,7 +31,7 @@ from sim.quantized import QuantizedTensor
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 TILE = 1 << 20
-"""Activations of a tile of outputs that is computed group by group; four times its outputs."""
+"""Activations of a tile of outputs that is computed group by group; twice its outputs."""
 
 SCALE_BITS = 29
 """[bit] Significands of two scales that, with the 24 of a sum, fit the 53 of float64."""
@@ -69,7 +69,7 @@ def _tiles(activations: tuple[int, int], weights: tuple[int, int]) -> Iterator[t
     """Rows and columns of outputs such that neither they nor their activations in float64 take much memory."""
     (m, k), n = activations, weights[1]
     high = min(m, max(64, TILE // k))
-    wide = max(64, TILE // 4 // high)
+    wide = max(64, TILE // 2 // high)
     for top in range(0, m, high):
         for left in range(0, n, wide):
             yield slice(top, min(top + high, m)), slice(left, min(left + wide, n))
@@ -118,9 +118,17 @@ class Task:
     def fits_at_once(self) -> bool:
         """Whether one kernel does all groups: integers, whose sums are fp32 numbers, and scales that stay what they are."""
         exact = self.chain.is_exact and self.chain.path == "integer" and self.chain.bound <= LARGEST_FLOAT32
-        scale = _group_scale(self.weights)
-        unit = np.ldexp(scale, self.chain.lsb)
-        return exact and self.weights.scheme.zero != "minimum" and bool((np.ldexp(unit, -self.chain.lsb) == scale).all())
+        without_minima = self.weights.scheme.zero != "minimum"
+        return exact and without_minima and _stays_exact(_group_scale(self.weights), self.chain.lsb)
+
+
+def _stays_exact(scale: NDArray[np.float32], lsb: int) -> bool:
+    """Whether every scale times ``2**lsb`` is an fp32 number: none becomes infinite, or a subnormal that loses bits."""
+    smallest, largest = (float(end) * 2.0**lsb for end in (scale.min(), scale.max()))
+    limits = np.finfo(np.float32)
+    if smallest < limits.tiny:
+        return bool((np.ldexp(np.ldexp(scale, lsb), -lsb) == scale).all())
+    return largest <= float(limits.max)
 
 
 def _operand(tensor: QuantizedTensor) -> Operand:
@@ -164,7 +172,13 @@ def _at(values: NDArray[Scalar], group: int, columns: slice) -> NDArray[Scalar]:
 
 
 def _scaled(sums: NDArray[np.float32], s_a: NDArray[np.float32], s_w: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The exact product of a sum and both scales, rounded once: in float64 it has at most 53 bits."""
+    """The exact product of a sum and both scales, rounded once: in float64 it has at most 53 bits.
+
+    An operand without scales per group has one scale, 1; then one fp32 multiplication rounds as often.
+    """
+    for one, other in ((s_a, s_w), (s_w, s_a)):
+        if one.size == 1 and one.flat[0] == 1:
+            return sums if other.size == 1 and other.flat[0] == 1 else sums * other
     exact = s_a.astype(np.float64) * s_w.astype(np.float64)
     scaled: NDArray[np.float32] = (sums * exact).astype(np.float32)
     return scaled

@@ -13,6 +13,9 @@ from sim.quantized.blocks import N, row_blocks, spread
 from sim.quantized.scheme import OPERANDS, Axis, Scheme
 
 Integers = NDArray[np.int8] | NDArray[np.int16] | NDArray[np.int32] | NDArray[np.int64]
+TAKEN = 1 << 16
+"""Codes that are looked up at once, as numpy makes 64-bit indices of them."""
+
 LARGEST_FP32 = float(np.finfo(np.float32).max)
 
 
@@ -137,12 +140,24 @@ class QuantizedTensor:
 
         Raises ``InputError`` for a format whose values do not fit 64 bits.
         """
-        table = self.format.decode(np.arange(len(self.format.values)))
-        table = table.astype(_narrowest(self.format.smallest, self.format.largest))
-        decoded: Integers = np.empty(self.shape, table.dtype)
-        for rows in row_blocks(self.shape):
-            np.take(table, self.codes[rows], out=decoded[rows], mode="clip")
+        kind = _narrowest(self.format.smallest, self.format.largest)
+        decoded = self._sign_extended() if kind is np.int8 and self.format.is_integer else self._looked_up(kind)
         decoded.flags.writeable = False
+        return decoded
+
+    def _sign_extended(self) -> NDArray[np.int8]:
+        """Plain binary or two's complement codes of at most 8 bits, without a table."""
+        above = 8 - self.format.bits if self.format.signed else 0
+        numbers: NDArray[np.int8] = np.left_shift(self.codes, above, dtype=np.uint8).view(np.int8)
+        numbers >>= above
+        return numbers
+
+    def _looked_up(self, kind: type[np.signedinteger]) -> Integers:
+        table = self.format.decode(np.arange(len(self.format.values))).astype(kind)
+        decoded: Integers = np.empty(self.shape, kind)
+        high = max(1, TAKEN // self.shape[1])
+        for top in range(0, self.shape[0], high):
+            np.take(table, self.codes[top : top + high], out=decoded[top : top + high], mode="clip")
         return decoded
 
     @cached_property
