@@ -27,7 +27,7 @@ INT32_BITS, INT64_BITS = 32, 64
 SMALLEST_EXACT = -126
 """Multiples of greater powers of two are no subnormal numbers of fp32, so scaling by a power of two does not round."""
 
-BLOCK = 1 << 18
+BLOCK = 1 << 16
 """Products that the definition holds at once."""
 
 
@@ -161,6 +161,8 @@ def significand_tables(format_: Format) -> tuple[NDArray[np.int64], NDArray[np.i
 
 def _float(tile: Tile) -> NDArray[Any]:
     sums = exact_fixed_sums(tile.a_numbers.astype(np.float64), *_codes(tile), bound=tile.chain.bound)
+    if tile.chain.is_exact:
+        return np.ldexp(sums, tile.chain.lsb, out=sums)
     return wrapped(sums.astype(np.int64), tile.chain)
 
 

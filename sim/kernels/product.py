@@ -31,7 +31,10 @@ from sim.quantized import QuantizedTensor
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 TILE = 1 << 20
-"""Activations of a tile of outputs that is computed group by group; twice its outputs."""
+"""Activations of a tile of outputs that is computed group by group; twice its outputs at the most."""
+
+OUTPUT_BYTES = 36
+"""[byte] What is held on the way of an output; so a tile takes about as much memory as operands and result."""
 
 SCALE_BITS = 29
 """[bit] Significands of two scales that, with the 24 of a sum, fit the 53 of float64."""
@@ -68,8 +71,9 @@ def _scale_outer(total: NDArray[np.float32], tensor: QuantizedTensor) -> None:
 def _tiles(activations: tuple[int, int], weights: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
     """Rows and columns of outputs such that neither they nor their activations in float64 take much memory."""
     (m, k), n = activations, weights[1]
+    outputs = min(TILE // 2, max(TILE >> 8, (m * k + k * n + 4 * m * n) // OUTPUT_BYTES))
     high = min(m, max(64, TILE // k))
-    wide = max(64, TILE // 2 // high)
+    wide = max(64, outputs // high)
     for top in range(0, m, high):
         for left in range(0, n, wide):
             yield slice(top, min(top + high, m)), slice(left, min(left + wide, n))
