@@ -62,7 +62,8 @@ class ScaleFormat:
         """The numbers that are stored, exactly; NaN and infinity included."""
         if self.holds_codes:
             assert self.format is not None
-            return self.format.to_real(stored).astype(np.float32)  # type: ignore[arg-type]
+            numbers: NDArray[np.float32] = self.format.reals.astype(np.float32)[stored]
+            return numbers
         return stored.astype(np.float32)
 
     def round_scale(self, exact: NDArray[np.float64], zero: float) -> NDArray[np.generic]:

@@ -87,7 +87,7 @@ def test_group_sums_equal_torchs_integer_gemm_and_the_pe(rng: np.random.Generato
     ones = replace(activations, scales=(np.ones((16, 1), np.float16),))
     plain = replace(weights, scales=(np.ones((4, 24), np.float16),), zero=np.zeros((4, 24), np.uint8))
     a = torch.from_numpy(activations.codes.astype(np.uint8).view(np.int8))
-    by_torch = torch._int_mm(a, torch.from_numpy(weights.codes.view(np.int8))).numpy()
+    by_torch = torch._int_mm(a, torch.from_numpy(weights.codes.view(np.int8).copy())).numpy()
     assert np.array_equal(matrix_product(ones, plain), by_torch)
     by_pe = ShiftAdd(design.weight, design.activation).group_sums(activations.codes, weights.codes, 64)
     assert np.array_equal(by_pe.sum(axis=0), by_torch)
