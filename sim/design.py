@@ -146,8 +146,7 @@ class DesignPoint:
         return signed_bits(-largest, largest)
 
     def _largest_corrected(self, terms: int) -> int:
-        weight = max(-self.weight.smallest, self.weight.largest)
-        return terms * weight * max(-self.activation.smallest, self.activation.largest)
+        return terms * self.weight.magnitude * self.activation.magnitude
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -9,8 +9,6 @@ for ``y``), and with fewer than 2**60 groups below 2**117 in magnitude: no subno
 zero can occur, and numpy's float32 arithmetic and a plain normalise-and-round circuit are the same function.
 """
 
-from typing import Any
-
 LATENCY = 6
 """[cycle] from a group sum on the column's bus to the result: correct, multiply, round, add, multiply, round."""
 
@@ -18,17 +16,3 @@ SCALE_BITS = 16
 OUTPUT_BITS = 32
 LARGEST_EXACT = 1 << 24
 """Integers up to this magnitude are fp32 numbers (24-bit significand, IEEE 754)."""
-
-
-def accumulate_group(total: Any, corrected: Any, scale: Any) -> None:
-    """Add one group to ``total[m, n]`` in place; ``corrected[m, n]``, exact integers, is overwritten; ``scale[n]``.
-
-    All three are float32 arrays of one library whose ``*=`` and ``+=`` are IEEE 754 operations (numpy's, torch's).
-    """
-    corrected *= scale
-    total += corrected
-
-
-def apply_token_scale(total: Any, token_scale: Any) -> Any:
-    """Results ``[m, n]`` from sums ``[m, n]`` and the scale of each token ``[m]``, float32 arrays of one library."""
-    return total * token_scale[:, None]

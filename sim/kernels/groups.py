@@ -16,13 +16,13 @@ from sim.formats import Format
 from sim.kernels.aligned import aligned_group_sums
 from sim.kernels.integer import integer_sums
 from sim.kernels.ordered import ordered_sums
-from sim.kernels.paths import Chain
+from sim.kernels.paths import INT32_BITS, Chain
 from sim.kernels.saturating import saturating_sums
 from sim.kernels.wide import exact_fixed_sums, rounded_fixed_sums
 from sim.pe.fields import integer_fields, minifloat_fields
 from sim.quantized import QuantizedTensor
 
-INT32_BITS, INT64_BITS = 32, 64
+INT64_BITS = 64
 
 SMALLEST_EXACT = -126
 """Multiples of greater powers of two are no subnormal numbers of fp32, so scaling by a power of two does not round."""

@@ -18,18 +18,15 @@ products' least bit is one of its numbers and ``bound`` is not beyond its larges
 
 from dataclasses import dataclass
 
-from sim.accumulators import FLOATS, Accumulator
+from sim.accumulators import FLOATS, LARGEST_BITS, Accumulator
 from sim.errors import InputError
 from sim.formats import Format, signed_bits
 
 LARGEST_INT32 = (1 << 31) - 1
-LARGEST_FLOAT32 = 1 << 24
 LARGEST_FLOAT64 = 1 << 53
-"""Integers up to these magnitudes are float numbers (IEEE 754-2019, table 3.5)."""
+"""Integers up to this magnitude are float64 numbers (IEEE 754-2019, table 3.5)."""
 
 INT32_BITS = 32
-LARGEST_BITS = 128
-"""[bit] Widest exact sum."""
 
 
 @dataclass(frozen=True)

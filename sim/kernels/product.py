@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from sim.accumulators import Accumulator
 from sim.accumulators import accumulator as parse
+from sim.epilogue import LARGEST_EXACT
 from sim.errors import InputError, demand
 from sim.kernels.groups import INT64_BITS, SUMS, Tile, fp32_of, numbers_of, row_sums
 from sim.kernels.integer import scaled_group_sums
-from sim.kernels.paths import LARGEST_FLOAT32, Chain, Operand
+from sim.kernels.paths import Chain, Operand
 from sim.quantized import QuantizedTensor
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -121,7 +122,7 @@ class Task:
     @property
     def fits_at_once(self) -> bool:
         """Whether one kernel does all groups: integers, whose sums are fp32 numbers, and scales that stay what they are."""
-        exact = self.chain.is_exact and self.chain.path == "integer" and self.chain.bound <= LARGEST_FLOAT32
+        exact = self.chain.is_exact and self.chain.path == "integer" and self.chain.bound <= LARGEST_EXACT
         without_minima = self.weights.scheme.zero != "minimum"
         return exact and without_minima and _stays_exact(_group_scale(self.weights), self.chain.lsb)
 
