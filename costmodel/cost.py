@@ -14,7 +14,8 @@ PICOJOULE = 1e-12
 """[J]"""
 
 SHARES: dict[str, tuple[str, ...]] = {
-    "pe": ("mac", "row_sum", "group_epilogue", "token_scale"),
+    "pe": ("mac", "row_sum", "partial_sum", "group_epilogue", "token_scale"),
+    "vector": ("vector_operation",),
     "sram": (
         "weight_buffer_read",
         "weight_buffer_write",
@@ -33,13 +34,14 @@ class Energy:
     """Energy [J] and its shares; ``static`` is zero where the technology's source has no leakage and no clock."""
 
     pe: float
+    vector: float
     sram: float
     dram: float
     static: float
 
     @property
     def total(self) -> float:
-        return self.pe + self.sram + self.dram + self.static
+        return self.pe + self.vector + self.sram + self.dram + self.static
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def _sources(design: DesignPoint) -> dict[str, str]:
     return {
         "pe": f"{technology.source}; additions linear in width, multiplications proportional to the product of widths; "
         "registers, clock and wires are not in the source",
+        "vector": f"{technology.source}; every operation as an fp32 multiplication",
         "sram": f"{technology.source}; log-log between its memory sizes, writing as reading",
         "dram": design.dram.source,
         "static": "0: the source has neither leakage nor clock",

@@ -1,8 +1,11 @@
 """Energy of each action of a design in a technology."""
 
+from dataclasses import asdict, fields
+
 from costmodel.technology import TECHNOLOGIES, Operations, Uniform
 from sim.design import DesignPoint
 from sim.errors import choose
+from sim.memory import Prices
 from sim.trace import ACTIONS
 
 FP16_SIGNIFICAND_BITS = 11
@@ -15,25 +18,35 @@ def energy_per_action(design: DesignPoint, technology: str) -> dict[str, float]:
 
     An action is the sum of its operations: ``mac`` the PE's additions, ``row_sum`` one addition, ``group_epilogue``
     zero point times row sum, the correction, the product with an fp16 scale and an fp32 addition, ``token_scale`` the
-    product of an fp32 and an fp16 significand. DRAM is the design's memory in every technology but ``unit``.
+    product of an fp32 and an fp16 significand, ``partial_sum`` one addition, ``vector_operation`` one fp32 multiplication,
+    which no other operation of the vector unit exceeds. DRAM is the design's memory in every technology but ``unit``.
     Raises ``InputError`` for an unknown technology or a scratchpad outside the sizes it knows.
     """
     table = choose("technology", technology, TECHNOLOGIES)
     if isinstance(table, Uniform):
         return dict.fromkeys(ACTIONS, table.energy)
-    scratchpads = {
-        "weight_buffer": table.sram_bit(design.weight_buffer_kib),
-        "activation_buffer": table.sram_bit(design.activation_buffer_kib),
-        "output_buffer": table.sram_bit(design.output_buffer_kib),
-        "dram": design.dram.energy_per_bit,
-    }
     return {
         "mac": _mac(design, table),
+        "partial_sum": table.add(design.accumulator_bits),
         "row_sum": _row_sum(design, table) if design.has_zero_points else 0.0,
         "group_epilogue": _group_epilogue(design, table),
         "token_scale": table.multiply(FP32_SIGNIFICAND_BITS, FP16_SIGNIFICAND_BITS),
-        **{f"{place}_{way}": energy for place, energy in scratchpads.items() for way in ("read", "write")},
+        "vector_operation": table.multiply_fp32,
+        **{f"{place}_{way}": energy for place, energy in asdict(memory_prices(design)).items() for way in ("read", "write")},
     }
+
+
+def memory_prices(design: DesignPoint) -> Prices:
+    """Energy [pJ] of a bit of each memory in the design's technology: what decides between schedules that are equally fast."""
+    table = choose("technology", design.technology, TECHNOLOGIES)
+    if isinstance(table, Uniform):
+        return Prices(*(table.energy,) * len(fields(Prices)))
+    return Prices(
+        weight_buffer=table.sram_bit(design.weight_buffer_kib),
+        activation_buffer=table.sram_bit(design.activation_buffer_kib),
+        output_buffer=table.sram_bit(design.output_buffer_kib),
+        dram=design.dram.energy_per_bit,
+    )
 
 
 def _mac(design: DesignPoint, table: Operations) -> float:

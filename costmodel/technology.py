@@ -35,6 +35,7 @@ class Operations:
     multiply_int8: float
     add_fp16: float
     add_fp32: float
+    multiply_fp32: float
     sram: Mapping[int, float]
     source: str
 
@@ -78,6 +79,7 @@ TECHNOLOGIES: dict[str, Technology] = {
         multiply_int8=0.2,
         add_fp16=0.4,
         add_fp32=0.9,
+        multiply_fp32=3.7,
         sram={8: 10.0, 32: 20.0, 1024: 100.0},
         source="45 nm, 0.9 V: M. Horowitz, Computing's energy problem, ISSCC 2014, figure 1.1.9",
     ),
@@ -87,6 +89,7 @@ TECHNOLOGIES: dict[str, Technology] = {
         multiply_int8=0.07,
         add_fp16=0.16,
         add_fp32=0.38,
+        multiply_fp32=1.31,
         sram={8: 7.5, 32: 8.5, 1024: 14.0},
         source="7 nm: N. P. Jouppi et al., Ten lessons from three generations shaped Google's TPUv4i, ISCA 2021, table 2",
     ),

@@ -15,7 +15,6 @@ from amaranth.lib import wiring
 
 from hdl.array import Array
 from sim import epilogue
-from sim.array import result_latency
 from sim.design import DesignPoint
 from sim.files import output_folder, remove, write_whole
 
@@ -77,7 +76,7 @@ def _manifest(design: DesignPoint, parts: tuple[Any, ...]) -> dict[str, object]:
         design.pe: design.element.latency,
         "row_sum": design.element.latency,
         "epilogue": epilogue.LATENCY,
-        "result": result_latency(design),
+        "result": design.array.result_latency,
     }
     return {
         "name": design.name,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from hdl.export import components
 from hdl.verdict import ArrayVerdict, VerificationError
 from hdl.verilator import Bench
-from sim.array import compute_cycles, feed_cycles, group_lengths, result_cycles, tile_counts, tile_interval
+from sim.array import OutputStationary, group_lengths
 from sim.design import DesignPoint
 
 Streams = dict[str, NDArray[np.int64]]
@@ -36,7 +36,7 @@ def verify_array(
     Raises :class:`VerificationError` at the first wrong or missing result, or a result that is nobody's.
     """
     (m, k), n = activations.shape, weights.shape[1]
-    tile_rows, tile_columns = tile_counts(design, m, n)
+    tile_rows, tile_columns = OutputStationary(design).tile_counts(m, n)
     shape = (tile_rows * design.rows, tile_columns * design.columns)
     stimulus = _array_stimulus(design, _padded(activations, shape[0], 0), _padded(weights.T, shape[1], 0).T, seed)
     _feed_scales(
@@ -49,7 +49,7 @@ def verify_array(
     )
     outputs = Bench(components(design), build_dir).play(stimulus)
 
-    due = result_cycles(design, shape[0], k, shape[1])
+    due = design.array.result_cycles(shape[0], k, shape[1])
     bits = np.ascontiguousarray(expected, dtype=np.float32).view(np.uint32).astype(np.int64)
     names = range(design.columns)
     got = np.stack([outputs[f"result_{c}"] for c in names], axis=1)[due, np.arange(shape[1]) % design.columns]
@@ -77,7 +77,7 @@ def _padded(values: NDArray[np.generic], length: int, fill: int) -> NDArray[np.i
 def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights: NDArray[np.int64], seed: int) -> Streams:
     """Operands of all tiles and their flags; noise where no operand is valid."""
     (m, k), n = activations.shape, weights.shape[1]
-    cycles = compute_cycles(design, m, k, n) + 2 * max(design.rows, design.columns)
+    cycles = design.array.compute_cycles(m, k, n) + design.array.drain_cycles + 2 * max(design.rows, design.columns)
     rng = np.random.default_rng(seed)
     limits = {f"activation_{r}": len(design.activation.values) for r in range(design.rows)}
     limits |= {f"weight_{c}": len(design.weight.values) for c in range(design.columns)}
@@ -86,10 +86,10 @@ def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights
     stimulus = {name: rng.integers(limit, size=cycles) for name, limit in limits.items()}
 
     ends = _last_operands(design, k)
-    tile_rows, tile_columns = tile_counts(design, m, n)
+    tile_rows, tile_columns = OutputStationary(design).tile_counts(m, n)
     for tile in range(tile_rows * tile_columns):
         column, row = divmod(tile, tile_rows)
-        feed = tile * tile_interval(design, k) + feed_cycles(design, k)
+        feed = tile * OutputStationary(design).tile_interval(k) + OutputStationary(design).feed_cycles(k)
         for r in range(design.rows):
             stimulus[f"activation_{r}"][feed] = activations[row * design.rows + r]
         for c in range(design.columns):
@@ -115,11 +115,11 @@ def _feed_scales(
     token_scale: NDArray[np.int64],
 ) -> None:
     """Put the constants of columns and rows into the cycles in which the epilogues expect them."""
-    ends = feed_cycles(design, k)[_last_operands(design, k)]
+    ends = OutputStationary(design).feed_cycles(k)[_last_operands(design, k)]
     tile_rows = len(token_scale) // design.rows
     for tile in range(tile_rows * (scale.shape[1] // design.columns)):
         column, row = divmod(tile, tile_rows)
-        last = tile * tile_interval(design, k) + ends
+        last = tile * OutputStationary(design).tile_interval(k) + ends
         for c in range(design.columns):
             stimulus["scale"][last + 1 + c] = scale[:, column * design.columns + c]
             stimulus["zero_point"][last + 1 + c] = zero_point[:, column * design.columns + c]

@@ -3,19 +3,25 @@
 import dataclasses
 import tomllib
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sim.array import DATAFLOWS, Dataflow
 from sim.epilogue import LARGEST_EXACT
 from sim.errors import InputError, choose
 from sim.formats import FORMATS, Format, signed_bits
-from sim.memory import MEMORIES, Dram
+from sim.memory import MEMORIES, Dram, Scratchpad
 from sim.pe import PES, Element
 from sim.quantized import Scheme, activation_scheme, weight_scheme
 
-DATAFLOWS = ("output_stationary",)
 FP32_BITS = 32
+AS_WEIGHTS = "as_weights"
+
+KINDS: dict[Any, str] = {int: "an integer", str: "a string", bool: "true or false"}
+ORDERLESS = ("exact", "wrap")
+"""Accumulators whose sum does not depend on the order of additions."""
 
 LARGEST_FIELD = 1 << 16
 """Rows, columns, group size, KiB, channels, MHz: far beyond anything built, and cycle counts stay below 2**63."""
@@ -23,26 +29,38 @@ LARGEST_FIELD = 1 << 16
 
 @dataclass(frozen=True)
 class DesignPoint:
-    """An accelerator: an array of PEs with one group epilogue per column, three scratchpads and a DRAM.
+    """An accelerator: an array of PEs with one group epilogue per column, a vector unit, three scratchpads and a DRAM.
 
-    Sizes of scratchpads are in KiB; how they are shared by the tile at work and the next one is said in ``sim.schedule``.
-    ``group_size`` is along the reduction axis; the last group of a row may be shorter. ``technology`` names
-    the source of energies. Raises ``TypeError`` for a field of the wrong kind and ``InputError`` for a value
-    that cannot be built.
+    ``group_size`` is along the reduction axis; the last group of a row may be shorter. ``kv_format`` is that of the KV
+    cache, by default the weights'. ``double_buffered`` says whether a fold of the array begins before the one before it
+    has ended (:mod:`sim.array`). Scratchpads have a size [KiB] and so many banks, each with ``bank_ports`` ports of
+    ``bank_width`` [bit/cycle]: with two, one is the array's and one the DRAM's, else they share it. How scratchpads are
+    filled is said in :mod:`sim.schedule.tiling`. The vector unit does an operation in each of ``vector_lanes`` a cycle
+    and takes ``vector_latency`` cycles more for a pass. ``technology`` names the source of energies. Raises ``TypeError``
+    for a field of the wrong kind and ``InputError`` for a value that cannot be built.
     """
 
     name: str
     pe: str = "shift_add"
     weight_format: str = "uint4"
     activation_format: str = "int8"
+    kv_format: str = AS_WEIGHTS
     accumulator: str = "exact"
     group_size: int = 64
     rows: int = 32
     columns: int = 32
     dataflow: str = "output_stationary"
+    double_buffered: bool = True
     weight_buffer_kib: int = 128
     activation_buffer_kib: int = 256
     output_buffer_kib: int = 128
+    weight_buffer_banks: int = 16
+    activation_buffer_banks: int = 16
+    output_buffer_banks: int = 32
+    bank_ports: int = 2
+    bank_width: int = 64
+    vector_lanes: int = 64
+    vector_latency: int = 16
     memory: str = "hbm2"
     memory_channels: int = 2
     clock_mhz: int = 500
@@ -52,23 +70,35 @@ class DesignPoint:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if type(value) is not field.type:
-                kind = "an integer" if field.type is int else "a string"
-                raise TypeError(f"{field.name} of a design is {kind}, not {value!r}")
-            if isinstance(value, int) and not 1 <= value <= LARGEST_FIELD:
+                raise TypeError(f"{field.name} of a design is {KINDS[field.type]}, not {value!r}")
+            if type(value) is int and not 1 <= value <= LARGEST_FIELD:
                 raise InputError(f"{field.name} of a design is between 1 and {LARGEST_FIELD}, not {value}")
         choose("weight format", self.weight_format, FORMATS)
         choose("activation format", self.activation_format, FORMATS)
         choose("PE kind", self.pe, PES)
-        choose("dataflow", self.dataflow, {d: d for d in DATAFLOWS})
+        choose("KV format", self.kv_format, {AS_WEIGHTS: self.weight, **FORMATS})
+        choose("dataflow", self.dataflow, DATAFLOWS)
         choose("memory", self.memory, MEMORIES)
+        if self.bank_ports > 2:
+            raise InputError(f"bank_ports of a design is 1 or 2, not {self.bank_ports}")
         self.element.accumulator_bits(self.group_size)  # checks that the PE takes these formats and this accumulator
         if not self.activation.signed:
             raise InputError(f"activations are symmetric, so their format is signed, not {self.activation_format}")
+        if not (self.array.keeps_order or self.element.accumulation.family in ORDERLESS):
+            raise InputError(
+                f"a {self.dataflow} array adds in another order than that of k, so its accumulator is "
+                f"{' or '.join(ORDERLESS)}, not {self.accumulator}"
+            )
         step = self._largest_corrected(1)
         if self.sums_are_integers and self.group_size * step > LARGEST_EXACT:
             largest = LARGEST_EXACT // step
             formats = f"{self.weight_format} x {self.activation_format}"
             raise InputError(f"group_size of {formats} is at most {largest}, not {self.group_size}")
+        if self.kv_format != AS_WEIGHTS:
+            try:
+                dataclasses.replace(self, weight_format=self.kv_format, kv_format=AS_WEIGHTS)
+            except InputError as error:
+                raise InputError(f"kv_format is one that the PE takes as a weight: {error}") from None
 
     @property
     def weight(self) -> Format:
@@ -82,6 +112,36 @@ class DesignPoint:
     def element(self) -> Element:
         """The PE of every place of the array."""
         return PES[self.pe](self.weight, self.activation, self.accumulator)
+
+    @cached_property
+    def array(self) -> Dataflow:
+        """How the array computes a product."""
+        return DATAFLOWS[self.dataflow](self)
+
+    @property
+    def attention(self) -> "DesignPoint":
+        """The design as products with the KV cache see it: the cache's format in the place of the weights'."""
+        if self.kv_format == AS_WEIGHTS:
+            return self
+        return dataclasses.replace(self, weight_format=self.kv_format, kv_format=AS_WEIGHTS)
+
+    @property
+    def macs_per_cycle(self) -> Fraction:
+        """Peak rate of the array [MAC/cycle]."""
+        return self.rows * self.columns * self.element.macs_per_cycle
+
+    @property
+    def scratchpads(self) -> dict[str, Scratchpad]:
+        """The three scratchpads by the operand that they hold."""
+        return {
+            name: Scratchpad(
+                kib=getattr(self, f"{name}_buffer_kib"),
+                banks=getattr(self, f"{name}_buffer_banks"),
+                ports=self.bank_ports,
+                width=self.bank_width,
+            )
+            for name in ("weight", "activation", "output")
+        }
 
     @property
     def weight_scheme(self) -> Scheme:
@@ -103,8 +163,14 @@ class DesignPoint:
         return MEMORIES[self.memory]
 
     @property
-    def dram_bits_per_second(self) -> int:
-        return self.dram.bits_per_second * self.memory_channels
+    def dram_bits_per_second(self) -> Fraction:
+        """What all channels sustain [bit/s]."""
+        return self.dram.sustained_bits_per_second * self.memory_channels
+
+    @property
+    def dram_bits_per_cycle(self) -> Fraction:
+        """What all channels sustain [bit/cycle]."""
+        return self.dram_bits_per_second / self.clock_hz
 
     @property
     def clock_hz(self) -> int:

@@ -1,14 +1,16 @@
 """What the simulator hands to the cost model: cycles, and how often each action happened."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 ACTIONS: dict[str, str] = {
     "mac": "one product formed and added to its group's sum",
     "row_sum": "one activation added to its row's sum over the group",
+    "partial_sum": "one sum of a fold added to that of its group's folds before it",
     "group_epilogue": "one group sum corrected by the zero point, scaled and added to the output's fp32 sum",
     "token_scale": "one output scaled by its token's scale",
+    "vector_operation": "one fp32 operation in a lane of the vector unit",
     "weight_buffer_read": "one bit read from the weight scratchpad",
     "weight_buffer_write": "one bit written to the weight scratchpad",
     "activation_buffer_read": "one bit read from the activation scratchpad",
@@ -36,10 +38,12 @@ class Trace:
                 raise ValueError(f"counts are non-negative and of the actions {', '.join(ACTIONS)}; got {action}: {count}")
         object.__setattr__(self, "counts", MappingProxyType(dict(self.counts)))
 
-    def __add__(self, other: "Trace") -> "Trace":
-        """One after the other."""
-        actions = [a for a in ACTIONS if a in self.counts or a in other.counts]
-        return Trace(self.cycles + other.cycles, {a: self.counts.get(a, 0) + other.counts.get(a, 0) for a in actions})
 
-
-NOTHING = Trace(0, {})
+def add(traces: Iterable[Trace]) -> Trace:
+    """All of them, one after the other."""
+    cycles, counts = 0, dict.fromkeys(ACTIONS, 0)
+    for trace in traces:
+        cycles += trace.cycles
+        for action, count in trace.counts.items():
+            counts[action] += count
+    return Trace(cycles, {action: count for action, count in counts.items() if count})

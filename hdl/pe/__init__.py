@@ -23,6 +23,9 @@ def check_hardware(design: DesignPoint) -> None:
     """Raise ``InputError`` for a design that has a model only."""
     if design.pe not in PES:
         raise InputError(f"PE kinds with hardware are {', '.join(PES)}, not {design.pe}")
+    if design.dataflow != "output_stationary" or not design.double_buffered:
+        found = design.dataflow + ("" if design.double_buffered else ", not double-buffered")
+        raise InputError(f"hardware of arrays is output_stationary and double-buffered, not {found}")
     if not design.sums_are_integers:
         found = f"{design.weight_format} x {design.activation_format}, {design.accumulator}"
         raise InputError(f"hardware of {design.pe} PEs is of integers with an exact accumulator, not {found}")

@@ -39,8 +39,8 @@ class BitSerial(Element):
         return self.weight.bits
 
     @property
-    def macs_per_cycle(self) -> Fraction:
-        return Fraction(1, self.weight.bits)
+    def interval(self) -> int:
+        return self.weight.bits
 
     def multiply(
         self, weights: NDArray[np.int64], activations: NDArray[np.int64]

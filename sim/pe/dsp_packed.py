@@ -88,8 +88,8 @@ class DspPacked(Element):
         return min(below, above)
 
     @property
-    def macs_per_cycle(self) -> Fraction:
-        return Fraction(self.packing.lanes)
+    def lanes(self) -> tuple[int, int]:
+        return self.packing.activations, self.packing.weights
 
     def multiply(
         self, weights: NDArray[np.int64], activations: NDArray[np.int64]

@@ -72,9 +72,20 @@ class Element(ABC):
         """From operands at the inputs to the sum that contains them [cycle]."""
 
     @property
+    def interval(self) -> int:
+        """Cycles from one pair of operands to the next."""
+        return 1
+
+    @property
+    def lanes(self) -> tuple[int, int]:
+        """Activations and weights of a pair of operands; each activation is multiplied by each weight, at once."""
+        return 1, 1
+
+    @property
     def macs_per_cycle(self) -> Fraction:
         """Products formed and added up [1/cycle]."""
-        return Fraction(1)
+        activations, weights = self.lanes
+        return Fraction(activations * weights, self.interval)
 
     def multiply(
         self, weights: NDArray[np.int64], activations: NDArray[np.int64]

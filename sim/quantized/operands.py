@@ -1,14 +1,17 @@
 """The operands of the array with an fp16 epilogue: weights with a scale per group, activations with one per token."""
 
 from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.formats import Format
 from sim.quantized.quantize import quantize
-from sim.quantized.scheme import ScaleLevel, Scheme
+from sim.quantized.scheme import Axis, ScaleLevel, Scheme
 from sim.quantized.tensor import QuantizedTensor
+
+Sizes = TypeVar("Sizes", int, NDArray[np.int64])
 
 
 @lru_cache
@@ -24,14 +27,20 @@ def activation_scheme(format_: Format) -> Scheme:
     return Scheme(format_, () if format_.name in ("fp16", "bf16") else (ScaleLevel("token", "fp16"),))
 
 
-def weight_bits(format_: Format, k: int, n: int, group_size: int) -> int:
+def weight_bits(format_: Format, k: Sizes, n: Sizes, group_size: int) -> Sizes:
     """Storage [bit] of ``k x n`` quantized weights with everything counted: codes, scales, zero points."""
-    return weight_scheme(format_, group_size).storage_bits((k, n), 0)
+    return _storage_bits(weight_scheme(format_, group_size), k, n, 0)
 
 
-def activation_bits(format_: Format, m: int, k: int) -> int:
+def activation_bits(format_: Format, m: Sizes, k: Sizes) -> Sizes:
     """Storage [bit] of ``m x k`` quantized activations: codes and token scales."""
-    return activation_scheme(format_).storage_bits((m, k), 1)
+    return _storage_bits(activation_scheme(format_), m, k, 1)
+
+
+def _storage_bits(scheme: Scheme, rows: Sizes, columns: Sizes, axis: Axis) -> Sizes:
+    """Of one size, or of each in an array of sizes: the scheme only multiplies and divides them."""
+    bits: Sizes = cast("Any", scheme).storage_bits((rows, columns), axis)
+    return bits
 
 
 def quantize_weights(weights: NDArray[np.floating], format_: Format, group_size: int) -> QuantizedTensor:

@@ -1,0 +1,173 @@
+"""A whole model on a design: every operator in time, on the array or the vector unit, overlapping where it can.
+
+Each of the two units does its operators in the model's order, one after the other. An operator begins when its unit is
+free and its inputs are there:
+
+* in general, when the operators that it reads from have ended;
+* in pieces, where both do their work in pieces that do not need one another (heads of attention; blocks of a product
+  whose numbers, or whose whole rows, are all that the vector unit needs): when the first piece is there; and it ends no
+  earlier than one piece's time after its input has ended.
+
+The DRAM serves operators in the order in which they begin, and one ends no earlier than its traffic. All operands come
+from the DRAM and all results go there. Results that a product made and another one needs are quantized by the vector
+unit in between; those of vector work leave as codes if products need them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+from sim.design import FP32_BITS, DesignPoint
+from sim.memory import Prices
+from sim.operators import ROW_WISE, Operator, Product, VectorWork
+from sim.schedule.products import ProductCycles, run_product
+from sim.schedule.vector import VectorCycles, run_vector
+from sim.trace import Trace, add
+
+Unit = Literal["array", "vector"]
+Run = ProductCycles | VectorCycles
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operator in time: it occupies its unit from cycle ``start`` up to, not including, cycle ``end``."""
+
+    operator: Operator
+    unit: Unit
+    start: int
+    end: int
+    run: Run
+
+    @property
+    def waits(self) -> int:
+        """Cycles beyond its own: for the pieces of its input, or for the DRAM that serves others."""
+        return self.end - self.start - self.run.trace.cycles
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All operators in time; ``trace`` has the cycles from the first one's start to the last one's end."""
+
+    design: DesignPoint
+    steps: tuple[Step, ...]
+    trace: Trace
+
+    @property
+    def products(self) -> list[ProductCycles]:
+        """What the array's operators take, in order."""
+        return [step.run for step in self.steps if isinstance(step.run, ProductCycles)]
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """Where the cycles go: the array's ``ideal``, ``edges``, ``fill`` and ``memory``; those of the ``vector`` unit alone."""
+        runs = self.products
+        waits = sum(step.waits for step in self.steps if step.unit == "array")
+        parts = {
+            "ideal": sum(run.ideal_cycles for run in runs),
+            "edges": sum(run.edge_cycles for run in runs),
+            "fill": sum(run.fill_cycles for run in runs),
+            "memory": sum(run.stall_cycles for run in runs) + waits,
+        }
+        return parts | {"vector": self.trace.cycles - sum(parts.values())}
+
+    @property
+    def dram_bits(self) -> dict[str, int]:
+        """DRAM traffic [bit] by tensor."""
+        total: dict[str, int] = {}
+        for step in self.steps:
+            for tensor, bits in step.run.dram_bits.items():
+                total[tensor] = total.get(tensor, 0) + bits
+        return total
+
+
+def schedule(design: DesignPoint, operators: Sequence[Operator], prices: Prices | None = None) -> Schedule:
+    """The operators of a model, in order, in time. Raises ``InputError`` for a design that cannot run one of them."""
+    return _schedule(design, tuple(operators), prices or Prices())
+
+
+@lru_cache(maxsize=64)
+def _schedule(design: DesignPoint, operators: tuple[Operator, ...], prices: Prices) -> Schedule:
+    steps: list[Step] = []
+    free: dict[Unit, int] = {"array": 0, "vector": 0}
+    dram_free = 0
+    lowered = with_quantization(operators)
+    bits = written_bits(design, lowered)
+    for place, operator in enumerate(lowered):
+        run: Run
+        if isinstance(operator, Product):
+            unit: Unit = "array"
+            run = run_product(design, operator, prices)
+        else:
+            unit = "vector"
+            run = run_vector(design, operator, write_bits=bits[place])
+        start, end = _in_time(steps, operator, run, free[unit])
+        dram_free = max(start, dram_free) + run.dram_cycles
+        end = max(end, dram_free)
+        free[unit] = end
+        steps.append(Step(operator, unit, start, end, run))
+    cycles = max((step.end for step in steps), default=0)
+    return Schedule(design, tuple(steps), replace(add(step.run.trace for step in steps), cycles=cycles))
+
+
+def _in_time(steps: Sequence[Step], operator: Operator, run: Run, free: int) -> tuple[int, int]:
+    """When an operator begins and ends as far as its unit and its inputs go."""
+    start, tails = free, [0]
+    cycles = run.trace.cycles
+    for place in operator.inputs:
+        before = steps[place]
+        pieces = _shared_pieces(before, operator)
+        if pieces > 1:
+            start = max(start, before.start + -(-(before.end - before.start) // pieces))
+            tails.append(before.end + -(-cycles // pieces))
+        else:
+            start = max(start, before.end)
+    return start, max(start + cycles, *tails)
+
+
+def _shared_pieces(before: Step, operator: Operator) -> int:
+    """In how many pieces an operator can follow one on the other unit; 1 if it cannot before that has ended."""
+    if (before.unit == "array") == isinstance(operator, Product):
+        return 1
+    if before.operator.pieces == operator.pieces > 1:
+        return operator.pieces
+    if isinstance(before.run, ProductCycles) and isinstance(operator, VectorWork):
+        return before.run.row_pieces if operator.kind in ROW_WISE else before.run.block_pieces
+    return 1
+
+
+def with_quantization(operators: Sequence[Operator]) -> tuple[Operator, ...]:
+    """The operators, and after each product whose results another one needs the work of quantizing these."""
+    fed: set[int] = {i for o in operators if isinstance(o, Product) for i in o.inputs if isinstance(operators[i], Product)}
+    lowered: list[Operator] = []
+    moved: dict[int, int] = {}
+    codes: dict[int, int] = {}
+    for place, operator in enumerate(operators):
+        known = {**moved, **codes} if isinstance(operator, Product) else moved
+        lowered.append(replace(operator, inputs=tuple(known[i] for i in operator.inputs)))
+        moved[place] = len(lowered) - 1
+        if place in fed and isinstance(operator, Product):
+            numbers = operator.m * operator.n * operator.count
+            name = f"{operator.name}.quantize"
+            lowered.append(VectorWork(name, "quantize", 0, numbers, numbers, operator.count, (moved[place],)))
+            codes[place] = len(lowered) - 1
+    return tuple(lowered)
+
+
+def written_bits(design: DesignPoint, operators: Sequence[Operator]) -> Mapping[int, int]:
+    """Bits in which each vector work's numbers leave: as codes for products, as fp32 for the vector unit, or both."""
+    bits = dict.fromkeys(range(len(operators)), 0)
+    kept: set[int] = set()
+    for operator in operators:
+        if isinstance(operator, Product):
+            cache = operator.kind == "values"
+            for i in operator.inputs:
+                code = design.attention.weight if cache and _is_quantized_product(operators[i]) else design.activation
+                bits[i] = max(bits[i], code.bits)
+        else:
+            kept |= set(operator.inputs)
+    return {i: code + (FP32_BITS if i in kept or not code else 0) for i, code in bits.items()}
+
+
+def _is_quantized_product(operator: Operator) -> bool:
+    return isinstance(operator, VectorWork) and operator.kind == "quantize"

@@ -1,0 +1,145 @@
+"""Cycles and traffic of a product cut into blocks: loads, computation and stores of neighbouring blocks overlap.
+
+While a block is computed, the operands of the next one are loaded and the results of the one before are stored:
+
+    cycles = load_0 + sum_i max(work_i, load_{i+1} + store_{i-1}, ports_i) + store_last
+
+``work_i`` is the array's, the last one's with all that the array does not overlap (:mod:`sim.array`); loads and stores
+share the DRAM; ``ports_i`` is how long a scratchpad's ports are busy with what the array and the DRAM read and write
+during that block. Repetitions of a product follow each other as blocks do, each with operands of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.design import DesignPoint
+from sim.epilogue import OUTPUT_BITS
+from sim.memory import Bits
+from sim.schedule.tiling import Axis, Ints, Tilings, activation_block_bits, weight_block_bits
+from sim.schedule.visits import REPEAT, Visits, column, visits
+
+BlockBits = dict[str, Ints]
+"""Bits of the DRAM's traffic by tensor."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What each tiling ``[tilings]`` takes.
+
+    Cycles: in all, the array's ``work``, those in which the busiest scratchpad's ``ports`` are busy.
+    Traffic [bit]: ``loads`` and ``stores`` of the DRAM by tensor, in whole bursts, and ``scratchpads`` by action.
+    ``sums``: see :meth:`sim.array.Dataflow.partial_sums`.
+    """
+
+    cycles: Ints
+    work: Ints
+    ports: Ints
+    loads: BlockBits
+    stores: BlockBits
+    scratchpads: BlockBits
+    sums: Ints
+
+
+def pipeline(tilings: Tilings, order: Sequence[Axis]) -> Pipeline:
+    """Cycles and traffic of tilings under one order of loops."""
+    d = tilings.design
+    now = visits(tilings, order)
+    after, before = now.following(), now.preceding()
+    loads, stores = _loads(now, before), _stores(now, after)
+    next_loads = {name: np.where(now.last, 0, bits) for name, bits in _loads(after, now).items()}
+    last_stores = {name: np.where(now.first, 0, bits) for name, bits in _stores(before, now).items()}
+
+    m, k, n = now.size("m"), now.size("k"), now.size("n")
+    work = d.array.work(m, k, n) + now.last * column(left_over(tilings))
+    dram = transfer_cycles(d, _moved(d, next_loads) + _moved(d, last_stores))
+    sums = d.array.partial_sums(m, k, n)
+    reads, writes = _array_traffic(now, sums)
+    ports = _port_cycles(d, reads, writes, next_loads, last_stores)
+    busy = np.maximum(work, dram)
+    begins = np.where(now.first, transfer_cycles(d, _moved(d, loads)), 0)
+    ends = np.where(now.last, transfer_cycles(d, _moved(d, stores)), 0)
+    return Pipeline(
+        cycles=now.total(np.maximum(busy, ports) + begins + ends),
+        work=now.total(work),
+        ports=now.total(ports),
+        loads={name: now.total(d.dram.moved(bits)) for name, bits in loads.items()},
+        stores={name: now.total(d.dram.moved(bits)) for name, bits in stores.items()},
+        scratchpads={
+            "weight_buffer_read": now.total(reads["weight"]),
+            "weight_buffer_write": now.total(loads["weights"]),
+            "activation_buffer_read": now.total(reads["activation"]),
+            "activation_buffer_write": now.total(loads["activations"]),
+            "output_buffer_read": now.total(reads["output"] + stores["results"] + stores["totals"]),
+            "output_buffer_write": now.total(writes + loads["totals"]),
+        },
+        sums=now.total(sums),
+    )
+
+
+def transfer_cycles(design: DesignPoint, bits: Bits) -> Bits:
+    """Cycles [count] in which the DRAM moves so many bits, at the rate that it sustains."""
+    rate = design.dram_bits_per_cycle
+    return -(-bits * rate.denominator // rate.numerator)
+
+
+def left_over(tilings: Tilings) -> Ints:
+    """Cycles ``[tilings]`` from the end of the last block's work to the last result."""
+    array, p = tilings.design.array, tilings.product
+    return array.once(tilings.last("m"), np.minimum(tilings.k, p.k), tilings.last("n")) + array.drain_cycles
+
+
+def _loads(at: Visits, before: Visits) -> BlockBits:
+    """What comes from the DRAM for a block that follows another one."""
+    t = at.tilings
+    weights = np.where(column(t.weights_kept), at.at("m") == 0, at.first | at.differs(before, REPEAT, "k", "n"))
+    activations = np.where(column(t.activations_kept), at.at("n") == 0, at.first | at.differs(before, REPEAT, "m", "k"))
+    totals = ~column(t.results_kept) & at.differs(before, "m", "n") & (at.at("k") > 0)
+    return {
+        "weights": weights * weight_block_bits(t.design, at.size("k"), at.size("n")),
+        "activations": activations * activation_block_bits(t.design, at.size("m"), at.size("k")),
+        "totals": totals * _results(at),
+    }
+
+
+def _stores(at: Visits, after: Visits) -> BlockBits:
+    """What goes to the DRAM of a block that is followed by another one."""
+    done = at.ends("k")
+    leaves = ~column(at.tilings.results_kept) & at.differs(after, "m", "n") & ~done
+    return {"results": done * _results(at), "totals": leaves * _results(at)}
+
+
+def _results(at: Visits) -> Ints:
+    """Bits of a block's fp32 results, or totals."""
+    return at.size("m") * at.size("n") * OUTPUT_BITS
+
+
+def _moved(design: DesignPoint, bits: BlockBits) -> Ints:
+    """Bits that the DRAM moves: each tensor's block lies by itself and is moved in whole bursts."""
+    return sum((design.dram.moved(block) for block in bits.values()), np.zeros(1, dtype=np.int64))
+
+
+def _array_traffic(at: Visits, sums: Ints) -> tuple[BlockBits, Ints]:
+    """Bits that the array reads of each scratchpad, and those that it writes into the output scratchpad."""
+    d = at.tilings.design
+    m, k, n = at.size("m"), at.size("k"), at.size("n")
+    weight_reads, activation_reads = d.array.reads(m, k, n)
+    between_folds = sums * d.accumulator_bits
+    reads = {
+        "weight": weight_block_bits(d, k, n) * weight_reads,
+        "activation": activation_block_bits(d, m, k) * activation_reads,
+        "output": (at.at("k") > 0) * _results(at) + between_folds,
+    }
+    return reads, _results(at) + between_folds
+
+
+def _port_cycles(d: DesignPoint, reads: BlockBits, writes: Ints, loads: BlockBits, stores: BlockBits) -> Ints:
+    """Cycles in which the busiest scratchpad's ports are busy."""
+    pads = d.scratchpads
+    weight = pads["weight"].busy_cycles(reads["weight"], loads["weights"])
+    activation = pads["activation"].busy_cycles(reads["activation"], loads["activations"])
+    by_dram = loads["totals"] + stores["results"] + stores["totals"]
+    output = pads["output"].busy_cycles(reads["output"] + writes, by_dram)
+    busiest: Ints = np.maximum(np.maximum(weight, activation), output)
+    return busiest

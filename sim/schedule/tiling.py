@@ -1,0 +1,159 @@
+"""Blocks: how a product is cut so that its operands fit into the scratchpads, and in which order the blocks are computed.
+
+Each axis is cut into blocks of one size, the last one shorter: along ``m`` and ``n`` a multiple of what the array works
+on at once, along ``k`` a multiple of the group. All numbers of blocks along all axes, and all six orders of the three
+loops, are legal if their blocks fit:
+
+* an operand that is not kept needs room for two blocks, the one at work and the one that is being loaded;
+* an operand that is kept for the whole product (loaded once) needs room for all of it, and if the product is repeated
+  with other operands, for twice that. An operand is kept if it can be.
+
+The same holds for the results, of which a block is at work and one being stored. Between blocks of ``k`` the results
+so far are fp32 totals in the output scratchpad; where another block comes in between, they go to the DRAM and come back.
+Between the folds of a group, in dataflows that have such, their integer sum is beside them.
+"""
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.design import DesignPoint
+from sim.epilogue import OUTPUT_BITS
+from sim.errors import InputError
+from sim.memory import Bits
+from sim.operators import Product
+from sim.quantized import activation_bits, weight_bits
+
+Axis = Literal["m", "k", "n"]
+AXES: tuple[Axis, ...] = ("m", "k", "n")
+ORDERS: tuple[tuple[Axis, ...], ...] = tuple(itertools.permutations(AXES))
+"""Orders of the loops over blocks, the outermost first."""
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Tilings:
+    """Ways to cut one product, all in the same order of loops: sizes of blocks ``[tilings]`` along each axis."""
+
+    design: DesignPoint
+    product: Product
+    m: Ints
+    k: Ints
+    n: Ints
+
+    def chosen(self, which: Ints) -> "Tilings":
+        """Some of them."""
+        return Tilings(self.design, self.product, self.m[which], self.k[which], self.n[which])
+
+    def size(self, axis: Axis) -> Ints:
+        """Size of the blocks along an axis but for the last one."""
+        sizes: Ints = getattr(self, axis)
+        return sizes
+
+    def length(self, axis: Axis) -> int:
+        """Size of the product along an axis."""
+        length: int = getattr(self.product, axis)
+        return length
+
+    def count(self, axis: Axis) -> Ints:
+        """Blocks along an axis."""
+        return -(-self.length(axis) // self.size(axis))
+
+    def last(self, axis: Axis) -> Ints:
+        """Size of the last block along an axis."""
+        return self.length(axis) - (self.count(axis) - 1) * self.size(axis)
+
+    @cached_property
+    def weights_kept(self) -> Bools:
+        """Whether each weight is loaded once."""
+        p = self.product
+        return np.full(len(self.m), self._kept(weight_block_bits(self.design, p.k, p.n), "weight"))
+
+    @cached_property
+    def activations_kept(self) -> Bools:
+        """Whether each activation is loaded once."""
+        p = self.product
+        scales = activation_block_bits(self.design, p.m, 0)  # each block of k has the scales of its tokens with it
+        whole = activation_block_bits(self.design, p.m, p.k) + (self.count("k") - 1) * scales
+        return np.asarray(self._kept(whole, "activation"))
+
+    @cached_property
+    def results_kept(self) -> Bools:
+        """Whether no total goes to the DRAM before it is a result."""
+        p = self.product
+        return np.full(len(self.m), self._kept(p.m * p.n * entry_bits(self.design, p.k), "output"))
+
+    @property
+    def fit(self) -> Bools:
+        """Which of them are legal."""
+        d, p = self.design, self.product
+        room = {name: pad.bits for name, pad in d.scratchpads.items()}
+        return (
+            (self.weights_kept | (2 * weight_block_bits(d, self.k, self.n) <= room["weight"]))
+            & (self.activations_kept | (2 * activation_block_bits(d, self.m, self.k) <= room["activation"]))
+            & (self.results_kept | (2 * self.m * self.n * entry_bits(d, p.k) <= room["output"]))
+        )
+
+    def _kept(self, bits: Bits, scratchpad: str) -> Bits:
+        copies = 1 if self.product.count == 1 else 2
+        return bits * copies <= self.design.scratchpads[scratchpad].bits  # type: ignore[return-value]
+
+
+def legal_tilings(design: DesignPoint, product: Product) -> Tilings:
+    """All legal ways to cut a product. Raises ``InputError`` for scratchpads that are too small for the array."""
+    check_buffers(design)
+    rows, columns = design.array.granule
+    sizes = (
+        _block_sizes(product.m, rows),
+        _block_sizes(product.k, design.group_size),
+        _block_sizes(product.n, columns),
+    )
+    m, k, n = (axis.ravel() for axis in np.meshgrid(*sizes, indexing="ij"))
+    tilings = Tilings(design, product, m, k, n)
+    return tilings.chosen(np.flatnonzero(tilings.fit))
+
+
+def _block_sizes(length: int, granule: int) -> Ints:
+    """The smallest size for each number of blocks, in multiples of the granule; one block has the length itself."""
+    granules = -(-length // granule)
+    sizes = np.unique(-(-granules // np.arange(1, granules + 1))) * granule
+    return np.minimum(sizes, length)
+
+
+def weight_block_bits(design: DesignPoint, k: Bits, n: Bits) -> Bits:
+    """Bits of a block of weights, with its scales and zero points."""
+    return weight_bits(design.weight, k, n, design.group_size)
+
+
+def activation_block_bits(design: DesignPoint, m: Bits, k: Bits) -> Bits:
+    """Bits of a block of activations, with the scales of its tokens."""
+    return activation_bits(design.activation, m, k)
+
+
+def entry_bits(design: DesignPoint, k: int) -> int:
+    """Bits of a result in the output scratchpad: its fp32 total, and where a group has several folds the sum of those."""
+    folds = design.array.partial_sums(1, min(k, design.group_size), 1)
+    return OUTPUT_BITS + (design.accumulator_bits if folds else 0)
+
+
+def check_buffers(design: DesignPoint) -> None:
+    """Raise ``InputError`` if a scratchpad does not hold two of the array's smallest blocks; names the smallest that would."""
+    rows, columns = design.array.granule
+    least = {
+        "weight": weight_block_bits(design, design.group_size, columns),
+        "activation": activation_block_bits(design, rows, design.group_size),
+        "output": rows * columns * entry_bits(design, design.group_size),
+    }
+    for name, bits in least.items():
+        pad = design.scratchpads[name]
+        if 2 * bits > pad.bits:
+            raise InputError(
+                f"{name}_buffer_kib of a {design.rows}x{design.columns} {design.dataflow} array with groups of "
+                f"{design.group_size} is at least {-(-2 * bits // (1024 * 8))}, not {pad.kib}"
+            )

@@ -1,0 +1,49 @@
+"""What a pass of the vector unit takes: its lanes at work, and the DRAM traffic of the numbers that go in and out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from sim.design import FP32_BITS, DesignPoint
+from sim.operators import VectorWork
+from sim.schedule.pipeline import transfer_cycles
+from sim.trace import Trace
+
+QUANTIZE_OPERATIONS = 3
+"""For each number: compared with the largest magnitude so far, scaled, rounded."""
+
+
+@dataclass(frozen=True)
+class VectorCycles:
+    """What one piece of vector work costs.
+
+    ``trace.cycles`` = ``lane_cycles`` (operations divided by lanes, rounded up, and the latency) + ``stall_cycles``.
+    """
+
+    work: VectorWork
+    trace: Trace
+    lane_cycles: int
+    stall_cycles: int
+    dram_cycles: int
+    dram_bits: Mapping[str, int]
+
+    @property
+    def bound(self) -> Literal["compute", "memory"]:
+        """What it waits for: memory if its DRAM traffic takes longer than its operations."""
+        return "memory" if self.dram_cycles > self.lane_cycles else "compute"
+
+
+def run_vector(design: DesignPoint, work: VectorWork, read_bits: int = FP32_BITS, write_bits: int = FP32_BITS) -> VectorCycles:
+    """Cycles and actions of vector work whose numbers come in and go out with so many bits each.
+
+    Numbers stream through: reading, operations and writing overlap. What goes out as codes is quantized on the way.
+    """
+    d = design
+    operations = work.operations + (QUANTIZE_OPERATIONS * work.writes if write_bits < FP32_BITS else 0)
+    bits = {"vector reads": d.dram.moved(work.reads * read_bits), "vector writes": d.dram.moved(work.writes * write_bits)}
+    lanes = -(-operations // d.vector_lanes) + d.vector_latency
+    dram = int(transfer_cycles(d, sum(bits.values())))
+    cycles = max(lanes, dram)
+    counts = {"vector_operation": operations, "dram_read": bits["vector reads"], "dram_write": bits["vector writes"]}
+    return VectorCycles(work, Trace(cycles, counts), lanes, cycles - lanes, dram, MappingProxyType(bits))
