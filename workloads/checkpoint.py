@@ -5,10 +5,11 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from sim.errors import InputError
+from workloads.zoo import parse_config, reason
 
 DATA = Path(__file__).parent / "data"
 
@@ -67,18 +68,16 @@ def load_model(name_or_folder: str) -> LanguageModel:
     return LanguageModel(folder.resolve().name, folder, network.eval())
 
 
-def _read_config(folder: Path) -> AutoConfig:
+def _read_config(folder: Path) -> PretrainedConfig:
     if not (folder / "config.json").is_file():
         raise InputError(f"model folder {str(folder)!r} has no config.json; one in Hugging Face layout is needed")
     path = str(folder / "config.json")
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = parse_config(Path(path).read_text())
         with torch.device("meta"):
             AutoModelForCausalLM.from_config(config, trust_remote_code=False, attn_implementation="eager")
     except Exception as error:
-        raise InputError(
-            f"{path!r} is not a language model's configuration that transformers knows: {_reason(error)}"
-        ) from None
+        raise InputError(f"{path!r} is not a language model's configuration that transformers knows: {reason(error)}") from None
     if getattr(config, "quantization_config", None) is not None:
         raise InputError(f"{path!r} has a quantization_config; weights that are not quantized yet are needed")
     if not isinstance(getattr(config, "max_position_embeddings", None), int):
@@ -86,12 +85,7 @@ def _read_config(folder: Path) -> AutoConfig:
     return config
 
 
-def _reason(error: Exception) -> str:
-    """The kind and the words of an exception on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-def _read_weights(folder: Path, config: AutoConfig) -> PreTrainedModel:
+def _read_weights(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     try:
@@ -107,7 +101,7 @@ def _read_weights(folder: Path, config: AutoConfig) -> PreTrainedModel:
             output_loading_info=True,
         )
     except Exception as error:
-        raise InputError(f"weights in {str(folder)!r} cannot be read: {_reason(error)}") from None
+        raise InputError(f"weights in {str(folder)!r} cannot be read: {reason(error)}") from None
     for name, found, expected in sorted(info["mismatched_keys"]):
         raise InputError(f"tensor {name!r} in {str(folder)!r} has shape {tuple(found)}, allowed is {tuple(expected)}")
     for name in sorted(info["missing_keys"]):

@@ -1,0 +1,96 @@
+"""Models on torch's meta device, where tensors have sizes and no numbers: how they are built and what they are given."""
+
+import inspect
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoModelForImageClassification, AutoModelForMaskedLM, PreTrainedModel
+from transformers.initialization import no_init_weights
+
+from sim.errors import InputError
+from workloads.meta_layers import IMPLEMENTATION, Past
+from workloads.zoo import parse_config, reason
+
+KINDS = {
+    "ForCausalLM": AutoModelForCausalLM,
+    "LMHeadModel": AutoModelForCausalLM,
+    "ForMaskedLM": AutoModelForMaskedLM,
+    "ForImageClassification": AutoModelForImageClassification,
+}
+"""How transformers builds a model, by the end of its architecture's name."""
+
+SEQUENCE = 512
+"""Tokens of a sequence where none are given and the model allows as many."""
+
+
+@lru_cache(maxsize=8)
+def network(path: str, text: str) -> PreTrainedModel:
+    """The model that ``text``, the content of the file ``path``, configures; no weight is allocated or initialised.
+
+    Raises ``InputError`` for a configuration that transformers cannot build, or a model whose attention goes unseen.
+    """
+    try:
+        config = parse_config(text)
+        architecture = (config.architectures or ["ForCausalLM"])[0]
+        kinds = [kind for end, kind in KINDS.items() if architecture.endswith(end)]
+        if not kinds:
+            raise ValueError(f"architecture {architecture!r} is none of *{', *'.join(KINDS)}")
+        with torch.device("meta"), no_init_weights():
+            model = kinds[0].from_config(
+                config, trust_remote_code=False, attn_implementation=IMPLEMENTATION, experts_implementation=IMPLEMENTATION
+            )
+        model.tie_weights()
+    except Exception as error:
+        raise InputError(f"{path!r} is not a configuration that transformers knows: {reason(error)}") from None
+    if not model._supports_attention_backend:
+        raise InputError(
+            f"model {path!r} computes attention by itself; "
+            f"a model that uses transformers' attention functions is needed, not {type(model).__name__}"
+        )
+    return model.eval()
+
+
+def checked_sequence(model: PreTrainedModel, sequence: int | None) -> int:
+    """The length [token] of sequences; ``InputError`` for one beyond the model's context."""
+    context = getattr(model.config, "max_position_embeddings", None)
+    if sequence is None:
+        return SEQUENCE if context is None else min(SEQUENCE, context)
+    if context is not None and sequence > context:
+        raise InputError(f"sequence is at most the model's context of {context} tokens, not {sequence}")
+    return sequence
+
+
+def takes_images(model: PreTrainedModel) -> bool:
+    """Whether a model's input is images, which have as many tokens as their size makes."""
+    return bool(model.main_input_name == "pixel_values")
+
+
+def images(model: PreTrainedModel, batch: int) -> dict[str, Any]:
+    """Arguments of a pass over images of the model's own size."""
+    size = model.config.image_size
+    height, width = (size, size) if isinstance(size, int) else size
+    return {"pixel_values": torch.empty(batch, model.config.num_channels, height, width, device="meta")}
+
+
+def tokens(model: PreTrainedModel, batch: int, new: int, past: int) -> dict[str, Any]:
+    """Arguments of a pass over ``new`` tokens of each sequence, ``past`` of which are in the KV cache."""
+    arguments: dict[str, Any] = {"input_ids": torch.empty(batch, new, dtype=torch.long, device="meta")}
+    if model.can_generate():
+        arguments["use_cache"] = past > 0
+        if past:
+            arguments["past_key_values"] = Past(model.config, past)
+    if "logits_to_keep" in inspect.signature(model.forward).parameters:
+        arguments["logits_to_keep"] = 1
+    return arguments
+
+
+def run(path: str, model: PreTrainedModel, arguments: dict[str, Any]) -> dict[str, Tensor]:
+    """The results of a pass; ``InputError`` where it depends on numbers, not on sizes alone."""
+    try:
+        return dict(model(**arguments))
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"model {path!r} cannot be run on sizes alone: {reason(error)}") from None

@@ -1,0 +1,102 @@
+"""Models from their configuration alone: every matrix product and all vector work of one pass, with no weights.
+
+The model of transformers itself runs on torch's meta device, so there is no list of architectures or of layers: what it
+does is what is counted.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import get_args
+
+from torch import nn
+
+from sim.errors import InputError
+from sim.operators import Operator, Product
+from workloads import meta_network
+from workloads.meta_layers import layers_seen_by
+from workloads.meta_trace import Recorder
+from workloads.tracing import Phase
+from workloads.zoo import config_path
+
+_ONE_AT_A_TIME = Lock()
+"""Hooks, registries and initialisation are global to torch and transformers."""
+
+
+@dataclass(frozen=True)
+class ShapeModel:
+    """One pass of a model: its operators in order, as in :mod:`sim.operators`.
+
+    ``sequence`` is the length [token] of each sequence after the pass, ``tokens`` how many the pass computes in the whole
+    batch; ``unknown`` names the operations that are in no table and were counted as one for each number.
+    """
+
+    name: str
+    parameters: int
+    operators: tuple[Operator, ...]
+    sequence: int
+    tokens: int
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The matrix products alone."""
+        return tuple(operator for operator in self.operators if isinstance(operator, Product))
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of all matrix products."""
+        return sum(product.macs for product in self.products)
+
+
+def shapes(model: str, phase: Phase = "prefill", batch: int = 1, sequence: int | None = None) -> ShapeModel:
+    """What a prefill of ``batch`` sequences does, or the decode step that makes each of them ``sequence`` tokens long.
+
+    ``model`` is a name of ``workloads.zoo.CONFIGS``, a folder with ``config.json``, or such a file. As in generation,
+    only the last position's logits are computed. Without a ``sequence`` it is 512, or what the model allows; images have
+    the tokens of their size. A second call costs microseconds. Raises ``InputError`` for a model, phase, batch or
+    sequence that cannot be run.
+    """
+    if phase not in get_args(Phase):
+        raise InputError(f"unknown phase {phase!r}; known are {', '.join(get_args(Phase))}")
+    for name, value in (("batch", batch), ("sequence", sequence)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} is at least 1, not {value}")
+    path = config_path(model)
+    return _shapes(str(path), path.read_text(), phase, batch, sequence)
+
+
+@lru_cache(maxsize=256)
+def _shapes(path: str, text: str, phase: Phase, batch: int, sequence: int | None) -> ShapeModel:
+    file = Path(path)
+    name = file.parent.resolve().name if file.name == "config.json" else file.stem
+    with _ONE_AT_A_TIME:
+        model = meta_network.network(path, text)
+        if phase == "decode" and not model.can_generate():
+            raise InputError(f"model {name!r} makes no tokens one after the other; allowed is phase 'prefill'")
+        if meta_network.takes_images(model):
+            arguments = meta_network.images(model, batch)
+        else:
+            sequence = meta_network.checked_sequence(model, sequence)
+            new = sequence if phase == "prefill" else 1
+            arguments = meta_network.tokens(model, batch, new, sequence - new)
+        names: dict[nn.Module, str] = {module: place for place, module in model.named_modules()}
+        recorder = Recorder(names | {model: model.config.model_type})
+        with layers_seen_by(recorder), recorder.recording():
+            recorder.sources(meta_network.run(path, model, arguments).values())
+    operators = recorder.operators()
+    if meta_network.takes_images(model):
+        sequence = _tokens_of_images(name, operators, sequence)
+    assert sequence is not None
+    computed = batch * (sequence if phase == "prefill" else 1)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return ShapeModel(name, parameters, operators, sequence, computed, tuple(sorted(recorder.unknown)))
+
+
+def _tokens_of_images(name: str, operators: tuple[Operator, ...], sequence: int | None) -> int:
+    """How many tokens attention sees; ``InputError`` where others were asked for."""
+    seen = max((operator.n for operator in operators if isinstance(operator, Product) and operator.kind == "scores"), default=1)
+    if sequence not in (None, seen):
+        raise InputError(f"sequence of model {name!r} is the {seen} tokens of its images, not {sequence}")
+    return seen
