@@ -60,7 +60,7 @@ class Schedule:
 
     @property
     def losses(self) -> dict[str, int]:
-        """Where the cycles go: the array's ``ideal``, ``edges``, ``fill`` and ``memory``; those of the ``vector`` unit alone."""
+        """Where the cycles go: the array's ``ideal``, ``edges``, ``fill``, ``memory``; the ``vector`` unit while it is idle."""
         runs = self.products
         waits = sum(step.waits for step in self.steps if step.unit == "array")
         parts = {

@@ -42,28 +42,36 @@ class Pipeline:
     sums: Ints
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """What happens while each block is computed [cycle]: the array's work, loads, stores, the busiest scratchpad's ports."""
+
+    work: Ints
+    load: Ints
+    store: Ints
+    ports: Ints
+
+    @property
+    def cycles(self) -> Ints:
+        """What it takes in all."""
+        taken: Ints = np.maximum(np.maximum(self.work, self.load + self.store), self.ports)
+        return taken
+
+
 def pipeline(tilings: Tilings, order: Sequence[Axis]) -> Pipeline:
     """Cycles and traffic of tilings under one order of loops."""
     d = tilings.design
     now = visits(tilings, order)
-    after, before = now.following(), now.preceding()
-    loads, stores = _loads(now, before), _stores(now, after)
-    next_loads = {name: np.where(now.last, 0, bits) for name, bits in _loads(after, now).items()}
-    last_stores = {name: np.where(now.first, 0, bits) for name, bits in _stores(before, now).items()}
-
-    m, k, n = now.size("m"), now.size("k"), now.size("n")
-    work = d.array.work(m, k, n) + now.last * column(left_over(tilings))
-    dram = transfer_cycles(d, _moved(d, next_loads) + _moved(d, last_stores))
-    sums = d.array.partial_sums(m, k, n)
+    loads, stores = loads_of(now, now.preceding()), stores_of(now, now.following())
+    sums = d.array.partial_sums(now.size("m"), now.size("k"), now.size("n"))
     reads, writes = _array_traffic(now, sums)
-    ports = _port_cycles(d, reads, writes, next_loads, last_stores)
-    busy = np.maximum(work, dram)
-    begins = np.where(now.first, transfer_cycles(d, _moved(d, loads)), 0)
-    ends = np.where(now.last, transfer_cycles(d, _moved(d, stores)), 0)
+    during = overlap(now)
+    begins = np.where(now.first, transfer_cycles(d, moved(d, loads)), 0)
+    ends = np.where(now.last, transfer_cycles(d, moved(d, stores)), 0)
     return Pipeline(
-        cycles=now.total(np.maximum(busy, ports) + begins + ends),
-        work=now.total(work),
-        ports=now.total(ports),
+        cycles=now.total(during.cycles + begins + ends),
+        work=now.total(during.work),
+        ports=now.total(during.ports),
         loads={name: now.total(d.dram.moved(bits)) for name, bits in loads.items()},
         stores={name: now.total(d.dram.moved(bits)) for name, bits in stores.items()},
         scratchpads={
@@ -75,6 +83,24 @@ def pipeline(tilings: Tilings, order: Sequence[Axis]) -> Pipeline:
             "output_buffer_write": now.total(writes + loads["totals"]),
         },
         sums=now.total(sums),
+    )
+
+
+def overlap(now: Visits) -> Overlap:
+    """What happens while each block is computed: the next one is loaded, the one before is stored."""
+    d = now.tilings.design
+    after, before = now.following(), now.preceding()
+    loads = {name: np.where(now.last, 0, bits) for name, bits in loads_of(after, now).items()}
+    stores = {name: np.where(now.first, 0, bits) for name, bits in stores_of(before, now).items()}
+    m, k, n = now.size("m"), now.size("k"), now.size("n")
+    reads, writes = _array_traffic(now, d.array.partial_sums(m, k, n))
+    both = transfer_cycles(d, moved(d, loads) + moved(d, stores))
+    load = transfer_cycles(d, moved(d, loads))
+    return Overlap(
+        work=d.array.work(m, k, n) + now.last * column(left_over(now.tilings)),
+        load=load,
+        store=both - load,
+        ports=_port_cycles(d, reads, writes, loads, stores),
     )
 
 
@@ -90,7 +116,7 @@ def left_over(tilings: Tilings) -> Ints:
     return array.once(tilings.last("m"), np.minimum(tilings.k, p.k), tilings.last("n")) + array.drain_cycles
 
 
-def _loads(at: Visits, before: Visits) -> BlockBits:
+def loads_of(at: Visits, before: Visits) -> BlockBits:
     """What comes from the DRAM for a block that follows another one."""
     t = at.tilings
     weights = np.where(column(t.weights_kept), at.at("m") == 0, at.first | at.differs(before, REPEAT, "k", "n"))
@@ -103,7 +129,7 @@ def _loads(at: Visits, before: Visits) -> BlockBits:
     }
 
 
-def _stores(at: Visits, after: Visits) -> BlockBits:
+def stores_of(at: Visits, after: Visits) -> BlockBits:
     """What goes to the DRAM of a block that is followed by another one."""
     done = at.ends("k")
     leaves = ~column(at.tilings.results_kept) & at.differs(after, "m", "n") & ~done
@@ -115,7 +141,7 @@ def _results(at: Visits) -> Ints:
     return at.size("m") * at.size("n") * OUTPUT_BITS
 
 
-def _moved(design: DesignPoint, bits: BlockBits) -> Ints:
+def moved(design: DesignPoint, bits: BlockBits) -> Ints:
     """Bits that the DRAM moves: each tensor's block lies by itself and is moved in whole bursts."""
     return sum((design.dram.moved(block) for block in bits.values()), np.zeros(1, dtype=np.int64))
 

@@ -1,0 +1,154 @@
+"""A run's figures as they are written: a row for each operator, and what the whole run comes to."""
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from costmodel.area import DesignArea, NotMeasuredError, component_areas
+from costmodel.cost import Cost, evaluate
+from costmodel.synthesis import TARGETS
+from shiftwise.workload import Workload
+from sim.design import DesignPoint
+from sim.quantized import weight_bits
+from sim.schedule import Product, ProductCycles, Schedule, Step, VectorCycles
+from sim.trace import Trace
+
+BUFFERS = ("weight", "activation", "output")
+
+
+def layer_row(design: DesignPoint, step: Step, sqnr: float | None) -> dict[str, Any]:
+    """An operator's row: sizes, cycles and where they go, traffic by level, energy; vector work has sizes of 0."""
+    run, counts = step.run, step.run.trace.counts
+    cost = evaluate(design, run.trace).energy_j
+    dram_bytes = _dram_bits(run.trace) // 8
+    return {
+        "name": step.operator.name,
+        "kind": step.operator.kind,
+        "unit": step.unit,
+        **_sizes(step),
+        "start": step.start,
+        "end": step.end,
+        "cycles": run.trace.cycles,
+        "wait_cycles": step.waits,
+        **_cycles(run),
+        "dram_cycles": run.dram_cycles,
+        "bound": run.bound,
+        "vector_operations": counts.get("vector_operation", 0),
+        "dram_bytes": dram_bytes,
+        **{f"{name}_buffer_bytes": _buffer_bits(run.trace, name) // 8 for name in BUFFERS},
+        "intensity": counts.get("mac", 0) / dram_bytes if dram_bytes else 0.0,
+        "energy_pe_J": cost.pe,
+        "energy_vector_J": cost.vector,
+        "energy_sram_J": cost.sram,
+        "energy_dram_J": cost.dram,
+        "energy_J": cost.total,
+        "sqnr_dB": sqnr,
+    }
+
+
+def _sizes(step: Step) -> dict[str, Any]:
+    if isinstance(step.operator, Product):
+        p = step.operator
+        return {"count": p.count, "m": p.m, "k": p.k, "n": p.n, "macs": p.macs}
+    return {"count": 1, "m": 0, "k": 0, "n": 0, "macs": 0}
+
+
+def _cycles(run: ProductCycles | VectorCycles) -> dict[str, Any]:
+    """Where an operator's cycles go; those of the vector unit are its lanes' and its stalls."""
+    if isinstance(run, VectorCycles):
+        lanes = {"ideal_cycles": 0, "edge_cycles": 0, "fill_cycles": 0, "lane_cycles": run.lane_cycles}
+        return lanes | {"stall_cycles": run.stall_cycles, "port_cycles": 0, "utilization": 0.0, "blocking": ""}
+    return {
+        "ideal_cycles": run.ideal_cycles,
+        "edge_cycles": run.edge_cycles,
+        "fill_cycles": run.fill_cycles,
+        "lane_cycles": 0,
+        "stall_cycles": run.stall_cycles,
+        "port_cycles": run.port_cycles,
+        "utilization": run.utilization,
+        "blocking": str(run.blocking),
+    }
+
+
+def summary(design: DesignPoint, workload: Workload, run: Schedule) -> dict[str, Any]:
+    """The content of ``summary.json`` but for the accuracy."""
+    cost = evaluate(design, run.trace)
+    losses, cycles = run.losses, run.trace.cycles
+    macs = run.trace.counts.get("mac", 0)
+    dram_bits = _dram_bits(run.trace)
+    dram = sum(step.run.dram_cycles for step in run.steps)
+    areas = {target: _measured_area(design, target) for target in TARGETS}
+    return {
+        "shiftwise": version("shiftwise"),
+        "design": design.name,
+        "design_fields": asdict(design),
+        "parameters": workload.parameters,
+        "macs": macs,
+        "cycles": cycles,
+        "cycle_losses": losses,
+        "ideal_cycles": losses["ideal"],
+        "compute_cycles": cycles - losses["memory"],
+        "stall_cycles": losses["memory"],
+        "vector_cycles": sum(step.end - step.start for step in run.steps if step.unit == "vector"),
+        "dram_cycles": dram,
+        "time_s": cost.time_s,
+        "utilization": float(macs / (cycles * design.macs_per_cycle)),
+        "tokens": workload.tokens,
+        "tokens_per_s": workload.tokens / cost.time_s,
+        "bound": "memory" if dram > cycles - losses["memory"] else "compute",
+        "dram_bytes": dram_bits // 8,
+        "dram_bytes_by_tensor": {tensor: bits // 8 for tensor, bits in run.dram_bits.items()},
+        "buffer_bytes": {name: _buffer_bits(run.trace, name) // 8 for name in BUFFERS},
+        "intensity": macs / (dram_bits / 8) if dram_bits else 0.0,
+        "bits_per_weight": weight_bits(design.weight, design.group_size, 1, design.group_size) / design.group_size,
+        **_energy(cost, workload.tokens),
+        "counts": dict(run.trace.counts),
+        "energy_per_action_pJ": dict(cost.per_action),
+        "area": _area(areas["sky130hd"]),
+        "fpga": _area(areas["xcup"]),
+        "uncounted_operations": list(workload.unknown),
+        "sources": dict(cost.sources) | {f"area on {target}": _area_source(area) for target, area in areas.items()},
+    }
+
+
+def _energy(cost: Cost, tokens: int) -> dict[str, Any]:
+    energy = cost.energy_j
+    return {
+        "energy_J": {"total": energy.total, **asdict(energy)},
+        "energy_per_token_J": energy.total / tokens,
+        "dram_energy_sweep_J": {str(pj): energy.total - energy.dram + joule for pj, joule in cost.dram_sweep.items()},
+        "power_W": cost.power_w,
+    }
+
+
+def _dram_bits(counted: Trace) -> int:
+    return counted.counts.get("dram_read", 0) + counted.counts.get("dram_write", 0)
+
+
+def _buffer_bits(counted: Trace, name: str) -> int:
+    return counted.counts.get(f"{name}_buffer_read", 0) + counted.counts.get(f"{name}_buffer_write", 0)
+
+
+def _measured_area(design: DesignPoint, target: str) -> DesignArea | NotMeasuredError:
+    """The area, or why it is not known."""
+    try:
+        return component_areas(design, target)
+    except NotMeasuredError as error:
+        return error
+
+
+def _area(area: DesignArea | NotMeasuredError) -> dict[str, Any] | None:
+    if isinstance(area, NotMeasuredError):
+        return None
+    parts = {name: share.total for name, share in area.components.items()}
+    parts["pe"] = parts.pop("shift_add_pe")
+    sram = "sram" if area.sram_unit == area.unit else area.sram_unit
+    return {"unit": area.unit, "target": area.target, "total": area.total, **parts, sram: area.sram}
+
+
+def _area_source(area: DesignArea | NotMeasuredError) -> str:
+    if isinstance(area, NotMeasuredError):
+        return str(area)
+    rows = [share.measured for share in area.components.values()]
+    runs = dict.fromkeys(f"{row.area.tool} {row.area.version}, {row.date}, {row.file}" for row in rows)
+    return "; ".join([*runs, area.sram_source])
