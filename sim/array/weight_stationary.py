@@ -69,7 +69,8 @@ class WeightStationary(Dataflow):
         # A narrow last strip may be done before the wide one ahead of it, whose columns begin up to columns - 1 late.
         ahead = (held > d.columns * self._lanes[1]) * (d.columns - 1 - self.folds(k) * interval)
         loading = d.rows + self._stream(streamed) - interval
-        return loading + (d.rows - 1) * d.element.interval + np.maximum(column, ahead)
+        cycles: Sizes = loading + (d.rows - 1) * d.element.interval + np.maximum(column, ahead)
+        return cycles
 
     def arrivals(self, m: int, k: int, n: int) -> NDArray[np.int64]:
         d = self.design
