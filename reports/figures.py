@@ -59,8 +59,8 @@ def roofline(layers: pd.DataFrame, design: DesignPoint) -> go.Figure:
     (Williams, Waterman and Patterson, CACM 52(4), 2009).
     """
     points = _distinct_products(layers)
-    peak = design.rows * design.columns
-    bandwidth = design.dram_bits_per_second / 8 / design.clock_hz
+    peak = float(design.macs_per_cycle)
+    bandwidth = float(design.dram_bits_per_cycle / 8)
     ridge = peak / bandwidth
     left, right = min(points["x"].min(), ridge) / 3, max(points["x"].max(), ridge) * 2
     figure = _figure(ROOFLINE_HEIGHT)
@@ -74,7 +74,7 @@ def roofline(layers: pd.DataFrame, design: DesignPoint) -> go.Figure:
     )
     below = {"showarrow": False, "yanchor": "top", "yshift": -3}
     middle = sqrt(left * ridge)
-    figure.add_annotation(x=log10(right), y=log10(peak), text=f"{peak:,} MAC/cycle", xanchor="right", **below)
+    figure.add_annotation(x=log10(right), y=log10(peak), text=f"{peak:,g} MAC/cycle", xanchor="right", **below)
     figure.add_annotation(x=log10(middle), y=log10(middle * bandwidth), text=f"{bandwidth:,g} B/cycle", xanchor="left", **below)
     for under, chosen, color in (
         ("array", points["x"] >= ridge, COLORS["ideal"]),
@@ -98,7 +98,7 @@ def roofline(layers: pd.DataFrame, design: DesignPoint) -> go.Figure:
 
 def _distinct_products(layers: pd.DataFrame) -> pd.DataFrame:
     """One row for each shape: ``names`` as HTML, ``x`` [MAC/byte], ``y`` [MAC/cycle], ``cycles`` of all of them."""
-    rows = grouped(layers)
+    rows = grouped(layers[layers["unit"] == "array"])
     rows["names"] = [escape(name) for name in short_names(list(rows["name"]))]
     shapes = rows.groupby(["m", "k", "n", "count"], sort=False)
     sums = {column: (column, "sum") for column in ("macs", "cycles", "dram_bytes")}

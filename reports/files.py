@@ -17,7 +17,7 @@ LAYERS = "layers.csv"
 REPORT = "report.html"
 
 
-def write_run(summary: Mapping[str, Any], layers: pd.DataFrame, folder: Path) -> Path:
+def write_run(summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFrame, folder: Path) -> Path:
     """Write a run into an existing folder; returns the report's path.
 
     The summary comes last and one of an earlier run is removed first, so a folder with a summary is complete.
@@ -25,7 +25,7 @@ def write_run(summary: Mapping[str, Any], layers: pd.DataFrame, folder: Path) ->
     """
     remove(folder / SUMMARY)
     write_whole(folder / LAYERS, layers.to_csv(index=False, lineterminator="\n"))
-    write_whole(folder / REPORT, render(summary, layers))
+    write_whole(folder / REPORT, render(summary, layers, blocks))
     write_whole(folder / SUMMARY, json.dumps(_plain(summary), indent=2, allow_nan=False) + "\n")
     return folder / REPORT
 

@@ -9,16 +9,19 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 BLOCK_INDEX = r"(?:^|(?<=\.))\d+(?=\.|$)"
 """A part of a module's name that is a number: which of the repeated blocks it is in."""
 
-SHAPE = ["kind", "count", "m", "k", "n", "bound", "loop_order"]
+SHAPE = ["unit", "kind", "count", "m", "k", "n", "vector_operations", "bound", "blocking"]
 SUMMED = (
     "macs",
     "cycles",
     "ideal_cycles",
-    "compute_cycles",
+    "edge_cycles",
+    "fill_cycles",
+    "lane_cycles",
     "stall_cycles",
     "dram_cycles",
     "dram_bytes",
     "energy_pe_J",
+    "energy_vector_J",
     "energy_sram_J",
     "energy_dram_J",
     "energy_J",
@@ -30,7 +33,8 @@ def grouped(layers: pd.DataFrame) -> pd.DataFrame:
 
     ``name`` has ``*`` in place of the block's number, ``products`` says how many products are in the row.
     """
-    keyed = layers.assign(pattern=layers["name"].str.replace(BLOCK_INDEX, "*", regex=True), products=1)
+    numbers = pd.to_numeric(layers["sqnr_dB"])
+    keyed = layers.assign(sqnr_dB=numbers, pattern=layers["name"].str.replace(BLOCK_INDEX, "*", regex=True), products=1)
     sums = {column: (column, "sum") for column in ("products", *SUMMED)}
     rows = keyed.groupby(["pattern", *SHAPE], sort=False).agg(name=("name", "first"), sqnr_dB=("sqnr_dB", "min"), **sums)
     rows = rows.reset_index()

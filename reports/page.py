@@ -21,7 +21,7 @@ TEMPLATE = "report.html"
 FIELD_UNITS = {"weight_buffer_kib": "KiB", "activation_buffer_kib": "KiB", "output_buffer_kib": "KiB", "clock_mhz": "MHz"}
 
 
-def render(summary: Mapping[str, Any], layers: pd.DataFrame) -> str:
+def render(summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFrame) -> str:
     """The whole page. Text that was given by a user is escaped wherever it stands, labels of figures included."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -36,9 +36,9 @@ def render(summary: Mapping[str, Any], layers: pd.DataFrame) -> str:
         silicon=square(summary["area"]["total"]) if summary["area"] else unmeasured(summary, "sky130hd"),
         fpga=_fpga(summary),
         table=_layer_table(grouped(layers)),
-        products=_layer_table(layers.assign(products=1)),
+        products=_layer_table(layers.assign(products=1, sqnr_dB=pd.to_numeric(layers["sqnr_dB"]))),
         design=_design_fields(summary["design_fields"], design),
-        accuracy=_accuracy(summary["accuracy"]),
+        accuracy=_accuracy(summary["accuracy"]) if summary["accuracy"] else [],
         sources={label(name): source for name, source in summary["sources"].items()},
         plotly=get_plotlyjs(),
     )
@@ -47,10 +47,14 @@ def render(summary: Mapping[str, Any], layers: pd.DataFrame) -> str:
 
 def sentence(summary: Mapping[str, Any]) -> str:
     """The run's result in one sentence."""
-    change = "\N{NO-BREAK SPACE}\N{RIGHTWARDS ARROW}\N{NO-BREAK SPACE}".join(bits_per_byte(summary))
+    change = (
+        ""
+        if summary["accuracy"] is None
+        else "; bits per byte " + "\N{NO-BREAK SPACE}\N{RIGHTWARDS ARROW}\N{NO-BREAK SPACE}".join(bits_per_byte(summary))
+    )
     return (
         f"{summary['design']} runs {summary['model']}, {work(summary)}, in {engineering(summary['time_s'], 's')} "
-        f"at {significant(summary['tokens_per_s'])} tokens/s; bits per byte {change}."
+        f"at {significant(summary['tokens_per_s'])} tokens/s{change}."
     )
 
 
@@ -77,8 +81,6 @@ def _tiles(summary: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, s
     """Key figures as (what, figure, remark)."""
     accuracy, area = summary["accuracy"], summary["area"]
     energy = engineering(summary["energy_J"]["total"], "J")
-    before, after = bits_per_byte(summary)
-    loss = percent(accuracy_loss(accuracy), 2, "+")
     weight = significant(summary["bits_per_weight"])
     size, where = (square(area["total"]), f"{area['target']}, SRAM included") if area else (MISSING, "not measured, see below")
     return [
@@ -93,8 +95,17 @@ def _tiles(summary: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, s
         ("Power", engineering(summary["power_W"], "W"), "mean, DRAM included"),
         ("DRAM traffic", engineering(summary["dram_bytes"], "B"), f"{weight} bit per weight, scales included"),
         ("Area", size, where),
-        ("Bits per byte", after, f"float {before}, {loss}"),
-    ]
+    ] + (
+        [
+            (
+                "Bits per byte",
+                bits_per_byte(summary)[1],
+                f"float {bits_per_byte(summary)[0]}, {percent(accuracy_loss(accuracy), 2, '+')}",
+            )
+        ]
+        if accuracy
+        else []
+    )
 
 
 def _bars(summary: Mapping[str, Any]) -> dict[str, list[tuple[str, str, float, str]]]:
@@ -169,12 +180,12 @@ def _design_fields(fields: Mapping[str, Any], design: DesignPoint) -> list[tuple
         unit = FIELD_UNITS.get(name, "")
         words = name.removesuffix(f"_{unit.lower()}").replace("_", " ")
         given.append((words, f"{value} {unit}".rstrip()))
-    peak = design.rows * design.columns
-    dram = design.dram_bits_per_second / 8  # [byte/s]
+    peak = float(design.macs_per_cycle)
+    dram = float(design.dram_bits_per_second / 8)  # [byte/s]
     return [
         *given,
         ("accumulator width", f"{design.accumulator_bits} bit"),
-        ("peak rate", f"{peak:,} MAC/cycle, {engineering(peak * design.clock_hz, 'MAC/s')}"),
+        ("peak rate", f"{peak:,g} MAC/cycle, {engineering(peak * design.clock_hz, 'MAC/s')}"),
         ("DRAM peak rate", f"{significant(dram / design.clock_hz)} B/cycle, {engineering(dram, 'B/s')}"),
     ]
 

@@ -20,7 +20,7 @@ def cycle_parts(counted: Mapping[str, Any]) -> Parts:
     """``cycles`` of a run or a row: MACs at full rate, the array's fill and edges, waiting for memory; a sum."""
     return {
         "ideal": counted["ideal_cycles"],
-        "array fill and edges": counted["cycles"] - counted["ideal_cycles"] - counted["stall_cycles"],
+        "edges, fill, vector unit": counted["cycles"] - counted["ideal_cycles"] - counted["stall_cycles"],
         "memory stall": counted["stall_cycles"],
     }
 

@@ -86,7 +86,6 @@ def _names(rows: pd.DataFrame, width: int) -> list[str]:
 
 def _key_figures(summary: Mapping[str, Any]) -> Table:
     energy, accuracy = summary["energy_J"], summary["accuracy"]
-    before, after = bits_per_byte(summary)
     sweep = {pj: sum(parts.values()) for pj, parts in sweep_parts(summary).items()}
     at = ", ".join(f"{engineering(joule, 'J')} at {float(pj):g}" for pj, joule in sweep.items())
     lines = {
@@ -98,8 +97,10 @@ def _key_figures(summary: Mapping[str, Any]) -> Table:
         "DRAM": f"{engineering(summary['dram_bytes'], 'B')}; total energy {at} pJ/bit",
         "area": _area(summary),
         "FPGA": _fpga(summary),
-        "accuracy": f"bits per byte {before} float, {after} hardware ({percent(accuracy_loss(accuracy), 2, '+')})",
     }
+    if accuracy:
+        before, after = bits_per_byte(summary)
+        lines["accuracy"] = f"bits per byte {before} float, {after} hardware ({percent(accuracy_loss(accuracy), 2, '+')})"
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
