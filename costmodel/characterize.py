@@ -5,18 +5,19 @@ from pathlib import Path
 
 from costmodel.measured import COMPONENTS, MEASURED_CSV, Measured, measure, write_measured
 from costmodel.synthesis import TARGETS
+from hdl.pe import has_hardware
 from sim.design import PRESETS, load_design
 
 
 def characterize() -> list[Measured]:
-    """Rows for all presets on all targets, each component once. Prints a line for each row."""
+    """Rows for all presets with hardware on all targets, each component once. Prints a line for each row."""
     rows: list[Measured] = []
-    for name in PRESETS:
+    for design in filter(has_hardware, map(load_design, PRESETS)):
         for target in TARGETS:
-            for row in measure(load_design(name), target, rows):
+            for row in measure(design, target, rows):
                 rows.append(row)
                 fields = " ".join(row.fields.values())
-                print(f"{name}: {row.component} {fields} on {target}: {row.area.total:g} {row.area.unit}", flush=True)
+                print(f"{design.name}: {row.component} {fields} on {target}: {row.area.total:g} {row.area.unit}", flush=True)
     components = list(COMPONENTS)
     return sorted(rows, key=lambda row: (row.area.target, components.index(row.component)))
 

@@ -27,8 +27,8 @@ def energy_per_action(design: DesignPoint, technology: str) -> dict[str, float]:
         return dict.fromkeys(ACTIONS, table.energy)
     return {
         "mac": _mac(design, table),
-        "partial_sum": table.add(design.accumulator_bits),
         "row_sum": _row_sum(design, table) if design.has_zero_points else 0.0,
+        "partial_sum": table.add(design.accumulator_bits),
         "group_epilogue": _group_epilogue(design, table),
         "token_scale": table.multiply(FP32_SIGNIFICAND_BITS, FP16_SIGNIFICAND_BITS),
         "vector_operation": table.multiply_fp32,

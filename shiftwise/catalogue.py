@@ -5,12 +5,14 @@ import json
 from costmodel.synthesis import TARGETS
 from costmodel.technology import TECHNOLOGIES
 from sim.accumulators import ACCUMULATORS, describe
+from sim.array import DATAFLOWS
 from sim.design import PRESETS, load_design
 from sim.formats import FORMATS, Format
 from sim.memory import MEMORIES
 from sim.pe import PES
 from sim.quantized import SCHEMES, Scheme
 from workloads.checkpoint import MODELS
+from workloads.zoo import SOURCES
 
 
 def catalogue() -> dict[str, dict[str, str]]:
@@ -21,9 +23,12 @@ def catalogue() -> dict[str, dict[str, str]]:
         "scheme": {name: _describe_scheme(scheme) for name, scheme in SCHEMES.items()},
         "PE": {name: (pe.__doc__ or "").partition("\n")[0] for name, pe in PES.items()},
         "accumulator": {describe(family): kept.meaning for family, kept in ACCUMULATORS.items()},
+        "dataflow": {name: (flow.__doc__ or "").partition("\n")[0] for name, flow in DATAFLOWS.items()},
         "model": {name: _describe_model(name) for name in MODELS},
+        "configuration": {name: f"shapes alone: {source}" for name, source in SOURCES.items()},
         "memory": {
-            name: f"{m.bits_per_second / 8e9:g} GB/s a channel, {m.energy_per_bit:g} pJ/bit" for name, m in MEMORIES.items()
+            name: f"{m.bits_per_second / 8e9:g} GB/s a channel, {float(m.efficiency):.1%} sustained, {m.energy_per_bit:g} pJ/bit"
+            for name, m in MEMORIES.items()
         },
         "technology": {name: t.source for name, t in TECHNOLOGIES.items()},
         "synthesis target": {name: f"area in {flow.unit}" for name, flow in TARGETS.items()},

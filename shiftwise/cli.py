@@ -34,29 +34,40 @@ Out = Annotated[Path, typer.Option(help="Folder for the results; made if it is n
 def simulate(
     design: Design = "mixpe-w4a8",
     model: Annotated[
-        str, typer.Option(help="An embedded model's name, or a folder with `config.json` and safetensors weights.")
+        str,
+        typer.Option(
+            help="An embedded model, a bundled configuration (see `shiftwise list`), a folder with `config.json`, with or "
+            "without safetensors weights, or a SCALE-Sim topology `.csv`."
+        ),
     ] = "tiny-stdlib",
     phase: Annotated[
         str, typer.Option(help="`prefill` reads the whole sequence at once, `decode` makes its last token.")
     ] = "prefill",
     batch: Annotated[int, typer.Option(help="Sequences at once.")] = 1,
-    sequence: Annotated[int, typer.Option(help="Tokens of each sequence; in decode, the new one included.")] = 512,
+    sequence: Annotated[
+        int | None,
+        typer.Option(help="Tokens of each sequence; in decode, the new one included. [default: 512, or what an image has]"),
+    ] = None,
     text: Annotated[
         Path | None, typer.Option(help="Text to trace and to predict. [default: the model's held-out text]")
     ] = None,
     accuracy_bytes: Annotated[
-        int, typer.Option(help="Bytes of the text, from its start, on which accuracy is measured.")
-    ] = 8192,
+        int | None,
+        typer.Option(help="Bytes of the text, from its start, on which accuracy is measured. [default: 8192]"),
+    ] = None,
     out: Out = Path("build/simulate"),
     as_json: Json = False,
 ) -> None:
-    """Run one forward pass of a quantized model on a design, bit for bit.
+    """Run one forward pass of a quantized model on a design: cycles, traffic, energy, area, accuracy.
 
-    The model is traced in torch on real text. Every matrix product (linear layers, attention scores and values) is
-    quantized to the design's formats and computed with the arithmetic of its processing elements; cycles follow
-    the array's fill, skew, drain and the DRAM's stalls; energy is counts of actions times energy per action;
-    area is what synthesis measured. Accuracy is the bits per byte of the float model and of the model whose linear
-    layers the simulated hardware computes.
+    Every operator is scheduled in order: matrix products on the array, under the best of all ways to cut them, the rest
+    on the vector unit. Cycles follow the array's fill, skew, drain and the stalls of the memories; energy is counts of
+    actions times energy per action; area is what synthesis measured.
+
+    A model with weights is traced in torch on real text, and its products (linear layers, attention scores and values)
+    are computed bit for bit by the arithmetic of the processing elements. Accuracy is the bits per byte of the float
+    model and of the model whose linear layers the simulated hardware computes. A configuration or a topology alone has
+    cycles, traffic and energy, of a model of any size.
 
     Writes `summary.json`, `layers.csv` and `report.html` (one file, opens offline) into `--out`.
 
@@ -65,6 +76,8 @@ def simulate(
         shiftwise simulate --phase decode --batch 8 --sequence 256
 
         shiftwise simulate --design my-array.toml --model ~/models/my-llama --text notes.txt --out build/mine
+
+        shiftwise simulate --model llama-2-70b --phase decode --sequence 2048
     """
     from reports.files import SUMMARY
     from reports.terminal import print_run
@@ -81,6 +94,28 @@ def simulate(
         return
     print_run(run.summary, run.layers, Console())
     print(f"report: {report}")
+
+
+@app.command()
+def topology(
+    model: Annotated[str, typer.Option(help="As of `simulate`; its matrix products are written, whatever its weights are.")],
+    phase: Annotated[str, typer.Option(help="`prefill` or `decode`.")] = "prefill",
+    batch: Annotated[int, typer.Option(help="Sequences at once.")] = 1,
+    sequence: Annotated[int | None, typer.Option(help="Tokens of each sequence.")] = None,
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("build/topology.csv"),
+) -> None:
+    """Write a model's matrix products as a SCALE-Sim topology: a CSV file of GEMMs, a row each.
+
+    Example: shiftwise topology --model llama-2-7b --phase decode --sequence 2048 --out llama.csv
+    """
+    from sim.files import output_folder
+    from workloads.shapes import shapes
+    from workloads.topology import write_topology
+
+    products = shapes(model, phase, batch, sequence).products  # type: ignore[arg-type]
+    output_folder(out.parent)
+    write_topology(products, out)
+    print(f"{out}: {sum(product.count for product in products):,} products, {sum(p.macs for p in products):,} MACs")
 
 
 @app.command()

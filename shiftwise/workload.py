@@ -59,7 +59,9 @@ def load_workload(
 
 def _topology(path: Path, phase: Phase, batch: int, sequence: int | None) -> Workload:
     if (phase, batch, sequence) != ("prefill", 1, None):
-        raise InputError(f"a topology has its sizes in it; phase, batch and sequence are left out, not {phase}, {batch}, {sequence}")
+        raise InputError(
+            f"a topology has its sizes in it; phase, batch and sequence are left out, not {phase}, {batch}, {sequence}"
+        )
     return Workload(path.stem, read_topology(path), tokens=1, sequence=1)
 
 

@@ -216,10 +216,11 @@ class DesignPoint:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "mixpe-w4a8": {},
-    "mixpe-w8a8": {"weight_format": "uint8"},
-    "mixpe-w3a8": {"weight_format": "uint3"},
-    "mixpe-w4a16": {"activation_format": "int16", "group_size": 32},
+    "mixpe-w4a8": {"memory": "hbm2_peak"},
+    "mixpe-w8a8": {"memory": "hbm2_peak", "weight_format": "uint8"},
+    "mixpe-w3a8": {"memory": "hbm2_peak", "weight_format": "uint3"},
+    "mixpe-w4a16": {"memory": "hbm2_peak", "activation_format": "int16", "group_size": 32},
+    "mixpe-w4a8-ws": {"memory": "hbm2_peak", "dataflow": "weight_stationary"},
     "edge-w4a8": {
         "rows": 16,
         "columns": 16,
@@ -229,9 +230,42 @@ PRESETS: dict[str, dict[str, Any]] = {
         "memory": "lpddr4",
         "memory_channels": 4,
     },
+    "mixpe-study-fp16": {
+        "memory": "hbm2_peak",
+        "group_size": 128,
+        "pe": "multiplier",
+        "weight_format": "fp16",
+        "activation_format": "fp16",
+        "accumulator": "fp32",
+        "columns": 28,
+    },
+    "mixpe-study-int8": {"memory": "hbm2_peak", "group_size": 128, "pe": "multiplier", "weight_format": "int8"},
+    "mixpe-study-bitfusion": {
+        "memory": "hbm2_peak",
+        "group_size": 128,
+        "pe": "multiplier",
+        "weight_format": "int8",
+        "columns": 40,
+    },
+    "mixpe-study-ant": {
+        "memory": "hbm2_peak",
+        "group_size": 128,
+        "pe": "multiplier",
+        "weight_format": "int4",
+        "activation_format": "int4",
+    },
+    "mixpe-study-w4a16": {
+        "memory": "hbm2_peak",
+        "group_size": 128,
+        "pe": "shift_add_float",
+        "activation_format": "fp16",
+        "accumulator": "fp32",
+    },
+    "mixpe-study-w4a8": {"memory": "hbm2_peak", "group_size": 128, "rows": 64, "columns": 64},
 }
 """Named designs. ``mixpe-*``: clock, buffers and 1024 bit/cycle of DRAM as in MixPE's study (arXiv 2411.16158),
-on a 32x32 array at one MAC per PE and cycle."""
+on a 32x32 array at one MAC per PE and cycle. ``mixpe-study-*``: the study's six designs on arrays of its sizes, also at one
+MAC per PE and cycle; Bit Fusion and ANT in the formats of most of their layers (:mod:`reports.mixpe`)."""
 
 
 def load_design(name_or_path: str | DesignPoint) -> DesignPoint:

@@ -114,10 +114,10 @@ DRAM_ENERGY_SWEEP = (4.0, 8.0, 19.0)
 class Prices:
     """Energy [pJ/bit] of the DRAM and of each scratchpad; without any, only the DRAM's traffic counts."""
 
-    dram: float = 1.0
     weight_buffer: float = 0.0
     activation_buffer: float = 0.0
     output_buffer: float = 0.0
+    dram: float = 1.0
 
     def of(self, action: str) -> float:
         """Price of a scratchpad's action, such as ``weight_buffer_read``."""

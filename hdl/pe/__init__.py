@@ -26,9 +26,20 @@ def check_hardware(design: DesignPoint) -> None:
     if design.dataflow != "output_stationary" or not design.double_buffered:
         found = design.dataflow + ("" if design.double_buffered else ", not double-buffered")
         raise InputError(f"hardware of arrays is output_stationary and double-buffered, not {found}")
+    if design.attention.weight_format != design.weight_format:
+        raise InputError(f"hardware of KV caches is of the weights' format {design.weight_format}, not {design.kv_format}")
     if not design.sums_are_integers:
         found = f"{design.weight_format} x {design.activation_format}, {design.accumulator}"
         raise InputError(f"hardware of {design.pe} PEs is of integers with an exact accumulator, not {found}")
+
+
+def has_hardware(design: DesignPoint) -> bool:
+    """Whether a design has more than a model."""
+    try:
+        check_hardware(design)
+    except InputError:
+        return False
+    return True
 
 
 def pe_of(design: DesignPoint) -> ShiftAddPE:

@@ -7,7 +7,6 @@ import pytest
 from sim.design import PRESETS, DesignPoint, load_design
 from sim.errors import InputError
 from sim.files import output_folder, write_whole
-from sim.trace import Trace
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -44,7 +43,16 @@ def test_a_toml_file_is_the_keyword_arguments(tmp_path: Path) -> None:
         ('activation_format = "uint8"', "symmetric, so their format is signed, not uint8"),
         ("group_size = 9000", "group_size of uint4 x int8 is at most 8738, not 9000"),
         ('memory = "sdram"', "unknown memory 'sdram'; known are lpddr4"),
-        ('dataflow = "row_stationary"', "unknown dataflow 'row_stationary'"),
+        ('dataflow = "row_stationary"', "unknown dataflow 'row_stationary'; known are output_stationary, weight_stationary"),
+        ("memory_channels = 0", "memory_channels of a design is between 1 and 65536, not 0"),
+        ("bank_ports = 3", "bank_ports of a design is 1 or 2, not 3"),
+        ("double_buffered = 1", "double_buffered of a design is true or false, not 1"),
+        ('kv_format = "e2m1"', "kv_format is one that the PE takes as a weight: a shift_add PE takes integer"),
+        ('kv_format = "int9"', "unknown KV format 'int9'; known are as_weights, uint1"),
+        (
+            'dataflow = "dot_product"\naccumulator = "saturate18"',
+            "a dot_product array adds in another order than that of k, so its accumulator is exact or wrap, not saturate18",
+        ),
     ],
 )
 def test_what_cannot_be_built_is_one_sentence(tmp_path: Path, text: str, message: str) -> None:
@@ -66,12 +74,6 @@ def test_unknown_designs(name: str) -> None:
 def test_the_largest_group_is_exact_in_fp32() -> None:
     """8738 * 15 * 128 = 16,776,960 is below 2**24 = 16,777,216; one more group member is not."""
     assert DesignPoint("d", group_size=8738).corrected_bits == 25
-
-
-def test_traces_add_and_refuse_unknown_actions() -> None:
-    assert Trace(3, {"mac": 2}) + Trace(4, {"mac": 5, "dram_read": 1}) == Trace(7, {"mac": 7, "dram_read": 1})
-    with pytest.raises(ValueError, match="jump: 1"):
-        Trace(1, {"jump": 1})
 
 
 def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
