@@ -112,8 +112,10 @@ def transfer_cycles(design: DesignPoint, bits: Bits) -> Bits:
 
 def left_over(tilings: Tilings) -> Ints:
     """Cycles ``[tilings]`` from the end of the last block's work to the last result."""
-    array, p = tilings.design.array, tilings.product
-    return array.once(tilings.last("m"), np.minimum(tilings.k, p.k), tilings.last("n")) + array.drain_cycles
+    array, m, n = tilings.design.array, tilings.last("m"), tilings.last("n")
+    # An array waits before the first block's first group, or its last folds are the last block's; each is the longer one.
+    once: Ints = np.maximum(array.once(m, tilings.k, n), array.once(m, tilings.last("k"), n))
+    return once + array.drain_cycles
 
 
 def loads_of(at: Visits, before: Visits) -> BlockBits:
