@@ -19,8 +19,8 @@ class DotProduct(Dataflow):
     of a unit has a tree and an epilogue of its own. Strips of columns outermost, then ``m``, steps along ``k`` innermost:
     there is no skew, and nothing is held but sums.
 
-    If double-buffered, results follow each other without a gap; else the first step of one waits for the last sum of
-    the one before to be at the foot of the tree. FPGA designs and NVDLA's convolution core are built like this.
+    If double-buffered, results follow each other without a gap; else the first step of one comes ``levels`` cycles later,
+    when the last products of the one before are through the tree (the PE's own latency not counted). FPGA designs and NVDLA's convolution core are built like this.
     """
 
     keeps_order: ClassVar[bool] = False

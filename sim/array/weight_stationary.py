@@ -18,7 +18,8 @@ FOOT_CYCLES = 1
 class WeightStationary(Dataflow):
     """Rows are along ``k``, columns along ``n``; a fold has ``rows`` x ``columns`` weights and a stream of activations.
 
-    A fold's weights are loaded row after row, one row a cycle and ``rows`` cycles always. Then row ``r`` is fed activation
+    A fold's weights are loaded row after row, one row a cycle and ``rows`` cycles always, and with the stream's skew: those
+    of PE ``(r, c)`` reach it ``r * interval + c`` cycles after the loading began. Then row ``r`` is fed activation
     ``m`` of its ``k``, a pair of operands every ``interval`` cycles and ``r * interval`` cycles late, from the left;
     activations move right one PE a cycle, and a sum, which begins at zero in row 0, moves down one PE an ``interval``.
     At the foot of a column it is added to the sum of the same group's folds before it, which the output scratchpad
@@ -26,7 +27,8 @@ class WeightStationary(Dataflow):
     scale: the last fold of a group may leave rows idle. Every lane of a column has a foot and an epilogue of its own.
 
     If double-buffered, a fold's weights are loaded into a second register of each PE from the cycle in which the stream
-    of the fold before it begins; the streams follow each other without a gap, but no closer than ``rows`` cycles. Else a
+    of the fold before it begins, each at the end of the cycle in which that stream's first operand takes the register's
+    content into use; the streams follow each other without a gap, but no closer than ``rows`` cycles. Else a
     fold's loading begins when the last PE of the array has had the last operands of the fold before it. Strips of
     columns outermost, folds along ``k`` innermost.
 
