@@ -41,6 +41,7 @@ LANES: dict[str, Lane] = (
 MOVES = (
     frozenset({"view", "_unsafe_view", "reshape", "_reshape_alias", "t", "transpose", "permute", "expand", "as_strided"})
     | {"squeeze", "unsqueeze", "slice", "select", "split", "split_with_sizes", "unbind", "alias", "detach", "diagonal"}
+    | {"view_as_complex", "view_as_real"}
     | {"cat", "stack", "clone", "copy", "_to_copy", "repeat", "flip", "roll", "tril", "triu", "constant_pad_nd", "unfold"}
     | {"index", "index_select", "index_put", "gather", "scatter", "slice_scatter", "select_scatter", "fill", "zero"}
 )

@@ -23,7 +23,7 @@ IMPLEMENTATION = "shiftwise_shapes"
 SOFT_CAP = 3
 """Operations of a soft cap for each score: multiply, tanh, multiply."""
 
-NOT_SEEN = tuple(name for name in CHANGES_ATTENTION if name != "softcap")
+NOT_SEEN = tuple(name for name in CHANGES_ATTENTION if name not in ("softcap", "s_aux"))
 
 
 _RECORDER: ContextVar[Recorder] = ContextVar("recorder")
@@ -65,8 +65,12 @@ def _attention(
     scores = recorder.product(f"{name}.scores", Sizes(rows, width, context, count, (query, key)), "scores")
     each = LANES["_softmax"].operations + (scaling != 1) + (tokens > 1 and bool(getattr(module, "is_causal", False)))
     each += SOFT_CAP if extras.get("softcap") is not None else 0
-    elements = count * rows * context
-    softmax = VectorWork(f"{name}.softmax", "softmax", each * elements, elements, elements, count, (scores,))
+    elements, sinks = count * rows * context, extras.get("s_aux")
+    operations = each * elements
+    if sinks is not None:  # one more number in the maximum and the sum of each row
+        operations += LANES["_softmax"].operations * count * rows
+    reads = elements + (0 if sinks is None else sinks.numel())
+    softmax = VectorWork(f"{name}.softmax", "softmax", operations, reads, elements, count, (scores,))
     probabilities = recorder.made(query.new_empty(batch, heads, tokens, context), recorder.add(softmax))
     sizes = Sizes(rows, context, value.shape[-1], count, (probabilities, value))
     values = recorder.product(f"{name}.values", sizes, "values")

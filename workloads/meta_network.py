@@ -6,7 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoModelForImageClassification, AutoModelForMaskedLM, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageClassification,
+    AutoModelForMaskedLM,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.initialization import no_init_weights
 
 from sim.errors import InputError
@@ -33,23 +39,32 @@ def network(path: str, text: str) -> PreTrainedModel:
     """
     try:
         config = parse_config(text)
-        architecture = (config.architectures or ["ForCausalLM"])[0]
-        kinds = [kind for end, kind in KINDS.items() if architecture.endswith(end)]
-        if not kinds:
-            raise ValueError(f"architecture {architecture!r} is none of *{', *'.join(KINDS)}")
+    except Exception as error:
+        raise InputError(f"{path!r} is not a configuration that transformers knows: {reason(error)}") from None
+    kind = _kind(path, config)
+    try:
         with torch.device("meta"), no_init_weights():
-            model = kinds[0].from_config(
+            model = kind.from_config(
                 config, trust_remote_code=False, attn_implementation=IMPLEMENTATION, experts_implementation=IMPLEMENTATION
             )
         model.tie_weights()
     except Exception as error:
-        raise InputError(f"{path!r} is not a configuration that transformers knows: {reason(error)}") from None
-    if not model._supports_attention_backend:
+        raise InputError(f"{path!r} does not configure a model that can be built: {reason(error)}") from None
+    return model.eval()
+
+
+def _kind(path: str, config: PretrainedConfig) -> Any:
+    architecture = (config.architectures or ["ForCausalLM"])[0]
+    kinds = [kind for end, kind in KINDS.items() if architecture.endswith(end) and type(config) in kind._model_mapping]
+    if not kinds:
+        raise InputError(f"model {path!r} is a {architecture} of type {config.model_type}; understood are {', '.join(KINDS)}")
+    built = kinds[0]._model_mapping[type(config)]
+    if not built._supports_attention_backend:
         raise InputError(
             f"model {path!r} computes attention by itself; "
-            f"a model that uses transformers' attention functions is needed, not {type(model).__name__}"
+            f"a model that uses transformers' attention functions is needed, not {built.__name__}"
         )
-    return model.eval()
+    return kinds[0]
 
 
 def checked_sequence(model: PreTrainedModel, sequence: int | None) -> int:

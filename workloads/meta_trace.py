@@ -140,11 +140,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._hold(tensor, tuple(dict.fromkeys(origin for operand in operands for origin in self._origins(operand))))
 
     def _computed(self, name: str, results: list[Tensor], operands: list[Tensor]) -> None:
-        if not any(tensor.is_floating_point() for tensor in results + operands):
+        is_complex = any(tensor.is_complex() for tensor in results + operands)
+        if not is_complex and not any(tensor.is_floating_point() for tensor in results + operands):
             self._moved(results, operands)
             return
-        if name not in LANES:
-            self.unknown.add(name)
+        if name not in LANES or is_complex:
+            self.unknown.add(f"{name} of complex numbers" if is_complex else name)
         if self._pass is None or self._pass.name != self._modules[-1]:
             self._pass = Pass(self._modules[-1], len(self._operators))
             self._operators.append(self._pass)

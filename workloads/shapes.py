@@ -67,7 +67,7 @@ def shapes(model: str, phase: Phase = "prefill", batch: int = 1, sequence: int |
     return _shapes(str(path), path.read_text(), phase, batch, sequence)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _shapes(path: str, text: str, phase: Phase, batch: int, sequence: int | None) -> ShapeModel:
     file = Path(path)
     name = file.parent.resolve().name if file.name == "config.json" else file.stem
