@@ -15,6 +15,7 @@ WITHOUT_HARDWARE = (
     "shift_only",
     "multiplier",
     "dsp_packed",
+    "fused",
 )
 """Kinds that have a model only."""
 

@@ -20,7 +20,8 @@ class DotProduct(Dataflow):
     there is no skew, and nothing is held but sums.
 
     If double-buffered, results follow each other without a gap; else the first step of one comes ``levels`` cycles later,
-    when the last products of the one before are through the tree (the PE's own latency not counted). FPGA designs and NVDLA's convolution core are built like this.
+    when the last products of the one before are through the tree (the PE's own latency not counted). FPGA designs and
+    NVDLA's convolution core are built like this.
     """
 
     keeps_order: ClassVar[bool] = False

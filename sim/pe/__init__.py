@@ -3,6 +3,7 @@
 from sim.pe.bit_serial import BitSerial
 from sim.pe.dsp_packed import DspPacked
 from sim.pe.element import OPERATIONS, Element
+from sim.pe.fused import Fused
 from sim.pe.minifloat import MiniFloat
 from sim.pe.mixed import Mixed
 from sim.pe.multiplier import Multiplier
@@ -21,4 +22,5 @@ PES: dict[str, type[Element]] = {
     "shift_only": ShiftOnly,
     "multiplier": Multiplier,
     "dsp_packed": DspPacked,
+    "fused": Fused,
 }

@@ -19,6 +19,7 @@ PES = [
     {"pe": "bit_serial", "weight_format": "int4", "activation_format": "int8"},
     {"pe": "dsp_packed", "weight_format": "int8", "activation_format": "int8"},
     {"pe": "dsp_packed", "weight_format": "int4", "activation_format": "int4"},
+    {"pe": "fused", "weight_format": "int2", "activation_format": "int4"},
 ]
 """A pair of operands each cycle; one in four cycles; two activations side by side; two of both."""
 

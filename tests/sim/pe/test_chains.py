@@ -23,6 +23,7 @@ PAIRS: dict[str, list[tuple[str, str]]] = {
     "shift_only": [("pot4", "int8"), ("apot5", "int8"), ("e2m1", "int4"), ("e3m0", "uint8"), ("pot6", "int16")],
     "multiplier": [("int8", "int8"), ("uint16", "int16"), ("fp16", "fp16"), ("bf16", "bf16")],
     "dsp_packed": [("int8", "int8"), ("int4", "int4"), ("int4", "uint4"), ("uint4", "int8"), ("uint2", "int3")],
+    "fused": [("int8", "int8"), ("int4", "int8"), ("uint2", "int3"), ("int5", "uint1")],
 }
 CASES = [(kind, *pair, family) for kind, pairs in PAIRS.items() for pair in pairs for family in PES[kind].accumulators]
 

@@ -27,6 +27,7 @@ TAKEN = {
     "shift_only": [(r"uint[12]|int[23]|bipolar[12]|pot\d|apot\d|e[1-5]m[01]", INTEGER_ACTIVATIONS)],
     "multiplier": [("u?int([1-8]|16)", "u?int([1-8]|16)"), ("fp16", "fp16"), ("bf16", "bf16")],
     "dsp_packed": [("u?int[1-8]", "u?int[1-8]")],
+    "fused": [("u?int[1-8]", "u?int[1-8]")],
 }
 """Patterns of names of weight and activation formats."""
 

@@ -38,6 +38,8 @@ from sim.pe import PES
         ("multiplier", "bf16", "fp16", "two integers or two floats alike, not bf16 x fp16"),
         ("dsp_packed", "int16", "int8", "integer weights of 1 to 8 bits, not int16"),
         ("dsp_packed", "int8", "e4m3", "integer activations of 1 to 8 bits, not e4m3"),
+        ("fused", "e2m1", "int8", "a fused PE takes integer weights of 1 to 8 bits, not e2m1"),
+        ("fused", "int8", "int16", "a fused PE takes integer activations of 1 to 8 bits, not int16"),
     ],
 )
 def test_formats(kind: str, weight: str, activation: str, message: str) -> None:

@@ -106,6 +106,8 @@ def test_accumulator_widths(kind: str, weight: str, activation: str, accumulator
         ("multiplier", "fp16", "fp16", (*(11,) * 10, 6)),
         ("dsp_packed", "int8", "int8", (*(27,) * 9, 24)),
         ("dsp_packed", "int4", "int4", (*(27,) * 5, 12)),
+        # 4 x 4 bits are four bricks of a 4-bit addition each, and three additions of products of 8 bits
+        ("fused", "int4", "int4", (4, 4, 4, 4, 8, 8, 8)),
     ],
 )
 def test_adders_of_a_product(kind: str, weight: str, activation: str, adders: tuple[int, ...]) -> None:
@@ -122,6 +124,7 @@ def test_adders_of_a_product(kind: str, weight: str, activation: str, adders: tu
         ("shift_only", "apot5", "int8", "exact", {"add": 2, "shift": 2}),
         ("multiplier", "int8", "int8", "exact", {"add": 1, "multiply": 1}),
         ("multiplier", "fp16", "fp16", "fp32", {"add": 2, "multiply": 1, "align": 1, "round": 1}),
+        ("fused", "int2", "int2", "saturate8", {"add": 2, "limit": 1}),
         ("minifloat", "e2m1", "e2m1", "exact", {"add": 3, "align": 1}),
         ("minifloat", "e2m1", "e2m1", "aligned4", {"add": 3, "align": 1, "compare": 1}),
         # half a slice and half an addition in P, half a correction and one addition of the lane's sum in 7 cycles
@@ -163,6 +166,12 @@ def test_the_registry_s_names(kind: str) -> None:
         ("dsp_packed", "int8", "int8", 6, 2),
         ("dsp_packed", "int4", "int8", 6, 2),
         ("dsp_packed", "int4", "uint4", 6, 4),
+        ("fused", "int8", "int8", 2, 1),
+        ("fused", "uint5", "int8", 2, 1),
+        ("fused", "int4", "int8", 2, 2),
+        ("fused", "int4", "int3", 2, 4),
+        ("fused", "uint2", "int8", 2, 4),
+        ("fused", "uint1", "int2", 2, 16),
     ],
 )
 def test_latency_and_rate(kind: str, weight: str, activation: str, latency: int, rate: Fraction) -> None:
