@@ -127,8 +127,8 @@ def totals(t: Tilings) -> Totals:
     """Sums over all blocks of one repetition."""
     d = t.design
     weights, activations = partial(weight_block_bits, d), partial(activation_block_bits, d)
-    # Blocks of k after the first begin with the totals of the ones before.
-    continued = (t.count("k") - 1) * t.product.m * t.product.n * OUTPUT_BITS
+    # Every block of k writes its totals, and those after the first read the ones before.
+    outputs = (2 * t.count("k") - 1) * t.product.m * t.product.n * OUTPUT_BITS
     between_folds = 2 * d.accumulator_bits * _sum(t, AXES, d.array.partial_sums)
     return Totals(
         work=_sum(t, AXES, d.array.work),
@@ -139,7 +139,7 @@ def totals(t: Tilings) -> Totals:
         results_moved=_sum(t, ("m", "n"), lambda m, n: d.dram.moved(m * n * OUTPUT_BITS)),
         weight_reads=_sum(t, AXES, lambda m, k, n: d.array.reads(m, k, n)[0] * weights(k, n)),
         activation_reads=_sum(t, AXES, lambda m, k, n: d.array.reads(m, k, n)[1] * activations(m, k)),
-        output_accesses=t.product.m * t.product.n * OUTPUT_BITS + continued + between_folds,
+        output_accesses=outputs + between_folds,
     )
 
 
