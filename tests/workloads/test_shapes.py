@@ -1,6 +1,6 @@
 """Models on shapes alone: as a real model computes it, and small parts by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,15 @@ def configured(folder: Path, config: PretrainedConfig) -> str:
 
 def sizes(products: tuple[Product, ...]) -> list[tuple[str, int, int, int, int]]:
     return [(p.name, p.m, p.k, p.n, p.count) for p in products]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small products are slower on threads that wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
