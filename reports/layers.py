@@ -1,5 +1,6 @@
-"""The products of a run brought down to those that differ: repeated blocks of a model become one row."""
+"""The operators of a run brought down to those that differ: repeated blocks of a model become one row."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -9,16 +10,17 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 BLOCK_INDEX = r"(?:^|(?<=\.))\d+(?=\.|$)"
 """A part of a module's name that is a number: which of the repeated blocks it is in."""
 
-SHAPE = ["unit", "kind", "count", "m", "k", "n", "vector_operations", "bound", "blocking"]
+SIZES = ("count", "m", "k", "n", "vector_operations")
+WORDS = ("unit", "kind", "bound", "blocking")
 SUMMED = (
+    "operators",
     "macs",
-    "cycles",
+    "taken_cycles",
     "ideal_cycles",
     "edge_cycles",
     "fill_cycles",
+    "stalled_cycles",
     "lane_cycles",
-    "stall_cycles",
-    "dram_cycles",
     "dram_bytes",
     "energy_pe_J",
     "energy_vector_J",
@@ -28,38 +30,84 @@ SUMMED = (
 )
 
 
-def grouped(layers: pd.DataFrame) -> pd.DataFrame:
-    """One row for each product that differs in more than its block: sums, and the worst ``sqnr_dB``.
+def single(layers: pd.DataFrame) -> pd.DataFrame:
+    """One row for each operator, with the columns of :func:`grouped`.
 
-    ``name`` has ``*`` in place of the block's number, ``products`` says how many products are in the row.
+    ``taken_cycles`` is what an operator takes of the run: its cycles and, on the array, its waits, for these are the
+    run's loss; the vector unit's are not, as it waits for the array. ``stalled_cycles`` has the same waits.
     """
-    numbers = pd.to_numeric(layers["sqnr_dB"])
-    keyed = layers.assign(sqnr_dB=numbers, pattern=layers["name"].str.replace(BLOCK_INDEX, "*", regex=True), products=1)
-    sums = {column: (column, "sum") for column in ("products", *SUMMED)}
-    rows = keyed.groupby(["pattern", *SHAPE], sort=False).agg(name=("name", "first"), sqnr_dB=("sqnr_dB", "min"), **sums)
-    rows = rows.reset_index()
-    rows["name"] = rows["name"].where(rows["products"] == 1, rows["pattern"])
-    rows["utilization"] = rows["ideal_cycles"] / rows["cycles"]
-    return rows.drop(columns="pattern")
+    waits = layers["wait_cycles"].where(layers["unit"] == "array", 0)
+    rows = layers.assign(
+        operators=1,
+        taken_cycles=layers["cycles"] + waits,
+        stalled_cycles=layers["stall_cycles"] + waits,
+        sqnr_dB=pd.to_numeric(layers["sqnr_dB"]),
+    )
+    return _with_ratios(rows)
+
+
+def grouped(layers: pd.DataFrame) -> pd.DataFrame:
+    """One row for each operator that differs in more than its block: sums, and the worst ``sqnr_dB``.
+
+    ``name`` has ``*`` in place of the block's number, ``operators`` says how many of them are in the row.
+    """
+    keyed = single(layers).assign(pattern=layers["name"].str.replace(BLOCK_INDEX, "*", regex=True))
+    sums = {column: (column, "sum") for column in SUMMED}
+    groups = keyed.groupby(["pattern", *SIZES, *WORDS], sort=False, dropna=False)
+    rows = groups.agg(name=("name", "first"), sqnr_dB=("sqnr_dB", "min"), **sums).reset_index()
+    rows["name"] = rows["name"].where(rows["operators"] == 1, rows["pattern"])
+    return _with_ratios(rows.drop(columns="pattern"))
+
+
+def folded(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most so many rows: those that take most cycles, in their order, and a last one with the sums of all others."""
+    if len(rows) <= most:
+        return rows
+    kept = rows.index.isin(rows.nlargest(most - 1, "taken_cycles").index)
+    others = rows[~kept]
+    last = {
+        "name": f"{len(others):,} others",
+        "sqnr_dB": others["sqnr_dB"].min(),
+        **dict.fromkeys(SIZES, 0),
+        **dict.fromkeys(WORDS, ""),
+        **{column: others[column].sum() for column in SUMMED},
+    }
+    return pd.concat([rows[kept], _with_ratios(pd.DataFrame([last]))], ignore_index=True)
+
+
+def _with_ratios(rows: pd.DataFrame) -> pd.DataFrame:
+    """MACs' share of the cycles, and MAC per byte of DRAM traffic."""
+    return rows.assign(utilization=rows["ideal_cycles"] / rows["taken_cycles"], intensity=rows["macs"] / rows["dram_bytes"])
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Each dotted name from its end, as long as is needed to tell it from every other name."""
-    parts = [name.split(".") for name in names]
+    """Each dotted name from its end, as long as is needed to tell it from every other name and to begin with a word."""
+    parts = [tuple(name.split(".")) for name in names]
+    ends = Counter(own[-n:] for own in set(parts) for n in range(1, len(own) + 1))
     short = []
     for own in parts:
-        others = [other for other in parts if other != own]
-        length = next((n for n in range(1, len(own)) if not any(other[-n:] == own[-n:] for other in others)), len(own))
-        short.append(".".join(own[-length:]))
+        enough = (n for n in range(1, len(own)) if ends[own[-n:]] == 1 and not (own[-n] == "*" or own[-n].isdigit()))
+        short.append(".".join(own[-next(enough, len(own)) :]))
     return short
 
 
-def products_text(name: str, products: int) -> str:
-    """A row's name, and how many products it stands for where they are more than one."""
-    return name if products == 1 else f"{name} {TIMES}{products}"
+def titles(rows: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Each row's given name, and how many operators it is where they are more than one."""
+    counted = zip(names, rows["unit"], rows["operators"], strict=True)
+    return [f"{name} {TIMES}{operators}" if unit and operators > 1 else name for name, unit, operators in counted]
+
+
+def told_kinds(rows: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Each row's given name, with the kind of vector work where the name does not say it."""
+    told = zip(names, rows["unit"], rows["kind"], strict=True)
+    return [
+        f"{name} ({kind})" if unit == "vector" and kind not in name.rpartition(".")[2] else name for name, unit, kind in told
+    ]
 
 
 def shape_text(row: pd.Series) -> str:
-    """``m x k x n``, and how often the product is done where that is more than once."""
+    """``m x k x n`` of a product, and how often it is done where that is more than once; the kind of vector work."""
+    if row["unit"] != "array":
+        return str(row["kind"])
     size = TIMES.join(str(row[axis]) for axis in ("m", "k", "n"))
     return size if row["count"] == 1 else f"{size} {TIMES}{row['count']}"

@@ -3,26 +3,46 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 Parts = dict[str, float]
 
 LABELS = {
     "pe": "PE",
     "sram": "SRAM",
     "dram": "DRAM",
+    "vector": "vector unit",
     "row_sum": "row sums",
     "array_edge": "array edge",
 }
+CYCLES = {
+    "ideal": ("ideal", "ideal_cycles"),
+    "edges": ("edges", "edge_cycles"),
+    "fill": ("array fill", "fill_cycles"),
+    "memory": ("stall", "stalled_cycles"),
+    "vector": ("vector unit", "lane_cycles"),
+}
+"""Where cycles go: by its key in ``cycle_losses``, a part's label and its column of :mod:`reports.layers`."""
+
 AREA_UNITS = {"um2": "µm²", "lut_sites": "LUT sites"}
 NOT_LOGIC = ("unit", "target", "total", "bram36")
 
 
-def cycle_parts(counted: Mapping[str, Any]) -> Parts:
-    """``cycles`` of a run or a row: MACs at full rate, the array's fill and edges, waiting for memory; a sum."""
-    return {
-        "ideal": counted["ideal_cycles"],
-        "edges, fill, vector unit": counted["cycles"] - counted["ideal_cycles"] - counted["stall_cycles"],
-        "memory stall": counted["stall_cycles"],
-    }
+def cycle_parts(summary: Mapping[str, Any]) -> Parts:
+    """Parts of the run's cycles; those of the vector unit are the ones in which the array has nothing to do."""
+    return {name: summary["cycle_losses"][key] for key, (name, _) in CYCLES.items()}
+
+
+def row_cycle_parts(rows: pd.DataFrame) -> dict[str, list[float]]:
+    """For each row, parts of ``taken_cycles``; those of the array's rows add up to the run's."""
+    return {name: rows[column].tolist() for name, column in CYCLES.values()}
+
+
+def largest_loss(summary: Mapping[str, Any]) -> tuple[str, float]:
+    """The largest part of the cycles but the ideal ones, and its share of all cycles."""
+    losses = {name: cycles for name, cycles in cycle_parts(summary).items() if name != "ideal"}
+    name = max(losses, key=lambda part: losses[part])
+    return name, losses[name] / summary["cycles"] if summary["cycles"] else 0.0
 
 
 def energy_parts(energy: Mapping[str, float]) -> Parts:
@@ -35,6 +55,11 @@ def sweep_parts(summary: Mapping[str, Any]) -> dict[str, Parts]:
     energy = summary["energy_J"]
     chip = energy["total"] - energy["dram"]
     return {pj: {"on chip": chip, "DRAM": total - chip} for pj, total in summary["dram_energy_sweep_J"].items()}
+
+
+def traffic_parts(bytes_by_name: Mapping[str, int]) -> Parts:
+    """Parts of a traffic [byte] that are not zero, the largest first."""
+    return {name: size for name, size in sorted(bytes_by_name.items(), key=lambda item: -item[1]) if size}
 
 
 def area_parts(area: Mapping[str, Any]) -> Parts:

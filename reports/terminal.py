@@ -1,4 +1,4 @@
-"""A run on the terminal: a table of its layers and a panel of key figures."""
+"""A run on the terminal: a table of its operators and a panel of key figures."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,35 +10,46 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from reports.layers import TIMES, grouped, products_text, shape_text, short_names
-from reports.page import bits_per_byte, unmeasured, work
-from reports.splits import AREA_UNITS, Parts, accuracy_loss, area_parts, cycle_parts, energy_parts, sweep_parts
+from reports.layers import TIMES, folded, grouped, shape_text, short_names, titles
+from reports.splits import (
+    AREA_UNITS,
+    Parts,
+    accuracy_loss,
+    area_parts,
+    cycle_parts,
+    energy_parts,
+    sweep_parts,
+    traffic_parts,
+)
 from reports.units import column_unit, engineering, percent, significant, square
+from reports.words import bits_per_byte, lost, unmeasured, work
 
 WIDE = 110
 """[column] From here on there is room for wider gaps."""
-SHORTEST_NAME = 12
+SHORTEST_NAME = 18
+MOST_ROWS = 40
 LEFT = ("layer", "bound")
-DISPENSABLE = ("bound", "stall", "SQNR", "util")
+DISPENSABLE = ("bound", "stall", "SQNR", "edges", "util")
 """Columns that a narrow terminal goes without, in this order."""
 
 
 def print_run(summary: Mapping[str, Any], layers: pd.DataFrame, console: Console) -> None:
-    """Print a row for each product that differs in more than its block, the totals, and the key figures."""
-    console.print(_layer_table(grouped(layers), console.width))
+    """Print a row for each operator that differs in more than its block, the totals, and the key figures."""
+    console.print(_layer_table(folded(grouped(layers), MOST_ROWS), summary, console.width))
     console.print(Panel(_key_figures(summary), title=Text(f"{summary['design']}: {summary['model']}"), expand=False))
 
 
-def _layer_table(rows: pd.DataFrame, width: int) -> Table:
-    columns = _columns(rows)
+def _layer_table(rows: pd.DataFrame, summary: Mapping[str, Any], width: int) -> Table:
+    columns = _columns(rows, summary)
     gap = 2 if width >= WIDE else 1
 
     def rest() -> int:
         return width - sum(max(map(len, (head, *cells))) + gap for head, cells in columns.items())
 
+    needed = min(SHORTEST_NAME, max(map(len, titles(rows, short_names(list(rows["name"]))))))
     for head in DISPENSABLE:
-        if rest() < SHORTEST_NAME:
-            del columns[head]
+        if rest() < needed:
+            columns.pop(head, None)
     columns = {"layer": [*_names(rows, rest()), "total"], **columns}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False, show_edge=False)
     for head in columns:
@@ -48,36 +59,43 @@ def _layer_table(rows: pd.DataFrame, width: int) -> Table:
     return table
 
 
-def _columns(rows: pd.DataFrame) -> dict[str, list[str]]:
-    """By its head, each column but the names: a cell for each row, then the total's."""
-    sums = rows.sum(numeric_only=True)
-    cycles, energy = column_unit([sums["cycles"]]), column_unit([sums["energy_J"]])
+def _columns(rows: pd.DataFrame, summary: Mapping[str, Any]) -> dict[str, list[str]]:
+    """By its head, each column but the names: a cell for each row, then the run's, whose cycles may overlap."""
+    energy, losses = summary["energy_J"], summary["cycle_losses"]
+    taken = rows["taken_cycles"]
+    cycles, joule = column_unit(taken), column_unit(rows["energy_J"])
 
-    def shares(column: str) -> list[str]:
-        return [f"{part / whole:.0%}" for part, whole in zip([*rows[column], sums[column]], all_cycles, strict=True)]
+    def shares(column: str, of_run: int) -> list[str]:
+        own = [
+            f"{part / all_:.0%}" if all_ and macs else ""
+            for part, all_, macs in zip(rows[column], taken, rows["macs"], strict=True)
+        ]
+        return [*own, f"{of_run / summary['cycles']:.0%}" if summary["cycles"] else ""]
 
-    def joules(column: str) -> list[str]:
-        return [energy.text(value) for value in (*rows[column], sums[column])]
+    def joules(values: pd.Series, of_run: float) -> list[str]:
+        return [joule.text(value) for value in (*values, of_run)]
 
-    all_cycles = [*rows["cycles"], sums["cycles"]]
-    return {
+    columns = {
         f"m{TIMES}k{TIMES}n": [*(shape_text(row) for _, row in rows.iterrows()), ""],
         "bound": [*rows["bound"], ""],
-        f"{cycles.prefix}cycles": [cycles.text(value) for value in all_cycles],
-        "util": shares("ideal_cycles"),
-        "stall": shares("stall_cycles"),
-        f"PE {energy.prefix}J": joules("energy_pe_J"),
-        "SRAM": joules("energy_sram_J"),
-        "DRAM": joules("energy_dram_J"),
-        "SQNR": [*map(significant, rows["sqnr_dB"]), ""],
+        f"{cycles.prefix}cycles": [cycles.text(value) for value in (*taken, summary["cycles"])],
+        "util": shares("ideal_cycles", losses["ideal"]),
+        "edges": shares("edge_cycles", losses["edges"]),
+        "stall": shares("stalled_cycles", losses["memory"]),
+        f"logic {joule.prefix}J": joules(rows["energy_pe_J"] + rows["energy_vector_J"], energy["pe"] + energy["vector"]),
+        "SRAM": joules(rows["energy_sram_J"], energy["sram"]),
+        "DRAM": joules(rows["energy_dram_J"], energy["dram"]),
     }
+    if rows["sqnr_dB"].notna().any():
+        columns["SQNR"] = [*("" if pd.isna(value) else significant(value) for value in rows["sqnr_dB"]), ""]
+    return columns
 
 
 def _names(rows: pd.DataFrame, width: int) -> list[str]:
     """Whole names if they fit the width, else short ones, else their ends."""
     long = list(rows["name"])
     for names in (long, short_names(long)):
-        shown = [products_text(name, products) for name, products in zip(names, rows["products"], strict=True)]
+        shown = titles(rows, names)
         if max(map(len, shown)) <= width:
             return shown
     room = max(width, SHORTEST_NAME)
@@ -88,19 +106,21 @@ def _key_figures(summary: Mapping[str, Any]) -> Table:
     energy, accuracy = summary["energy_J"], summary["accuracy"]
     sweep = {pj: sum(parts.values()) for pj, parts in sweep_parts(summary).items()}
     at = ", ".join(f"{engineering(joule, 'J')} at {float(pj):g}" for pj, joule in sweep.items())
+    traffic = f"{engineering(summary['dram_bytes'], 'B')}, {significant(summary['intensity'])} MAC/B"
     lines = {
         "speed": f"{significant(summary['tokens_per_s'])} tokens/s; {work(summary)} in {engineering(summary['time_s'], 's')}",
-        "utilization": f"{percent(summary['utilization'])}, {summary['bound']}-bound",
+        "utilization": f"{percent(summary['utilization'])}; {lost(summary)}",
         "cycles": f"{engineering(summary['cycles'], 'cycles')}: {_shares(cycle_parts(summary))}",
         "energy": f"{engineering(energy['total'], 'J')}: {_shares(energy_parts(energy))}",
-        "": f"{engineering(summary['energy_per_token_J'], 'J')} per token, {engineering(summary['power_W'], 'W')}",
-        "DRAM": f"{engineering(summary['dram_bytes'], 'B')}; total energy {at} pJ/bit",
+        "": f"{engineering(summary['energy_per_token_J'], 'J')} per token, {engineering(summary['power_W'], 'W')}; {at} pJ/bit",
+        "DRAM": f"{traffic}: {_shares(traffic_parts(summary['dram_bytes_by_tensor']))}",
         "area": _area(summary),
         "FPGA": _fpga(summary),
     }
     if accuracy:
-        before, after = bits_per_byte(summary)
-        lines["accuracy"] = f"bits per byte {before} float, {after} hardware ({percent(accuracy_loss(accuracy), 2, '+')})"
+        before, after = bits_per_byte(accuracy)
+        loss = percent(accuracy_loss(accuracy), 2, "+")
+        lines["accuracy"] = f"bits per byte {before} float, {after} hardware ({loss})"
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()

@@ -59,10 +59,12 @@ class ColumnUnit:
 
 def column_unit(values: Iterable[float]) -> ColumnUnit:
     """The prefix that puts the largest of the values between 10 and 10,000, so that smaller ones keep digits."""
-    largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
+    finite = [v for v in values if math.isfinite(v)]
+    largest = max(map(abs, finite), default=0.0)
     power = _power(math.floor(math.log10(largest)) - 1) if largest else 0
     scale = 1000.0**power
-    return ColumnUnit(PREFIXES[power], scale, 0 if largest >= 1000 * scale else 1)
+    counts = power == 0 and largest and all(float(v).is_integer() for v in finite)
+    return ColumnUnit(PREFIXES[power], scale, 0 if counts or largest >= 1000 * scale else 1)
 
 
 def _power(exponent: int) -> int:

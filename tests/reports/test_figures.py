@@ -2,6 +2,7 @@ import pytest
 
 from reports import figures
 from reports.layers import TIMES
+from reports.roofline import roofline
 from sim.design import DesignPoint
 
 
@@ -11,48 +12,74 @@ def bars(figure):
 
 
 def test_cycles_of_repeated_blocks_are_summed(run):
-    _, layers = run
-    figure = figures.cycles_per_layer(layers)
-    assert list(figure.layout.yaxis.ticktext) == [f"q_proj {TIMES}2", "scores", "lm_head"]
-    assert bars(figure) == {"ideal": [200, 80, 20], "array fill and edges": [100, 10, 180], "memory stall": [20, 10, 380]}
+    figure = figures.cycles_per_layer(run[1])
+    twice = f"{TIMES}2"
+    ticks = ["embed (embedding)", f"norm {twice}", f"q_proj {twice}", f"scores {twice}", f"softmax {twice}", "lm_head"]
+    assert list(figure.layout.yaxis.ticktext) == ticks
+    assert bars(figure) == {
+        "ideal": [0, 0, 200, 160, 0, 20],
+        "edges": [0, 0, 80, 0, 0, 180],
+        "array fill": [0, 0, 20, 20, 0, 20],
+        "stall": [8, 0, 20, 60, 0, 100],
+        "vector unit": [12, 60, 0, 0, 100, 0],
+    }
+    assert len({trace.marker.color for trace in figure.data}) == 5
 
 
 def test_energy_per_layer(run):
-    _, layers = run
-    shown = bars(figures.energy_per_layer(layers))
-    assert list(shown) == ["PE", "SRAM", "DRAM"]
-    assert shown["PE"] == pytest.approx([2e-9, 1e-9, 2e-9])
-    assert shown["SRAM"] == pytest.approx([4e-9, 1e-9, 4e-9])
-    assert shown["DRAM"] == pytest.approx([10e-9, 3e-9, 9e-9])
+    shown = bars(figures.energy_per_layer(run[1]))
+    assert list(shown) == ["PE", "vector unit", "SRAM", "DRAM"]
+    assert shown["PE"] == pytest.approx([0, 0, 2e-9, 2e-9, 0, 2e-9])
+    assert shown["vector unit"] == pytest.approx([0, 1e-9, 0, 0, 2e-9, 0])
+    assert shown["SRAM"] == pytest.approx([0, 0, 4e-9, 2e-9, 0, 4e-9])
+    assert shown["DRAM"] == pytest.approx([1e-9, 2e-9, 10e-9, 6e-9, 4e-9, 9e-9])
 
 
 def test_energy_that_is_in_no_part_is_static(run):
-    _, layers = run
+    layers = run[1]
     layers["energy_J"] += 1e-9
-    assert bars(figures.energy_per_layer(layers))["static"] == pytest.approx([2e-9, 1e-9, 1e-9])
+    assert bars(figures.energy_per_layer(layers))["static"] == pytest.approx([1e-9, 2e-9, 2e-9, 2e-9, 2e-9, 1e-9])
 
 
 def test_roofline_of_100_pes_at_128_bytes_a_cycle(run):
-    summary, layers = run
-    roof, array, memory = figures.roofline(layers, DesignPoint(**summary["design_fields"])).data
+    summary, layers, _ = run
+    roof, array, memory = roofline(layers, DesignPoint(**summary["design_fields"])).data
     assert (roof.x[1], roof.y[1]) == (100 / 128, 100)
     assert roof.y[0] == pytest.approx(roof.x[0] * 128)
-    assert list(array.x) == [20_000 / 2000, 8000 / 2500]
-    assert list(array.y) == [20_000 / 320, 8000 / 100]
-    assert (list(memory.x), list(memory.y)) == ([2000 / 70_400], [2000 / 580])
+    assert list(array.x) == [20_000 / 2000, 16_000 / 5000]
+    assert list(array.y) == [20_000 / 320, 16_000 / 240]
+    assert (list(memory.x), list(memory.y)) == ([2000 / 71_000], [2000 / 320])
+
+
+def test_roof_is_what_the_pes_do_in_a_cycle_and_the_dram_sustains(run):
+    summary, layers, _ = run
+    fields = summary["design_fields"] | {"pe": "bit_serial", "memory": "hbm2"}
+    roof = roofline(layers, DesignPoint(**fields)).data[0]
+    design = DesignPoint(**fields)
+    assert design.macs_per_cycle != 100
+    assert roof.y[1] == float(design.macs_per_cycle)
+    assert roof.x[1] == pytest.approx(float(design.macs_per_cycle) / (128 * 425 / 460))
+
+
+def test_labels_of_the_roofline_stand_one_above_the_other(run):
+    summary, layers, _ = run
+    figure = roofline(layers, DesignPoint(**summary["design_fields"]))
+    labels = [note for note in figure.layout.annotations if note.ayref == "y"]
+    assert [note.text for note in labels] == ["lm_head", "scores", "q_proj"]
+    heights = [note.ay for note in labels]
+    assert heights == sorted(heights) and heights[0] > max(note.y for note in labels)
+    assert heights[-1] < figure.layout.yaxis.range[1]
 
 
 def test_the_sweep_changes_the_dram_alone(run):
-    summary, _ = run
-    figure = figures.dram_energy_sweep(summary)
+    figure = figures.dram_energy_sweep(run[0])
     assert list(figure.layout.yaxis.ticktext) == ["4 pJ/bit", "8 pJ/bit", "19 pJ/bit"]
-    assert bars(figure)["on chip"] == pytest.approx([14e-9] * 3)
-    assert bars(figure)["DRAM"] == pytest.approx([22e-9, 44e-9, 104.5e-9])
+    assert bars(figure)["on chip"] == pytest.approx([19e-9] * 3)
+    assert bars(figure)["DRAM"] == pytest.approx([32e-9, 64e-9, 152e-9])
 
 
 def test_area_in_square_millimetres_and_in_luts(run):
-    summary, _ = run
-    silicon, fpga = (figures.area_breakdown(summary[key]) for key in ("area", "fpga"))
+    silicon, fpga = (figures.area_breakdown(run[0][key]) for key in ("area", "fpga"))
     assert list(silicon.layout.yaxis.ticktext) == ["SRAM", "PE", "epilogue", "row sums", "array edge"]
     assert bars(silicon)["area"] == pytest.approx([0.5, 0.3, 0.1, 0.05, 0.05])
     assert list(fpga.layout.yaxis.ticktext) == ["PE", "epilogue", "row sums", "array edge"]

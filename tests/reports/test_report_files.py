@@ -2,34 +2,44 @@ import csv
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from reports import files
 
 
 def test_a_run_is_written_and_reads_back(run, tmp_path):
-    summary, layers = run
-    report = files.write_run(summary, layers, tmp_path)
+    summary, layers, blocks = run
+    report = files.write_run(summary, layers, blocks, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["layers.csv", "report.html", "summary.json"]
     assert report == tmp_path / "report.html"
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
     with (tmp_path / "layers.csv").open(newline="") as file:
         head, *rows = csv.reader(file)
     assert head == list(layers)
-    kinds = [type(value) for value in layers.iloc[0].tolist()]
-    assert [[kind(cell) for kind, cell in zip(kinds, row, strict=True)] for row in rows] == layers.to_numpy().tolist()
+    kinds = [type(value) for value in layers.iloc[-1].tolist()]
+    read = [[kind(cell) if cell else None for kind, cell in zip(kinds, row, strict=True)] for row in rows]
+    written = layers.astype(object).where(layers.notna() & (layers != ""), None)
+    assert read == written.to_numpy().tolist()
 
 
 def test_numbers_that_json_lacks_become_null_and_numpy_ones_plain(run, tmp_path):
-    summary, layers = run
+    summary, layers, blocks = run
     odd = {
         "power_W": np.float64(0.1),
         "tokens": np.int64(20),
         "accuracy": summary["accuracy"] | {"float_bits_per_byte": np.nan},
     }
-    files.write_run(summary | odd, layers, tmp_path)
+    files.write_run(summary | odd, layers, blocks, tmp_path)
     read = json.loads((tmp_path / "summary.json").read_text())
     assert (read["power_W"], read["tokens"], read["accuracy"]["float_bits_per_byte"]) == (0.1, 20, None)
+
+
+def test_shapes_alone_are_written_too(shapes_run, tmp_path):
+    summary, layers, _ = shapes_run
+    files.write_run(summary, layers, pd.DataFrame(columns=["product", "lane", "block", "start", "end"]), tmp_path)
+    assert json.loads((tmp_path / "summary.json").read_text())["accuracy"] is None
+    assert set(pd.read_csv(tmp_path / "layers.csv")["sqnr_dB"].isna()) == {True}
 
 
 def test_the_summary_is_written_last(run, tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 import pytest
 
-from reports.layers import short_names
 from reports.units import column_unit, engineering, percent, significant, square
 
 
@@ -41,8 +40,4 @@ def test_a_column_has_one_unit_and_hides_nothing_that_is_not_zero():
     assert (unit.prefix, unit.text(3.3e-4), unit.text(2e-9), unit.text(0)) == ("µ", "330.0", "<0.1", "0.0")
     assert [column_unit([largest]).prefix for largest in (9_999, 10_000, 9_999_999, 10_000_000)] == ["", "k", "k", "M"]
     assert column_unit([]).text(0) == "0.0"
-
-
-def test_short_names_tell_every_name_from_the_others():
-    names = ["a.*.self_attn.q_proj", "a.*.cross.q_proj", "a.*.mlp.up", "lm_head", "up"]
-    assert short_names(names) == ["self_attn.q_proj", "cross.q_proj", "mlp.up", "lm_head", "up"]
+    assert (column_unit([320, 20]).text(20), column_unit([320, 0.5]).text(20)) == ("20", "20.0")

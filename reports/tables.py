@@ -1,0 +1,106 @@
+"""Tables of the page: operators, fields of the design, accuracy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports.layers import TIMES, shape_text, titles
+from reports.splits import accuracy_loss
+from reports.units import column_unit, engineering, percent, significant
+from sim.design import DesignPoint
+
+FIELD_UNITS = {
+    "weight_buffer_kib": "KiB",
+    "activation_buffer_kib": "KiB",
+    "output_buffer_kib": "KiB",
+    "bank_width": "bit/cycle",
+    "vector_latency": "cycles",
+    "clock_mhz": "MHz",
+}
+Cells = Sequence[tuple[str, Any]]
+"""A column: of each row the text and the value to sort by."""
+
+
+@dataclass(frozen=True)
+class OperatorTable:
+    """Column heads, whether each column is numeric, and rows of (text, value to sort by)."""
+
+    heads: list[tuple[str, bool]]
+    rows: list[tuple[tuple[str, Any], ...]]
+
+
+def operator_table(rows: pd.DataFrame, names: Sequence[str]) -> OperatorTable:
+    """A row for each of :func:`reports.layers.grouped`, or ``single``, by these names; vector work has no shares of PEs."""
+    columns: dict[str, Cells] = {
+        "operator": list(zip(titles(rows, names), names, strict=True)),
+        f"m{TIMES}k{TIMES}n": [(shape_text(row), row["macs"]) for _, row in rows.iterrows()],
+        **_in_one_unit("{}cycles", rows["taken_cycles"]),
+        "util.": _of_products(rows, [percent(share) for share in rows["utilization"]], rows["utilization"]),
+        **{head: _shares(rows, column) for head, column in (("edges", "edge_cycles"), ("fill", "fill_cycles"))},
+        "stall": [(percent(share), share) for share in rows["stalled_cycles"] / rows["taken_cycles"]],
+        "bound": [(word, word) for word in rows["bound"]],
+        **_energies(rows),
+        **_in_one_unit("traffic [{}B]", rows["dram_bytes"]),
+        "MAC/B": _of_products(rows, [significant(value) for value in rows["intensity"]], rows["intensity"]),
+        "blocking": [(words, words) for words in rows["blocking"]],
+    }
+    if rows["sqnr_dB"].notna().any():
+        columns["SQNR [dB]"] = [("" if pd.isna(v) else significant(v), "" if pd.isna(v) else v) for v in rows["sqnr_dB"]]
+    heads = [(head, head not in ("operator", "bound", "blocking")) for head in columns]
+    return OperatorTable(heads, list(zip(*columns.values(), strict=True)))
+
+
+def _in_one_unit(head: str, values: pd.Series) -> dict[str, Cells]:
+    unit = column_unit(values)
+    return {head.format(unit.prefix): [(unit.text(value), value) for value in values]}
+
+
+def _of_products(rows: pd.DataFrame, texts: Sequence[str], values: pd.Series) -> Cells:
+    """Cells that are empty for vector work."""
+    return [(t, v) if macs else ("", "") for t, v, macs in zip(texts, values, rows["macs"], strict=True)]
+
+
+def _shares(rows: pd.DataFrame, column: str) -> Cells:
+    shares = rows[column] / rows["taken_cycles"]
+    return _of_products(rows, [percent(share) for share in shares], shares)
+
+
+def _energies(rows: pd.DataFrame) -> dict[str, Cells]:
+    """PEs or lanes, scratchpads, DRAM."""
+    unit = column_unit(rows["energy_J"])
+    parts = {
+        "logic": rows["energy_pe_J"] + rows["energy_vector_J"],
+        "SRAM": rows["energy_sram_J"],
+        "DRAM": rows["energy_dram_J"],
+    }
+    heads = {"logic": f"logic [{unit.prefix}J]"}  # one unit for all three
+    return {heads.get(part, part): [(unit.text(v), v) for v in joule] for part, joule in parts.items()}
+
+
+def design_fields(fields: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, str]]:
+    """Fields of the design, then what follows from them."""
+    given = []
+    for name, value in fields.items():
+        unit = FIELD_UNITS.get(name, "")
+        words = name.removesuffix(f"_{unit.lower()}").replace("_", " ")
+        given.append((words, f"{value} {unit}".rstrip()))
+    peak = float(design.macs_per_cycle)
+    dram = float(design.dram_bits_per_second) / 8  # [byte/s]
+    return [
+        *given,
+        ("accumulator width", f"{design.accumulator_bits} bit"),
+        ("peak rate", f"{peak:,g} MAC/cycle, {engineering(peak * design.clock_hz, 'MAC/s')}"),
+        ("DRAM, sustained", f"{significant(dram / design.clock_hz)} B/cycle, {engineering(dram, 'B/s')}"),
+    ]
+
+
+def accuracy_facts(accuracy: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Bits per byte, the loss, and the text's length."""
+    return [
+        ("float model", f"{significant(accuracy['float_bits_per_byte'], 4)} bit/byte"),
+        ("linear layers by the simulated hardware", f"{significant(accuracy['hardware_bits_per_byte'], 4)} bit/byte"),
+        ("loss", percent(accuracy_loss(accuracy), 2, "+")),
+        ("measured on", f"{accuracy['bytes']:,} bytes of text"),
+    ]
