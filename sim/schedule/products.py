@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from types import MappingProxyType
 from typing import Literal
 
@@ -60,18 +61,25 @@ class ProductCycles:
 
     @property
     def block_pieces(self) -> int:
-        """Parts of the results, by blocks, that are complete one after the other."""
-        p, b = self.product, self.blocking
-        in_order = b.k >= p.k or b.order[-1] == "k"
-        return p.count * (-(-p.m // b.m) * -(-p.n // b.n) if in_order else 1)
+        """Parts of the results, by blocks, that are complete one after the other: what the loops around k go through."""
+        return self.product.count * prod(self._blocks(axis) for axis in ("m", "n") if not self._runs_around("k", axis))
 
     @property
     def row_pieces(self) -> int:
         """Parts of the results, by whole rows, that are complete one after the other."""
-        p, b = self.product, self.blocking
-        in_order = b.k >= p.k or b.order[-1] == "k"
-        by_rows = b.n >= p.n or b.order.index("m") < b.order.index("n")
-        return p.count * (-(-p.m // b.m) if in_order and by_rows else 1)
+        in_order = not (self._runs_around("k", "m") or self._runs_around("n", "m"))
+        return self.product.count * (self._blocks("m") if in_order else 1)
+
+    def _blocks(self, axis: Axis) -> int:
+        """Blocks along an axis."""
+        length: int = getattr(self.product, axis)
+        size: int = getattr(self.blocking, axis)
+        return -(-length // size)
+
+    def _runs_around(self, outer: Axis, inner: Axis) -> bool:
+        """Whether a loop with several blocks runs around another one."""
+        order = self.blocking.order
+        return self._blocks(outer) > 1 and order.index(outer) < order.index(inner)
 
     @property
     def bound(self) -> Bound:
