@@ -84,7 +84,7 @@ def _lanes(lanes: Sequence[Lane], title: str) -> go.Figure:
     names = [lane.name for lane in lanes]
     drawn.update_layout(barmode="overlay", bargap=0.25, showlegend=False, margin_t=8)
     drawn.update_layout(uniformtext={"mode": "hide", "minsize": SMALLEST_TEXT})
-    drawn.update_xaxes(title_text=title, tickformat="~s", range=[first, last], nticks=6)
+    drawn.update_xaxes(title_text=title, tickformat="~s", range=[first, last], nticks=6, tickangle=0)
     return drawn.update_yaxes(
         tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.5, -0.5], showgrid=False, ticklabelstandoff=6
     )

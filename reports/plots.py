@@ -76,6 +76,6 @@ def stacked_rows(
             hovertemplate=f"%{{customdata}}<br>{part}: {value}<extra></extra>",
         )
     bars.update_layout(barmode="stack", bargap=0.35)
-    bars.update_xaxes(title_text=title, tickformat="~s", ticksuffix=suffix, nticks=6)
+    bars.update_xaxes(title_text=title, tickformat="~s", ticksuffix=suffix, nticks=6, tickangle=0)
     bars.update_yaxes(tickvals=positions, ticktext=ticks, autorange="reversed", showgrid=False, ticklabelstandoff=6)
     return bars

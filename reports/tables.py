@@ -19,6 +19,9 @@ FIELD_UNITS = {
     "vector_latency": "cycles",
     "clock_mhz": "MHz",
 }
+SHARES = {"util.": "ideal_cycles", "edges": "edge_cycles", "fill": "fill_cycles", "stall": "stalled_cycles"}
+"""Parts of an operator's cycles [%]; the vector unit has stalls alone."""
+
 Cells = Sequence[tuple[str, Any]]
 """A column: of each row the text and the value to sort by."""
 
@@ -37,17 +40,15 @@ def operator_table(rows: pd.DataFrame, names: Sequence[str]) -> OperatorTable:
         "operator": list(zip(titles(rows, names), names, strict=True)),
         f"m{TIMES}k{TIMES}n": [(shape_text(row), row["macs"]) for _, row in rows.iterrows()],
         **_in_one_unit("{}cycles", rows["taken_cycles"]),
-        "util.": _of_products(rows, [percent(share) for share in rows["utilization"]], rows["utilization"]),
-        **{head: _shares(rows, column) for head, column in (("edges", "edge_cycles"), ("fill", "fill_cycles"))},
-        "stall": [(percent(share), share) for share in rows["stalled_cycles"] / rows["taken_cycles"]],
+        **{head: _shares(rows, column) for head, column in SHARES.items()},
         "bound": [(word, word) for word in rows["bound"]],
         **_energies(rows),
         **_in_one_unit("traffic [{}B]", rows["dram_bytes"]),
-        "MAC/B": _of_products(rows, [significant(value) for value in rows["intensity"]], rows["intensity"]),
-        "blocking": [(words, words) for words in rows["blocking"]],
+        "MAC/B": _of_products(rows, [(significant(value), value) for value in rows["intensity"]]),
     }
     if rows["sqnr_dB"].notna().any():
-        columns["SQNR [dB]"] = [("" if pd.isna(v) else significant(v), "" if pd.isna(v) else v) for v in rows["sqnr_dB"]]
+        columns["SQNR"] = [("" if pd.isna(v) else significant(v), "" if pd.isna(v) else v) for v in rows["sqnr_dB"]]
+    columns["blocking"] = [(words, words) for words in rows["blocking"]]
     heads = [(head, head not in ("operator", "bound", "blocking")) for head in columns]
     return OperatorTable(heads, list(zip(*columns.values(), strict=True)))
 
@@ -57,14 +58,15 @@ def _in_one_unit(head: str, values: pd.Series) -> dict[str, Cells]:
     return {head.format(unit.prefix): [(unit.text(value), value) for value in values]}
 
 
-def _of_products(rows: pd.DataFrame, texts: Sequence[str], values: pd.Series) -> Cells:
-    """Cells that are empty for vector work."""
-    return [(t, v) if macs else ("", "") for t, v, macs in zip(texts, values, rows["macs"], strict=True)]
+def _of_products(rows: pd.DataFrame, cells: Cells) -> Cells:
+    """The cells, empty for vector work."""
+    return [cell if macs else ("", "") for cell, macs in zip(cells, rows["macs"], strict=True)]
 
 
 def _shares(rows: pd.DataFrame, column: str) -> Cells:
-    shares = rows[column] / rows["taken_cycles"]
-    return _of_products(rows, [percent(share) for share in shares], shares)
+    shares = 100 * rows[column] / rows["taken_cycles"]
+    cells = [(f"{share:.1f}", share) for share in shares]
+    return cells if column == "stalled_cycles" else _of_products(rows, cells)
 
 
 def _energies(rows: pd.DataFrame) -> dict[str, Cells]:
