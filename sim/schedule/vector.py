@@ -37,10 +37,11 @@ class VectorCycles:
 def run_vector(design: DesignPoint, work: VectorWork, read_bits: int = FP32_BITS, write_bits: int = FP32_BITS) -> VectorCycles:
     """Cycles and actions of vector work whose numbers come in and go out with so many bits each.
 
-    Numbers stream through: reading, operations and writing overlap. What goes out as codes is quantized on the way.
+    Numbers stream through: reading, operations and writing overlap. What goes out as codes, alone or beside fp32, is
+    quantized on the way.
     """
     d = design
-    operations = work.operations + (QUANTIZE_OPERATIONS * work.writes if write_bits < FP32_BITS else 0)
+    operations = work.operations + (QUANTIZE_OPERATIONS * work.writes if write_bits != FP32_BITS else 0)
     bits = {"vector reads": d.dram.moved(work.reads * read_bits), "vector writes": d.dram.moved(work.writes * write_bits)}
     lanes = -(-operations // d.vector_lanes) + d.vector_latency
     dram = int(transfer_cycles(d, sum(bits.values())))
