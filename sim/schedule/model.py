@@ -6,11 +6,11 @@ free and its inputs are there:
 * in general, when the operators that it reads from have ended;
 * in pieces, where both do their work in pieces that do not need one another (heads of attention; blocks of a product
   whose numbers, or whose whole rows, are all that the vector unit needs): when the first piece is there; and it ends no
-  earlier than one piece's time after its input has ended.
+  earlier than one piece's time after its input has ended. Pieces take equal parts of an operator's time.
 
-The DRAM serves operators in the order in which they begin, and one ends no earlier than its traffic. All operands come
-from the DRAM and all results go there. Results that a product made and another one needs are quantized by the vector
-unit in between; those of vector work leave as codes if products need them.
+The DRAM serves operators in the order in which they begin (of two that begin at once, in the model's), and one ends no
+earlier than its traffic. All operands come from the DRAM and all results go there. Results that a product made and
+another one needs are quantized by the vector unit in between; those of vector work leave as codes if products need them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -88,29 +88,43 @@ def schedule(design: DesignPoint, operators: Sequence[Operator], prices: Prices 
 
 @lru_cache(maxsize=64)
 def _schedule(design: DesignPoint, operators: tuple[Operator, ...], prices: Prices) -> Schedule:
-    steps: list[Step] = []
-    free: dict[Unit, int] = {"array": 0, "vector": 0}
-    dram_free = 0
     lowered = with_quantization(operators)
     bits = written_bits(design, lowered)
-    for place, operator in enumerate(lowered):
-        run: Run
-        if isinstance(operator, Product):
-            unit: Unit = "array"
-            run = run_product(design, operator, prices)
-        else:
-            unit = "vector"
-            run = run_vector(design, operator, write_bits=bits[place])
-        start, end = _in_time(steps, operator, run, free[unit])
-        dram_free = max(start, dram_free) + run.dram_cycles
-        end = max(end, dram_free)
-        free[unit] = end
-        steps.append(Step(operator, unit, start, end, run))
+    runs = [
+        run_product(design, operator, prices)
+        if isinstance(operator, Product)
+        else run_vector(design, operator, write_bits=bits[place])
+        for place, operator in enumerate(lowered)
+    ]
+    steps = _in_time(lowered, runs)
     cycles = max((step.end for step in steps), default=0)
-    return Schedule(design, tuple(steps), replace(add(step.run.trace for step in steps), cycles=cycles))
+    return Schedule(design, steps, replace(add(step.run.trace for step in steps), cycles=cycles))
 
 
-def _in_time(steps: Sequence[Step], operator: Operator, run: Run, free: int) -> tuple[int, int]:
+def _in_time(operators: Sequence[Operator], runs: Sequence[Run]) -> tuple[Step, ...]:
+    """All operators: of the next ones of both units, the one that can begin first, which is also the DRAM's order."""
+    waiting: dict[Unit, list[int]] = {"vector": [], "array": []}
+    for place in reversed(range(len(operators))):
+        waiting["array" if isinstance(operators[place], Product) else "vector"].append(place)
+    steps: dict[int, Step] = {}
+    free: dict[Unit, int] = dict.fromkeys(waiting, 0)
+    dram_free = 0
+    while len(steps) < len(operators):
+        next_ones = [(unit, places[-1]) for unit, places in waiting.items() if places]
+        start, place, unit, end = min(
+            (start, place, unit, end)
+            for unit, place in next_ones
+            if all(i in steps for i in operators[place].inputs)
+            for start, end in [_earliest(steps, operators[place], runs[place], free[unit])]
+        )
+        waiting[unit].pop()
+        dram_free = max(start, dram_free) + runs[place].dram_cycles
+        free[unit] = max(end, dram_free)
+        steps[place] = Step(operators[place], unit, start, free[unit], runs[place])
+    return tuple(steps[place] for place in range(len(operators)))
+
+
+def _earliest(steps: Mapping[int, Step], operator: Operator, run: Run, free: int) -> tuple[int, int]:
     """When an operator begins and ends as far as its unit and its inputs go."""
     start, tails = free, [0]
     cycles = run.trace.cycles
