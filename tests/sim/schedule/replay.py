@@ -1,0 +1,366 @@
+"""A product walked block by block in plain Python, with an account of what is in each scratchpad; and random small designs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product as nested
+from math import ceil
+
+from hypothesis import strategies as st
+
+from sim.design import DesignPoint
+from sim.schedule import Product
+
+AXES = ("m", "k", "n")
+ORDERS = (("m", "k", "n"), ("m", "n", "k"), ("k", "m", "n"), ("k", "n", "m"), ("n", "m", "k"), ("n", "k", "m"))
+
+BURST = {"lpddr4": 16 * 16, "ddr4": 64 * 8, "hbm2": 64 * 4, "hbm2_peak": 1, "hbm3": 32 * 8}
+"""[bit] Pins times the length of a burst, see test_memory."""
+
+RESULT = 32
+"""[bit] fp32."""
+
+Sizes = dict[str, int]
+
+
+class DoesNotFitError(Exception):
+    """A scratchpad is too small for a block."""
+
+
+def width(format_name: str) -> int:
+    return int(format_name.removeprefix("u").removeprefix("int"))
+
+
+def lanes(d: DesignPoint) -> tuple[int, int]:
+    """Activations and weights side by side: two of each for up to 4 bits, else two activations (AMD WP521, WP486)."""
+    if d.pe != "dsp_packed":
+        return 1, 1
+    return (2, 2) if max(width(d.weight_format), width(d.activation_format)) <= 4 else (2, 1)
+
+
+def granules(d: DesignPoint) -> Sizes:
+    """Steps in which blocks grow along each axis."""
+    a, w = lanes(d)
+    along_m = {
+        "output_stationary": d.rows * a,
+        "weight_stationary": a,
+        "input_stationary": d.columns * a,
+        "dot_product": a,
+    }
+    along_n = w if d.dataflow == "input_stationary" else d.columns * w
+    return {"m": along_m[d.dataflow], "k": d.group_size, "n": along_n}
+
+
+def weight_bits(d: DesignPoint, k: int, n: int) -> int:
+    """Codes, and for each group a 16-bit scale and, where codes are unsigned, a zero point."""
+    zero_point = width(d.weight_format) if d.weight_format.startswith("u") else 0
+    return n * (k * width(d.weight_format) + ceil(k / d.group_size) * (16 + zero_point))
+
+
+def activation_bits(d: DesignPoint, m: int, k: int) -> int:
+    """Codes, and for each token a 16-bit scale."""
+    return m * (k * width(d.activation_format) + 16)
+
+
+def accumulator_bits(d: DesignPoint) -> int:
+    """Two's complement of the largest and the smallest sum of a group."""
+    w, a = width(d.weight_format), width(d.activation_format)
+    ends = (0, 2**w - 1) if d.weight_format.startswith("u") else (-(2 ** (w - 1)), 2 ** (w - 1) - 1)
+    sums = [d.group_size * x * y for x in ends for y in (-(2 ** (a - 1)), 2 ** (a - 1) - 1)]
+    bits = 1
+    while not -(2 ** (bits - 1)) <= min(sums) <= max(sums) < 2 ** (bits - 1):
+        bits += 1
+    return bits
+
+
+def folds_and_groups(d: DesignPoint, k: int) -> tuple[int, int]:
+    """Pieces of ``rows`` along k that no group shares with another, and groups; one fold a group if sums stay in the PEs."""
+    lengths = [min(d.group_size, k - start) for start in range(0, k, d.group_size)]
+    if d.dataflow in ("output_stationary", "dot_product"):
+        return len(lengths), len(lengths)
+    return sum(ceil(length / d.rows) for length in lengths), len(lengths)
+
+
+def reads(d: DesignPoint, m: int, n: int) -> tuple[int, int]:
+    """How often a block's weights and its activations pass from the scratchpads to the array."""
+    a, w = lanes(d)
+    again_weights = {"output_stationary": d.rows * a, "dot_product": a, "input_stationary": d.columns * a}
+    again_activations = d.columns * w
+    return (
+        1 if d.dataflow == "weight_stationary" else ceil(m / again_weights[d.dataflow]),
+        1 if d.dataflow == "input_stationary" else ceil(n / again_activations),
+    )
+
+
+def moved(d: DesignPoint, bits: int) -> int:
+    return ceil(bits / BURST[d.memory]) * BURST[d.memory]
+
+
+def left_over(d: DesignPoint, first: Sizes, last: Sizes) -> int:
+    """Up to the last result: skew of the last block; the output-stationary array did not wait before the very first group."""
+    k = (first if d.dataflow == "output_stationary" else last)["k"]
+    return int(d.array.once(last["m"], k, last["n"])) + d.array.drain_cycles
+
+
+def block_sizes(length: int, granule: int) -> dict[int, int]:
+    """For every number of blocks of one size (but for the last) the smallest size."""
+    smallest: dict[int, int] = {}
+    for size in range(granule, length + granule, granule):
+        count = ceil(length / size)
+        smallest.setdefault(count, min(size, length))
+    return smallest
+
+
+def candidates(d: DesignPoint, p: Product) -> list[tuple[int, int, int]]:
+    """Sizes of blocks for all numbers of blocks along all axes, legal or not."""
+    along = [sorted(block_sizes(getattr(p, axis), step).values()) for axis, step in granules(d).items()]
+    return list(nested(*along))
+
+
+@dataclass
+class Pad:
+    """A scratchpad: two halves, for the block at work and the one on its way, unless all of the operand stays.
+
+    What stays is there once, and twice (a half for each) if there are repetitions.
+    """
+
+    room: int
+    stays: bool
+    repeats: bool
+    held: dict[tuple[int, ...], int] = field(default_factory=dict)
+
+    def put(self, block: tuple[int, ...], bits: int) -> None:
+        self.held[block] = bits
+        parts: dict[tuple[int, ...], int] = {}
+        for other, size in self.held.items():
+            part = other[:1] if self.stays else other
+            parts[part] = parts.get(part, 0) + size
+        room = self.room if self.stays and not self.repeats else self.room / 2
+        if len(parts) > 2 or max(parts.values()) > room or sum(parts.values()) > self.room:
+            raise DoesNotFitError
+
+    def forget(self, at_work: tuple[int, ...]) -> None:
+        """Leave the block at work; of what stays, its whole repetition."""
+        needed = at_work[:1] if self.stays else at_work
+        self.held = {block: size for block, size in self.held.items() if block[: len(needed)] == needed}
+
+
+@dataclass
+class Replay:
+    """What happened, in the fields of ``sim.schedule.pipeline.Pipeline``."""
+
+    cycles: int = 0
+    work: int = 0
+    ports: int = 0
+    sums: int = 0
+    loads: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("weights", "activations", "totals"), 0))
+    stores: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("results", "totals"), 0))
+    scratchpads: dict[str, int] = field(
+        default_factory=lambda: {
+            f"{pad}_buffer_{way}": 0 for pad in ("weight", "activation", "output") for way in ("read", "write")
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Block:
+    """Place of a block (repetition first) and its sizes."""
+
+    repetition: int
+    at: Sizes
+    size: Sizes
+    is_last_of_k: bool
+
+    def key(self, *axes: str) -> tuple[int, ...]:
+        return (self.repetition, *(self.at[axis] for axis in axes))
+
+
+def blocks(p: Product, tile: tuple[int, int, int], order: Sequence[str]) -> Iterator[Block]:
+    starts = {axis: range(0, getattr(p, axis), size) for axis, size in zip(AXES, tile, strict=True)}
+    for repetition in range(p.count):
+        for place in nested(*(starts[axis] for axis in order)):
+            at = dict(zip(order, place, strict=True))
+            size = {axis: min(starts[axis].step, getattr(p, axis) - at[axis]) for axis in AXES}
+            yield Block(repetition, at, size, at["k"] + size["k"] == p.k)
+
+
+def replay(d: DesignPoint, p: Product, tile: tuple[int, int, int], order: Sequence[str]) -> Replay:
+    """Walk the blocks. Raises ``DoesNotFitError`` when a block finds no room."""
+    return _Walk(d, p, tile).run(list(blocks(p, tile, order)))
+
+
+class _Walk:
+    def __init__(self, d: DesignPoint, p: Product, tile: tuple[int, int, int]) -> None:
+        self.d, self.p, self.seen = d, p, Replay()
+        self.rate = d.dram_bits_per_cycle
+        self.sum_bits = accumulator_bits(d)
+        self.shapes: dict[tuple[int, int, int, bool], tuple[int, int, dict[str, int]]] = {}
+        folds, groups = folds_and_groups(d, min(p.k, d.group_size))
+        self.entry = RESULT + (self.sum_bits if folds > groups else 0)
+        of_k = [min(tile[1], p.k - start) for start in range(0, p.k, tile[1])]
+        everything = {
+            "weight": sum(weight_bits(d, k, p.n) for k in of_k),
+            "activation": sum(activation_bits(d, p.m, k) for k in of_k),
+            "output": p.m * p.n * self.entry,
+        }
+        copies = 2 if p.count > 1 else 1
+        self.pads = {}
+        for name, bits in everything.items():
+            room = getattr(d, f"{name}_buffer_kib") * 1024 * 8
+            self.pads[name] = Pad(room, bits * copies <= room, p.count > 1)
+        self.outside: set[tuple[int, ...]] = set()
+        """Totals in the DRAM."""
+
+    def run(self, walk: list[Block]) -> Replay:
+        d, seen = self.d, self.seen
+        came = self.bring(walk[0])
+        seen.cycles = self.transfer(came)
+        for i, block in enumerate(walk):
+            following = walk[i + 1] if i + 1 < len(walk) else None
+            gone = self.take_away(walk[i - 1], block) if i else {}
+            came = {}
+            if following:
+                for pad, key in (("weight", block.key("k", "n")), ("activation", block.key("m", "k"))):
+                    self.pads[pad].forget(key)
+                came = self.bring(following)
+            own, sums, by_array = self.of_array(block)
+            if following is None:
+                own += left_over(d, walk[0].size, block.size)
+            ports = self.port_cycles(by_array, came, gone)
+            seen.cycles += max(own, self.transfer(came, gone), ports)
+            seen.work += own
+            seen.ports += ports
+            seen.sums += sums
+            for action, bits in by_array.items():
+                seen.scratchpads[action] += bits
+        gone = self.take_away(walk[-1], None)
+        seen.cycles += self.transfer(gone)
+        assert not self.outside
+        return seen
+
+    def bring(self, block: Block) -> dict[str, int]:
+        """Load what a block needs and is not there."""
+        d, size, came = self.d, block.size, {}
+        for name, tensor, key, bits in (
+            ("weight", "weights", block.key("k", "n"), weight_bits(d, size["k"], size["n"])),
+            ("activation", "activations", block.key("m", "k"), activation_bits(d, size["m"], size["k"])),
+        ):
+            if key not in self.pads[name].held:
+                self.pads[name].put(key, bits)
+                came[tensor] = bits
+        result = block.key("m", "n")
+        if result not in self.pads["output"].held:
+            self.pads["output"].put(result, size["m"] * size["n"] * self.entry)
+            if result in self.outside:
+                self.outside.remove(result)
+                came["totals"] = size["m"] * size["n"] * RESULT
+        for tensor, bits in came.items():
+            self.seen.loads[tensor] += moved(d, bits)
+        self.seen.scratchpads["weight_buffer_write"] += came.get("weights", 0)
+        self.seen.scratchpads["activation_buffer_write"] += came.get("activations", 0)
+        self.seen.scratchpads["output_buffer_write"] += came.get("totals", 0)
+        return came
+
+    def take_away(self, block: Block, following: Block | None) -> dict[str, int]:
+        """Store a block's results; or its totals, if they cannot stay and other ones come next."""
+        key, bits = block.key("m", "n"), block.size["m"] * block.size["n"] * RESULT
+        if block.is_last_of_k:
+            tensor = "results"
+        elif not self.pads["output"].stays and following is not None and following.key("m", "n") != key:
+            tensor = "totals"
+            self.outside.add(key)
+        else:
+            return {}
+        del self.pads["output"].held[key]
+        self.seen.stores[tensor] += moved(self.d, bits)
+        self.seen.scratchpads["output_buffer_read"] += bits
+        return {tensor: bits}
+
+    def transfer(self, *traffic: dict[str, int]) -> int:
+        """Cycles of the DRAM, which moves each tensor's block in whole bursts."""
+        bits = sum(moved(self.d, bits) for tensors in traffic for bits in tensors.values())
+        return -(-bits * self.rate.denominator // self.rate.numerator)
+
+    def of_array(self, block: Block) -> tuple[int, int, dict[str, int]]:
+        """A block's work, sums of folds, and bits that the array reads and writes."""
+        d, (m, k, n) = self.d, (block.size[axis] for axis in AXES)
+        shape = m, k, n, block.at["k"] > 0
+        if shape not in self.shapes:
+            weights_again, activations_again = reads(d, m, n)
+            folds, groups = folds_and_groups(d, k)
+            sums = m * n * (folds - groups)
+            by_array = {
+                "weight_buffer_read": weights_again * weight_bits(d, k, n),
+                "activation_buffer_read": activations_again * activation_bits(d, m, k),
+                "output_buffer_read": (m * n * RESULT if block.at["k"] > 0 else 0) + sums * self.sum_bits,
+                "output_buffer_write": m * n * RESULT + sums * self.sum_bits,
+            }
+            self.shapes[shape] = int(d.array.work(m, k, n)), sums, by_array
+        return self.shapes[shape]
+
+    def port_cycles(self, by_array: dict[str, int], came: dict[str, int], gone: dict[str, int]) -> int:
+        """The busiest scratchpad's: what the array does during a block, with what the DRAM does beside it."""
+        d = self.d
+        sides = {
+            "weight": (by_array["weight_buffer_read"], came.get("weights", 0)),
+            "activation": (by_array["activation_buffer_read"], came.get("activations", 0)),
+            "output": (
+                by_array["output_buffer_read"] + by_array["output_buffer_write"],
+                came.get("totals", 0) + sum(gone.values()),
+            ),
+        }
+        busy = []
+        for name, (array, dram) in sides.items():
+            bits = array + dram if d.bank_ports == 1 else max(array, dram)
+            busy.append(ceil(bits / (getattr(d, f"{name}_buffer_banks") * d.bank_width)))
+        return max(busy)
+
+
+FORMATS = [("uint3", "int16"), ("int4", "int16"), ("uint4", "int8"), ("uint8", "int4"), ("int8", "int8"), ("int2", "int4")]
+
+
+@st.composite
+def designs(draw: st.DrawFn) -> DesignPoint:
+    """Arrays so small that some KiB hold two blocks; slow and fast memories, scratchpads with few and narrow banks."""
+    weight_format, activation_format = draw(st.sampled_from(FORMATS))
+    pes = ["shift_add", "bit_serial", *([] if activation_format == "int16" else ["dsp_packed"])]
+    d = DesignPoint(
+        "d",
+        pe=draw(st.sampled_from(pes)),
+        weight_format=weight_format,
+        activation_format=activation_format,
+        group_size=draw(st.sampled_from([1, 7, 16, 32, 64])),
+        rows=draw(st.integers(1, 9)),
+        columns=draw(st.integers(1, 9)),
+        dataflow=draw(st.sampled_from(["output_stationary", "weight_stationary", "input_stationary", "dot_product"])),
+        double_buffered=draw(st.booleans()),
+        memory=draw(st.sampled_from(sorted(BURST))),
+        memory_channels=draw(st.integers(1, 2)),
+        clock_mhz=draw(st.sampled_from([100, 333, 500, 2000, 16_000])),
+        weight_buffer_banks=draw(st.sampled_from([1, 3, 16])),
+        activation_buffer_banks=draw(st.sampled_from([1, 3, 16])),
+        output_buffer_banks=draw(st.sampled_from([1, 3, 16])),
+        bank_ports=draw(st.sampled_from([1, 2])),
+        bank_width=draw(st.sampled_from([5, 16, 64])),
+    )
+    kib = {name: smallest + draw(st.sampled_from([0, 0, 0, 0, 1, 9])) for name, smallest in smallest_kib(d).items()}
+    return replace(d, **kib)
+
+
+def smallest_kib(d: DesignPoint) -> Sizes:
+    """[KiB] Two of the smallest blocks in each scratchpad."""
+    step = granules(d)
+    folds, groups = folds_and_groups(d, d.group_size)
+    least = {
+        "weight": weight_bits(d, d.group_size, step["n"]),
+        "activation": activation_bits(d, step["m"], d.group_size),
+        "output": step["m"] * step["n"] * (RESULT + (accumulator_bits(d) if folds > groups else 0)),
+    }
+    return {f"{name}_buffer_kib": ceil(2 * bits / (1024 * 8)) for name, bits in least.items()}
+
+
+@st.composite
+def products(draw: st.DrawFn, d: DesignPoint, most: int = 7) -> Product:
+    """Up to ``most`` of the smallest blocks along an axis, with and without a short last one."""
+    steps = granules(d).values()
+    sizes = [draw(st.integers(1, most)) * step - draw(st.sampled_from([0, step // 2])) for step in steps]
+    return Product("p", *sizes, count=draw(st.sampled_from([1, 1, 2, 3])))

@@ -1,0 +1,148 @@
+"""The search against brute force: every legal tiling under every order of loops, each walked block by block."""
+
+from fractions import Fraction
+from math import ceil
+
+import pytest
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
+
+from sim.design import DesignPoint
+from sim.memory import Prices
+from sim.schedule import Product
+from sim.schedule.bounds import Bounds, totals
+from sim.schedule.search import best_tiling
+from sim.schedule.tiling import Tilings, legal_tilings
+from tests.sim.schedule.replay import AXES, ORDERS, DoesNotFitError, Replay, candidates, designs, granules, products, replay
+
+PADS = ("weight", "activation", "output")
+
+prices = st.builds(
+    lambda dram, *pads: Prices(dram=dram, **{f"{pad}_buffer": price for pad, price in zip(PADS, pads, strict=True)}),
+    *(st.sampled_from([0.0, 0.125, 1.0, 2.75, 19.0]) for _ in range(4)),
+)
+"""Binary fractions: all sums of products with them are exact."""
+
+
+def tiles_of(tilings: Tilings) -> list[tuple[int, int, int]]:
+    return list(zip(*(getattr(tilings, axis).tolist() for axis in AXES), strict=True))
+
+
+def energy(taken: Replay, price: Prices) -> Fraction:
+    """[pJ] Bits times the price of each memory."""
+    total = Fraction(price.dram) * (sum(taken.loads.values()) + sum(taken.stores.values()))
+    for pad in PADS:
+        bits = taken.scratchpads[f"{pad}_buffer_read"] + taken.scratchpads[f"{pad}_buffer_write"]
+        total += Fraction(getattr(price, f"{pad}_buffer")) * bits
+    return total
+
+
+def every_replay(d: DesignPoint, p: Product) -> dict[tuple[tuple[int, int, int], tuple[str, ...]], Replay]:
+    """All numbers of blocks along all axes, whether the program takes them for legal or not, under all orders."""
+    found = {}
+    for tile in candidates(d, p):
+        for order in ORDERS:
+            try:
+                found[tile, order] = replay(d, p, tile, order)
+            except DoesNotFitError:
+                continue
+    return found
+
+
+@seed(20261125)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), price=prices)
+def test_the_best_of_all(data: st.DataObject, price: Prices) -> None:
+    """Fewest cycles within one part in a thousand, and of those the least energy, to the last bit."""
+    d = data.draw(designs())
+    p = data.draw(products(d, most=4))
+    every = every_replay(d, p)
+    fewest = min(taken.cycles for taken in every.values())
+    within = [taken for taken in every.values() if 1000 * taken.cycles <= 1001 * fewest]
+    found = best_tiling(legal_tilings(d, p), price)
+    (tile,) = tiles_of(found.tilings)
+    chosen = every[tile, found.order]
+    assert found.taken.cycles.tolist() == [chosen.cycles]
+    assert 1000 * chosen.cycles <= 1001 * fewest
+    assert energy(chosen, price) == min(energy(taken, price) for taken in within)
+
+
+@seed(20261125)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), price=prices)
+def test_the_bounds(data: st.DataObject, price: Prices) -> None:
+    """Never more than the true cycles, exactly the true energy; orders that are left out do what another one does."""
+    d = data.draw(designs())
+    p = data.draw(products(d, most=5))
+    legal = legal_tilings(d, p)
+    sums = totals(legal)
+    tiles = tiles_of(legal)
+    for i in data.draw(st.lists(st.sampled_from(range(len(tiles))), min_size=1, max_size=3)):
+        taken = {order: replay(d, p, tiles[i], order) for order in ORDERS}
+        bounds = {order: Bounds(legal, order, sums) for order in ORDERS}
+        for order in ORDERS:
+            assert bounds[order].cycles[i] <= taken[order].cycles
+            assert Fraction(bounds[order].energy(price)[i]) == energy(taken[order], price)
+            assert bounds[order].traffic[i] == sum(taken[order].loads.values()) + sum(taken[order].stores.values())
+        kept = [taken[order] for order in ORDERS if bounds[order].distinct[i]]
+        assert all(replayed in kept for replayed in taken.values())
+
+
+@seed(20261125)
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_every_number_of_blocks_is_tried(data: st.DataObject) -> None:
+    """If any blocks of one size with that many along each axis find room, so do those that are tried."""
+    d = data.draw(designs())
+    p = data.draw(products(d, most=9))
+    legal = set(tiles_of(legal_tilings(d, p)))
+    counts = {tuple(ceil(getattr(p, axis) / size) for axis, size in zip(AXES, tile, strict=True)) for tile in legal}
+    assert len(counts) == len(legal)
+    tile = []
+    for axis, step in granules(d).items():
+        length = getattr(p, axis)
+        tile.append(min(data.draw(st.integers(1, ceil(length / step))) * step, length))
+    try:
+        replay(d, p, (tile[0], tile[1], tile[2]), ORDERS[0])
+    except DoesNotFitError:
+        return
+    assert tuple(ceil(getattr(p, axis) / size) for axis, size in zip(AXES, tile, strict=True)) in counts
+
+
+def test_the_smallest_size_of_each_number_of_blocks() -> None:
+    """Five granules: one block of 5, two of 3 and 2, three of 2, 2 and 1, five of 1; no size makes four.
+
+    Of a granule of 4 by 4 and groups of 64, and all of a length of 18, 300 and 20; the last block is what is left.
+    """
+    legal = legal_tilings(DesignPoint("d", rows=4, columns=4), Product("p", 18, 300, 20))
+    along = {"m": [4, 8, 12, 18], "k": [64, 128, 192, 300], "n": [4, 8, 12, 20]}
+    assert tiles_of(legal) == [(m, k, n) for m in along["m"] for k in along["k"] for n in along["n"]]
+
+
+@pytest.mark.parametrize(
+    ("price", "expected"),
+    [
+        (Prices(dram=0.0, weight_buffer=1.0), {"weight_buffer_write": 8832}),
+        (Prices(dram=0.0, activation_buffer=1.0), {"activation_buffer_write": 16640}),
+        (Prices(dram=0.0, output_buffer=1.0), {"output_buffer_write": 8192, "output_buffer_read": 8192}),
+        (Prices(), {"weight_buffer_write": 2 * 8832, "activation_buffer_write": 16896}),
+    ],
+)
+def test_prices_decide_between_equal_cycles(price: Prices, expected: dict[str, int]) -> None:
+    """64 channels of 512 bit/cycle load any block in a cycle, so all tilings take the same 4 x 4 x 128 + 14 + 2 cycles.
+
+    Weights: 16 columns of 128 x 4 + 2 x 20 bits = 8832, more than 1 KiB, in blocks of at most 4096; activations: 16 rows of
+    128 x 8 + 16 = 16640, more than 2 KiB, in blocks of at most 8192. With k = 128 these are 4 columns and 4 rows.
+
+    If only the weight scratchpad costs anything, each weight is loaded once; if only that of activations, each of these,
+    and k is not cut, which would load their scales twice; if only that of results, k is not cut either, and each of the 256
+    results is written and read once. DRAM: k cut in two makes blocks of 8 or 12 rows and columns, two of each; activations
+    once and weights twice, 16 x (1024 + 2 x 16) + 2 x 8832 = 34560, is less than once and twice the other way round, 42624,
+    and than once and four times with k whole, 51968.
+    """
+    d = DesignPoint(
+        "d", rows=4, columns=4, weight_buffer_kib=1, activation_buffer_kib=2, memory="hbm2_peak", memory_channels=64
+    )
+    taken = best_tiling(legal_tilings(d, Product("p", 16, 128, 16)), price).taken
+    assert taken.cycles.tolist() == [1 + 2048 + 14 + 1]
+    assert {action: taken.scratchpads[action].tolist() for action in expected} == {a: [bits] for a, bits in expected.items()}
