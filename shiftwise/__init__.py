@@ -20,14 +20,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from shiftwise.generation import generate
+    from shiftwise.reproduction import Reproduction, reproduce
     from shiftwise.simulation import Simulation, simulate
     from shiftwise.verification import Verification, verify
+    from sim.array.events import simulate_events
     from sim.formats import FORMATS, encode
     from sim.kernels.product import matrix_product
+    from sim.operators import Product
     from sim.output import output_format, requantize
     from sim.pe import PES
     from sim.quantized import SCHEMES, quantize
     from sim.quantized.packing import read_tensor, write_tensor
+    from sim.schedule import Schedule, run_product, schedule
+    from workloads.shapes import ShapeModel, shapes
+    from workloads.topology import read_topology, write_topology
 
 __all__ = [
     "FORMATS",
@@ -36,6 +42,10 @@ __all__ = [
     "DesignPoint",
     "Failure",
     "InputError",
+    "Product",
+    "Reproduction",
+    "Schedule",
+    "ShapeModel",
     "Simulation",
     "Verification",
     "encode",
@@ -45,18 +55,36 @@ __all__ = [
     "output_format",
     "quantize",
     "read_tensor",
+    "read_topology",
+    "reproduce",
     "requantize",
+    "run_product",
+    "schedule",
+    "shapes",
     "simulate",
+    "simulate_events",
     "verify",
     "write_tensor",
+    "write_topology",
 ]
 
 _HOMES = {
     "generate": "shiftwise.generation",
+    "Reproduction": "shiftwise.reproduction",
+    "reproduce": "shiftwise.reproduction",
     "Simulation": "shiftwise.simulation",
     "simulate": "shiftwise.simulation",
     "Verification": "shiftwise.verification",
     "verify": "shiftwise.verification",
+    "simulate_events": "sim.array.events",
+    "Product": "sim.operators",
+    "Schedule": "sim.schedule",
+    "run_product": "sim.schedule",
+    "schedule": "sim.schedule",
+    "ShapeModel": "workloads.shapes",
+    "shapes": "workloads.shapes",
+    "read_topology": "workloads.topology",
+    "write_topology": "workloads.topology",
     "FORMATS": "sim.formats",
     "encode": "sim.formats",
     "matrix_product": "sim.kernels.product",

@@ -27,7 +27,7 @@ def catalogue() -> dict[str, dict[str, str]]:
         "model": {name: _describe_model(name) for name in MODELS},
         "configuration": {name: f"shapes alone: {source}" for name, source in SOURCES.items()},
         "memory": {
-            name: f"{m.bits_per_second / 8e9:g} GB/s a channel, {float(m.efficiency):.1%} sustained, {m.energy_per_bit:g} pJ/bit"
+            name: f"{m.bits_per_second / 8e9:g} GB/s a channel, {float(m.efficiency):.1%} sustained, {m.energy_per_bit} pJ/bit"
             for name, m in MEMORIES.items()
         },
         "technology": {name: t.source for name, t in TECHNOLOGIES.items()},

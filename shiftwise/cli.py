@@ -182,6 +182,27 @@ def synth(
         _print_table(header, ([row[name] for name in header] for row in rows))
 
 
+@app.command()
+def reproduce(
+    study: Annotated[str, typer.Argument(help="A published study: `mixpe`.")] = "mixpe",
+    out: Out = Path("build/reproduce"),
+    as_json: Json = False,
+) -> None:
+    """Compute a published study's figures again, as published and as this simulator has them, side by side.
+
+    `mixpe`: six accelerators on four models (arXiv 2411.16158). Writes `STUDY.csv` and `STUDY.md` into `--out`.
+    """
+    from shiftwise.reproduction import reproduce as run_reproduction
+    from sim.files import output_folder
+
+    found = run_reproduction(study, output_folder(out))
+    if as_json:
+        print(found.table.to_json(orient="records", indent=2))
+    else:
+        found.show(Console())
+        print(f"table: {found.csv}")
+
+
 @app.command(name="list")
 def list_names(as_json: Json = False) -> None:
     """Name the designs, formats, processing elements, models, memories, technologies and synthesis targets."""

@@ -14,6 +14,8 @@ from sim.schedule import Product, ProductCycles, Schedule, Step, VectorCycles
 from sim.trace import Trace
 
 BUFFERS = ("weight", "activation", "output")
+TENSORS = ("weights", "keys", "values", "activations", "totals", "results", "vector_reads", "vector_writes")
+"""What the DRAM's traffic is told apart by; ``totals`` are results so far, between two blocks of ``k``."""
 
 
 def layer_row(design: DesignPoint, step: Step, sqnr: float | None) -> dict[str, Any]:
@@ -35,6 +37,7 @@ def layer_row(design: DesignPoint, step: Step, sqnr: float | None) -> dict[str, 
         "bound": run.bound,
         "vector_operations": counts.get("vector_operation", 0),
         "dram_bytes": dram_bytes,
+        **{f"dram_{tensor}_bytes": run.dram_bits.get(tensor, 0) // 8 for tensor in TENSORS},
         **{f"{name}_buffer_bytes": _buffer_bits(run.trace, name) // 8 for name in BUFFERS},
         "intensity": counts.get("mac", 0) / dram_bytes if dram_bytes else 0.0,
         "energy_pe_J": cost.pe,
@@ -97,7 +100,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule) -> dict[str,
         "tokens_per_s": workload.tokens / cost.time_s,
         "bound": "memory" if dram > cycles - losses["memory"] else "compute",
         "dram_bytes": dram_bits // 8,
-        "dram_bytes_by_tensor": {tensor: bits // 8 for tensor, bits in run.dram_bits.items()},
+        "dram_bytes_by_tensor": {tensor: run.dram_bits[tensor] // 8 for tensor in TENSORS if tensor in run.dram_bits},
         "buffer_bytes": {name: _buffer_bits(run.trace, name) // 8 for name in BUFFERS},
         "intensity": macs / (dram_bits / 8) if dram_bits else 0.0,
         "bits_per_weight": weight_bits(design.weight, design.group_size, 1, design.group_size) / design.group_size,

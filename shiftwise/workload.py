@@ -44,7 +44,8 @@ def load_workload(
     weights, a ``config.json`` and a topology give shapes alone. Raises ``InputError`` for what cannot be used.
     """
     if model in MODELS or any(Path(model).glob("*.safetensors")):
-        return _with_weights(model, phase, batch, sequence or DEFAULT_SEQUENCE, text, accuracy_bytes or ACCURACY_BYTES)
+        tokens = DEFAULT_SEQUENCE if sequence is None else sequence
+        return _with_weights(model, phase, batch, tokens, text, ACCURACY_BYTES if accuracy_bytes is None else accuracy_bytes)
     for what, value in (("text", text), ("accuracy_bytes", accuracy_bytes)):
         if value is not None:
             raise InputError(f"{what} goes with a model that has weights, not with the shapes of {model!r}: {str(value)!r}")

@@ -42,9 +42,9 @@ def run_vector(design: DesignPoint, work: VectorWork, read_bits: int = FP32_BITS
     """
     d = design
     operations = work.operations + (QUANTIZE_OPERATIONS * work.writes if write_bits != FP32_BITS else 0)
-    bits = {"vector reads": d.dram.moved(work.reads * read_bits), "vector writes": d.dram.moved(work.writes * write_bits)}
+    bits = {"vector_reads": d.dram.moved(work.reads * read_bits), "vector_writes": d.dram.moved(work.writes * write_bits)}
     lanes = -(-operations // d.vector_lanes) + d.vector_latency
     dram = int(transfer_cycles(d, sum(bits.values())))
     cycles = max(lanes, dram)
-    counts = {"vector_operation": operations, "dram_read": bits["vector reads"], "dram_write": bits["vector writes"]}
+    counts = {"vector_operation": operations, "dram_read": bits["vector_reads"], "dram_write": bits["vector_writes"]}
     return VectorCycles(work, Trace(cycles, counts), lanes, cycles - lanes, dram, MappingProxyType(bits))

@@ -29,7 +29,9 @@ def test_simulate_writes_three_files(
     assert {path.name for path in out.iterdir()} == {"summary.json", "layers.csv", "report.html"}
     summary = json.loads((out / "summary.json").read_text())
     assert json.loads(capsys.readouterr().out) == summary
-    assert len(pd.read_csv(out / "layers.csv")) == 46
+    layers = pd.read_csv(out / "layers.csv")
+    assert (layers.unit == "array").sum() == 46
+    assert layers.end.max() == summary["cycles"]
 
 
 def test_simulate_prints_a_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,7 +61,7 @@ def test_generate_writes_verilog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert manifest["top"] == "array_32x32"
 
 
-@pytest.mark.parametrize("command", ["simulate", "generate", "verify", "synth", "list"])
+@pytest.mark.parametrize("command", ["simulate", "generate", "verify", "synth", "list", "topology", "reproduce"])
 def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert run(monkeypatch, command, "--help") == 0
     assert len(capsys.readouterr().out) > 200
@@ -70,7 +72,14 @@ def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     [
         (["simulate", "--design", "mixpe"], "unknown design 'mixpe'; known are mixpe-w4a8"),
         (["simulate", "--design", "absent.toml"], "design file 'absent.toml' cannot be read: No such file or directory"),
-        (["simulate", "--model", "gpt-9"], "unknown model 'gpt-9'; known are tiny-stdlib"),
+        (["simulate", "--model", "gpt-9"], "unknown model 'gpt-9'; known are tiny-stdlib, llama-2-7b"),
+        (["simulate", "--model", "gpt-9.csv"], "gpt-9.csv"),
+        (["simulate", "--model", "llama-2-7b", "--text", "notes.txt"], "text goes with a model that has weights"),
+        (["simulate", "--model", "llama-2-7b", "--accuracy-bytes", "9"], "accuracy_bytes goes with a model that has weights"),
+        (["simulate", "--model", "llama-2-7b", "--sequence", "4097"], "not 4097"),
+        (["simulate", "--model", "vit-b", "--phase", "decode"], "allowed is phase 'prefill'"),
+        (["topology", "--model", "gpt-9"], "unknown model 'gpt-9'"),
+        (["reproduce", "attention"], "unknown study 'attention'; known are mixpe"),
         (["simulate", "--phase", "training"], "unknown phase 'training'; known are prefill, decode"),
         (["simulate", "--sequence", "0"], "sequence is at least 1, not 0"),
         (["simulate", "--sequence", "-3"], "sequence is at least 1, not -3"),
@@ -94,7 +103,7 @@ def test_wrong_input_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    out = ["--out", "results"] if arguments[0] in ("simulate", "generate", "verify") else []
+    out = ["--out", "results"] if arguments[0] in ("simulate", "generate", "verify", "reproduce") else []
     assert run(monkeypatch, *arguments, *out) == 2
     captured = capsys.readouterr()
     assert message in captured.err
@@ -107,7 +116,15 @@ def test_wrong_input_is_one_sentence(
     ("fields", "message"),
     [
         ('technology = "3nm"', "unknown technology '3nm'; known are unit"),
-        ("weight_buffer_kib = 2", "weight_buffer_kib of a 32x32 array with groups of 64 is at least 3, not 2"),
+        (
+            "weight_buffer_kib = 2",
+            "weight_buffer_kib of a 32x32 output_stationary array with groups of 64 is at least 3, not 2",
+        ),
+        (
+            'dataflow = "weight_stationary"\ncolumns = 4096\noutput_buffer_kib = 49\nweight_buffer_kib = 300',
+            "output_buffer_kib of a 32x4096 weight_stationary array with groups of 64 is at least 50, not 49",
+        ),
+        ("memory_channels = 0", "memory_channels of a design is between 1 and 65536, not 0"),
         ("rows = 256\ncolumns = 256\noutput_buffer_kib = 511", "is at least 512, not 511"),
     ],
 )

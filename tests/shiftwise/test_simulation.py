@@ -83,9 +83,40 @@ def test_macs_by_hand(run: shiftwise.Simulation) -> None:
     assert run.summary["macs"] == 5 * 96 * per_token + 256 * 256
 
 
-@pytest.mark.parametrize("name", ["macs", "cycles", "compute_cycles", "stall_cycles", "dram_cycles", "dram_bytes"])
+@pytest.mark.parametrize("name", ["macs", "dram_cycles"])
 def test_totals_are_the_sums_of_the_layers(run: shiftwise.Simulation, name: str) -> None:
     assert run.summary[name] == run.layers[name].sum()
+
+
+def test_where_the_cycles_go_adds_up(run: shiftwise.Simulation) -> None:
+    """Every cycle of the run is one of the array's, or one in which only the vector unit works."""
+    losses, array = run.summary["cycle_losses"], run.layers[run.layers.unit == "array"]
+    assert sum(losses.values()) == run.summary["cycles"] == run.layers.end.max()
+    parts = array.ideal_cycles + array.edge_cycles + array.fill_cycles + array.stall_cycles
+    assert (parts == array.cycles).all()
+    assert losses["ideal"] == array.ideal_cycles.sum() >= run.summary["macs"] / 1024
+    assert losses["memory"] == (array.stall_cycles + array.wait_cycles).sum()
+    assert (array.end - array.start == array.cycles + array.wait_cycles).all()
+
+
+def test_traffic_by_tensor_adds_up(run: shiftwise.Simulation) -> None:
+    counts = run.summary["counts"]
+    bits = 8 * run.summary["dram_bytes"]
+    assert counts["dram_read"] + counts["dram_write"] - 8 < bits <= counts["dram_read"] + counts["dram_write"]
+    parts = run.summary["dram_bytes_by_tensor"]
+    assert run.summary["dram_bytes"] - len(parts) <= sum(parts.values()) <= run.summary["dram_bytes"]
+    for name in ("weight", "activation", "output"):
+        moved = counts[f"{name}_buffer_read"] + counts[f"{name}_buffer_write"]
+        assert run.summary["buffer_bytes"][name] == moved // 8
+
+
+def test_every_traced_product_is_among_the_operators(traced: tuple[TracedProduct, ...], tiny: LanguageModel) -> None:
+    """Names and sizes of the meta device's products are those of the real pass, in the same order."""
+    phase = "decode" if traced[0].activations.shape[1] == 2 else "prefill"
+    operators = shiftwise.shapes(str(tiny.folder), phase, 2, 130).products
+    assert [(p.name, p.m, p.k, p.n, p.count) for p in operators] == [
+        (t.shape.name, t.shape.m, t.shape.k, t.shape.n, t.shape.count) for t in traced
+    ]
 
 
 def test_the_summary_has_what_readers_count_on(run: shiftwise.Simulation) -> None:
@@ -93,7 +124,7 @@ def test_the_summary_has_what_readers_count_on(run: shiftwise.Simulation) -> Non
         "model design phase batch sequence macs cycles time_s utilization tokens_per_s energy_J area dram_bytes bound sources"
     )
     assert set(named.split()) <= run.summary.keys()
-    assert {"total", "pe", "sram", "dram", "static"} == run.summary["energy_J"].keys()
+    assert {"total", "pe", "vector", "sram", "dram", "static"} == run.summary["energy_J"].keys()
     assert {"unit", "total", "pe", "sram"} <= run.summary["area"].keys()
     assert run.summary["tokens_per_s"] == 96 / run.summary["time_s"]
     assert run.summary["time_s"] == run.summary["cycles"] / 500e6
