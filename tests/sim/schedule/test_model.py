@@ -75,7 +75,7 @@ def test_a_vector_pass() -> None:
     done = schedule(FAST, [VectorWork("v", "softmax", 100, 64, 32)])
     assert times(done) == [("v", "vector", 0, 41)]
     assert dict(done.trace.counts) == {"vector_operation": 100, "dram_read": 2048, "dram_write": 1024}
-    assert done.dram_bits == {"vector reads": 2048, "vector writes": 1024}
+    assert done.dram_bits == {"vector_reads": 2048, "vector_writes": 1024}
     assert done.losses == {"ideal": 0, "edges": 0, "fill": 0, "memory": 0, "vector": 41}
     run = done.steps[0].run
     assert (run.lane_cycles, run.stall_cycles, run.dram_cycles, run.bound) == (41, 0, 1, "compute")
@@ -93,7 +93,7 @@ def test_a_vector_pass_that_waits_for_the_memory() -> None:
 def test_a_vector_pass_moves_whole_bursts() -> None:
     """DDR4 moves 512 bits at a time: 2 x 32 = 64 as 512, 17 x 32 = 544 as 1024."""
     d = replace(FAST, memory="ddr4")
-    assert schedule(d, [VectorWork("v", "softmax", 1, 2, 17)]).dram_bits == {"vector reads": 512, "vector writes": 1024}
+    assert schedule(d, [VectorWork("v", "softmax", 1, 2, 17)]).dram_bits == {"vector_reads": 512, "vector_writes": 1024}
 
 
 def test_the_units_overlap_and_inputs_are_waited_for() -> None:
@@ -130,7 +130,7 @@ def test_heads_follow_piece_by_piece() -> None:
     done = schedule(FAST, operators)
     assert times(done) == [("qk", "array", 0, 272), ("softmax", "vector", 68, 298), ("pv", "array", 272, 544)]
     assert done.steps[1].waits == 230 - 104
-    assert done.dram_bits["vector writes"] == 64 * 8
+    assert done.dram_bits["vector_writes"] == 64 * 8
     check_sums(done)
 
 
@@ -178,7 +178,7 @@ def test_quantization_between_products() -> None:
         ("b", "array", 108, 108 + 20),  # 4 + 6 of skew + 8 registers, a load and a store
     ]
     quantize = done.steps[1].run
-    assert dict(quantize.dram_bits) == {"vector reads": 512, "vector writes": 128}
+    assert dict(quantize.dram_bits) == {"vector_reads": 512, "vector_writes": 128}
     assert quantize.trace.counts["vector_operation"] == 48
     check_sums(done)
 
@@ -204,7 +204,7 @@ def test_what_leaves_as_codes_is_quantized(consumers: list[str], bits: int, quan
         else:
             operators.append(Product("p", 4, 4, 4, kind=kind, inputs=(0,)))
     run = schedule(replace(FAST, kv_format="uint4"), operators).steps[0].run
-    assert run.dram_bits["vector writes"] == 16 * bits
+    assert run.dram_bits["vector_writes"] == 16 * bits
     assert run.trace.counts["vector_operation"] == 40 + (48 if quantized else 0)
 
 
@@ -212,8 +212,8 @@ def test_values_leave_in_the_format_of_the_cache() -> None:
     """What a product made and another one takes as values is quantized to the cache's format, here 3 bits."""
     operators = [Product("v_proj", 4, 64, 4), Product("pv", 4, 4, 4, kind="values", inputs=(0,))]
     done = schedule(replace(FAST, kv_format="uint3"), operators)
-    assert done.steps[1].run.dram_bits["vector writes"] == 16 * 3
-    assert schedule(FAST, operators).steps[1].run.dram_bits["vector writes"] == 16 * 4
+    assert done.steps[1].run.dram_bits["vector_writes"] == 16 * 3
+    assert schedule(FAST, operators).steps[1].run.dram_bits["vector_writes"] == 16 * 4
 
 
 def test_the_memory_serves_who_begins_first() -> None:
