@@ -67,11 +67,11 @@ class Bounds:
         t, d, sums, count = self.tilings, self.tilings.design, self.totals, self.tilings.product.count
         begin = d.dram.moved(weight_block_bits(d, t.k, t.n)) + d.dram.moved(activation_block_bits(d, t.m, t.k))
         end = d.dram.moved(t.last("m") * t.last("n") * OUTPUT_BITS)
-        rate, pads = d.dram_bits_per_cycle, d.scratchpads
+        pads = d.scratchpads
         between: Ints = np.maximum.reduce(
             [
                 count * sums.work + left_over(t),
-                np.maximum(self.traffic - begin - end, 0) * rate.denominator // rate.numerator,
+                transfer_cycles(d, np.maximum(self.traffic - begin - end, 0)),
                 count * sums.weight_reads // pads["weight"].bits_per_cycle,
                 count * sums.activation_reads // pads["activation"].bits_per_cycle,
                 count * sums.output_accesses // pads["output"].bits_per_cycle,

@@ -107,7 +107,9 @@ def overlap(now: Visits) -> Overlap:
 def transfer_cycles(design: DesignPoint, bits: Bits) -> Bits:
     """Cycles [count] in which the DRAM moves so many bits, at the rate that it sustains."""
     rate = design.dram_bits_per_cycle
-    return -(-bits * rate.denominator // rate.numerator)
+    # In two parts, as the product of all bits and the denominator may be more than an int64 holds.
+    rest = bits % rate.numerator * rate.denominator
+    return bits // rate.numerator * rate.denominator + -(-rest // rate.numerator)
 
 
 def left_over(tilings: Tilings) -> Ints:

@@ -91,6 +91,17 @@ def test_transfer_cycles_round_up(memory: str, clock_mhz: int, bits: list[int], 
     assert transfer_cycles(replace(design, memory_channels=2), 2 * np.array(bits)).tolist() == cycles
 
 
+def test_transfer_cycles_of_a_petabit() -> None:
+    """51.2 x 453/488 Gb/s at 997 MHz is 2899200/60817 bit/cycle: 10**15 x 60817 is more than an int64 holds.
+
+    10**15 x 60817 / 2899200 = 20977166114790.29
+    """
+    design = replace(SMALL, memory="lpddr4", clock_mhz=997)
+    assert 60817 * design.dram_bits_per_cycle == 2899200
+    assert transfer_cycles(design, np.array([10**15])).tolist() == [20_977_166_114_791]
+    assert transfer_cycles(design, 10**15) == 20_977_166_114_791
+
+
 @pytest.mark.parametrize(
     ("ports", "array_bits", "dram_bits", "cycles"),
     [
