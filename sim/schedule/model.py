@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Literal
 
 from sim.design import FP32_BITS, DesignPoint
+from sim.errors import InputError
 from sim.memory import Prices
 from sim.operators import ROW_WISE, Operator, Product, VectorWork
 from sim.schedule.products import ProductCycles, run_product
@@ -82,7 +83,15 @@ class Schedule:
 
 
 def schedule(design: DesignPoint, operators: Sequence[Operator], prices: Prices | None = None) -> Schedule:
-    """The operators of a model, in order, in time. Raises ``InputError`` for a design that cannot run one of them."""
+    """The operators of a model, in order, in time.
+
+    Raises ``InputError`` for a design that cannot run one of them, or inputs that are not operators before it.
+    """
+    for place, operator in enumerate(operators):
+        if not all(0 <= i < place for i in operator.inputs):
+            raise InputError(
+                f"inputs of operator {place}, {operator.name!r}, are places of operators before it, not {operator.inputs}"
+            )
     return _schedule(design, tuple(operators), prices or Prices())
 
 

@@ -9,7 +9,8 @@ loops, are legal if their blocks fit:
   with other operands, for twice that. An operand is kept if it can be.
 
 The same holds for the results, of which a block is at work and one being stored. Between blocks of ``k`` the results
-so far are fp32 totals in the output scratchpad; where another block comes in between, they go to the DRAM and come back.
+so far are fp32 totals in the output scratchpad; where another block comes in between, they go to the DRAM and come back,
+those of the block before leaving the place that those of the next one take.
 Between the folds of a group, in dataflows that have such, their integer sum is beside them.
 """
 

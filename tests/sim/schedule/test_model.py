@@ -1,5 +1,6 @@
 """A model's operators in time: small graphs by hand, and against a replay of the rules, event after event."""
 
+import re
 from collections import deque
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -240,6 +241,14 @@ def test_a_cache_that_does_not_fit_is_refused() -> None:
     assert schedule(d, [Product("p", 4, 64, 4)]).trace.cycles > 0
     with pytest.raises(InputError, match="weight_buffer_kib of a 4x32 .* is at least 5, not 4"):
         schedule(d, [Product("p", 4, 64, 4, kind="scores")])
+
+
+@pytest.mark.parametrize("inputs", [(1,), (2,), (0, -1), (7,)])
+def test_inputs_come_before(inputs: tuple[int, ...]) -> None:
+    operators = [Product("a", 4, 64, 4), VectorWork("v", "norm", 1, 1, 1, inputs=inputs), Product("b", 4, 64, 4)]
+    message = f"inputs of operator 1, 'v', are places of operators before it, not {inputs}"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        schedule(FAST, operators)
 
 
 @dataclass
