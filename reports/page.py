@@ -140,4 +140,4 @@ def _fpga(summary: Mapping[str, Any]) -> str:
     fpga = summary["fpga"]
     if not fpga:
         return unmeasured(summary, "xcup")
-    return f"{significant(fpga['total'])} {AREA_UNITS[fpga['unit']]} and {significant(fpga['bram36'])} block RAMs of 36 Kbit"
+    return f"{significant(fpga['total'])} {AREA_UNITS[fpga['unit']]} and {fpga['bram36']:,g} block RAMs of 36 Kbit"

@@ -140,7 +140,7 @@ def _fpga(summary: Mapping[str, Any]) -> str:
     fpga = summary["fpga"]
     if not fpga:
         return unmeasured(summary, "xcup")
-    blocks = f"{significant(fpga['bram36'])} block RAMs"
+    blocks = f"{fpga['bram36']:,g} block RAMs"
     return f"{significant(fpga['total'])} {AREA_UNITS[fpga['unit']]}, {blocks}: {_shares(area_parts(fpga))}"
 
 

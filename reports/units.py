@@ -9,11 +9,11 @@ MISSING = "n/a"
 
 
 def engineering(value: float | None, unit: str, digits: int = 3) -> str:
-    """``0.00123, "s"`` as ``1.23 ms``; ``n/a`` for what is absent or not finite."""
+    """``0.00123, "s"`` as ``1.23 ms``, and a count below 1000 as it is; ``n/a`` for what is absent or not finite."""
     if value is None or not math.isfinite(value):
         return MISSING
-    if value == 0:
-        return f"0 {unit}"
+    if value == 0 or (isinstance(value, int) and abs(value) < 1000):
+        return f"{value or 0:.0f} {unit}"
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
     power = _power(exponent)
     decimals = max(0, digits - 1 - exponent + 3 * power)

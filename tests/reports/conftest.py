@@ -149,7 +149,7 @@ HEAD = ARRAY | {
     "dram_cycles": 300,
     "utilization": 0.0625,
     "bound": "memory",
-    "blocking": "n10 m1 k25",
+    "blocking": "n12 m1 k25",
     "dram_bytes": 71_000,
     "weight_buffer_bytes": 2000,
     "activation_buffer_bytes": 1000,

@@ -51,12 +51,24 @@ def test_roofline_of_100_pes_at_128_bytes_a_cycle(run):
     assert (list(memory.x), list(memory.y)) == ([2000 / 71_000], [2000 / 320])
 
 
+def roofs(layers, design):
+    return [trace for trace in roofline(layers, design).data if trace.mode == "lines"]
+
+
+def test_products_with_a_narrower_kv_cache_have_a_roof_of_their_own(run):
+    summary, layers, _ = run
+    fields = summary["design_fields"] | {"pe": "bit_serial", "weight_format": "uint8", "kv_format": "uint4"}
+    low, high = roofs(layers, DesignPoint(**fields))
+    assert high.y[1] == 2 * low.y[1]
+    assert low.x[2] == high.x[2]
+
+
 def test_roof_is_what_the_pes_do_in_a_cycle_and_the_dram_sustains(run):
     summary, layers, _ = run
     fields = summary["design_fields"] | {"pe": "bit_serial", "memory": "hbm2"}
-    roof = roofline(layers, DesignPoint(**fields)).data[0]
     design = DesignPoint(**fields)
     assert design.macs_per_cycle != 100
+    (roof,) = roofs(layers, design)
     assert roof.y[1] == float(design.macs_per_cycle)
     assert roof.x[1] == pytest.approx(float(design.macs_per_cycle) / (128 * 425 / 460))
 

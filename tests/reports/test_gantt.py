@@ -38,6 +38,13 @@ def test_bars_of_operators_are_the_rows_of_the_second_block(run):
     assert array.customdata[0] == f"<b>model.layers.1.q_proj</b><br>20{TIMES}50{TIMES}10<br>160 cycles<br>from 380 to 540"
 
 
+def test_names_in_bars_are_escaped(run):
+    for name in ("a<b>", "model.layers.<b>"):
+        for bar in operators_in_time(run[1].head(6).assign(name=name)).data:
+            assert "<b>" not in "".join(bar.text)
+            assert all(hover.count("<b>") == 1 and "&lt;b&gt;" in hover for hover in bar.customdata)
+
+
 def test_without_repeated_blocks_the_first_operators_are_drawn(run):
     layers = run[1].head(5)
     assert one_layer(layers).rows.equals(layers)
@@ -55,7 +62,7 @@ def test_the_caption_counts_blocks_and_the_arrays_work(run):
     _, layers, blocks = run
     assert [block_count(row) for _, row in layers.iloc[[2, 3, 9]].iterrows()] == [2 * 2 * 1, 2, 4 * 1 * 2]
     assert first_blocks(blocks, layers).caption == (
-        "lm_head, the product that takes longest: the first 2 of its 8 blocks of n10 m1 k25 (loops from the outermost). "
+        "lm_head, the product that takes longest: the first 2 of its 8 blocks of n12 m1 k25 (loops from the outermost). "
         "The array computes in 53.7 % of the cycles from the first load on."
     )
     without = first_blocks(blocks[blocks["lane"] != "store"], layers).caption

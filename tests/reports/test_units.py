@@ -7,6 +7,9 @@ from reports.units import column_unit, engineering, percent, significant, square
     ("value", "text"),
     [
         (0, "0 s"),
+        (60, "60 s"),
+        (-0.0, "0 s"),
+        (60.0, "60.0 s"),
         (1.234e-3, "1.23 ms"),
         (12.34, "12.3 s"),
         (123.4, "123 s"),
