@@ -33,10 +33,10 @@ SUMMED = (
 def single(layers: pd.DataFrame) -> pd.DataFrame:
     """One row for each operator, with the columns of :func:`grouped`.
 
-    ``taken_cycles`` is what an operator takes of the run: its cycles and, on the array, its waits, for these are the
-    run's loss; the vector unit's are not, as it waits for the array. ``stalled_cycles`` has the same waits.
+    ``taken_cycles`` is what an operator takes of the run: its cycles and, on the array, its waits for a DRAM that serves
+    others; what it waits for the vector unit is that one's part. ``stalled_cycles`` has the same waits.
     """
-    waits = layers["wait_cycles"].where(layers["unit"] == "array", 0)
+    waits = layers["dram_wait_cycles"].where(layers["unit"] == "array", 0)
     rows = layers.assign(
         operators=1,
         taken_cycles=layers["cycles"] + waits,

@@ -14,7 +14,7 @@ COLORS = {
     "ideal": BLUE,
     "edges": AMBER,
     "array fill": GREEN,
-    "stall": RED,
+    "memory stall": RED,
     "vector unit": PURPLE,
     "PE": BLUE,
     "SRAM": GREEN,

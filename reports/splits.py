@@ -19,7 +19,7 @@ CYCLES = {
     "ideal": ("ideal", "ideal_cycles"),
     "edges": ("edges", "edge_cycles"),
     "fill": ("array fill", "fill_cycles"),
-    "memory": ("stall", "stalled_cycles"),
+    "memory": ("memory stall", "stalled_cycles"),
     "vector": ("vector unit", "lane_cycles"),
 }
 """Where cycles go: by its key in ``cycle_losses``, a part's label and its column of :mod:`reports.layers`."""

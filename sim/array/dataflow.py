@@ -47,6 +47,9 @@ class Dataflow(ABC):
     keeps_order: ClassVar[bool]
     """Whether a group's products are added up in the order of ``k``, one after the other."""
 
+    keeps_sums: ClassVar[bool]
+    """Whether a group's sum stays in one place until it is complete."""
+
     @property
     @abstractmethod
     def granule(self) -> tuple[int, int]:

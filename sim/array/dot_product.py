@@ -25,6 +25,7 @@ class DotProduct(Dataflow):
     """
 
     keeps_order: ClassVar[bool] = False
+    keeps_sums: ClassVar[bool] = True
 
     @property
     def granule(self) -> tuple[int, int]:

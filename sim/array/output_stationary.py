@@ -29,6 +29,7 @@ class OutputStationary(Dataflow):
     """
 
     keeps_order: ClassVar[bool] = True
+    keeps_sums: ClassVar[bool] = True
 
     @property
     def granule(self) -> tuple[int, int]:

@@ -37,6 +37,7 @@ class WeightStationary(Dataflow):
     """
 
     keeps_order: ClassVar[bool] = False
+    keeps_sums: ClassVar[bool] = False
 
     @property
     def granule(self) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import product as combinations
 
 import numpy as np
@@ -27,6 +27,7 @@ class Totals:
     weights_moved: Ints
     activations_moved: Ints
     results_moved: Ints
+    totals_moved: Ints
     weight_reads: Ints
     activation_reads: Ints
     output_accesses: Ints
@@ -42,9 +43,9 @@ class Bounds:
 
     @cached_property
     def distinct(self) -> Bools:
-        """Whether no other order does the same: of loops with a single block, one place among the others is enough."""
+        """Whether it is legal and no other order does the same: of loops with one block, one place among others is enough."""
         counts = {axis: self.tilings.count(axis) for axis in AXES}
-        found = np.ones(len(self.tilings.m), dtype=bool)
+        found: Bools = ~self.tilings.goes_on | (self.order[-1] == "k")
         for outer, inner in zip(self.order, self.order[1:], strict=False):
             both = (counts[outer] == 1) & (AXES.index(outer) > AXES.index(inner))
             found &= ~((counts[inner] == 1) & ((counts[outer] > 1) | both))
@@ -55,7 +56,7 @@ class Bounds:
         """Bits that the DRAM moves."""
         sums = self.totals
         operands = self._weight_loads * sums.weights_moved + self._activation_loads * sums.activations_moved
-        moved: Ints = self.tilings.product.count * (operands + (2 * self._returns + 1) * sums.results_moved)
+        moved: Ints = self.tilings.product.count * (operands + sums.results_moved + 2 * self._returns * sums.totals_moved)
         return moved
 
     @cached_property
@@ -82,7 +83,8 @@ class Bounds:
     def energy(self, prices: Prices) -> NDArray[np.float64]:
         """Energy [pJ] of the memories' traffic: not a bound but the figure itself."""
         sums = self.totals
-        outputs = sums.output_accesses + (2 * self._returns + 1) * self._results
+        p = self.tilings.product
+        outputs = sums.output_accesses + p.m * p.n * (OUTPUT_BITS + 2 * self._returns * self.tilings.total_bits)
         scratchpads = (
             prices.weight_buffer * (sums.weight_reads + self._weight_loads * sums.weights)
             + prices.activation_buffer * (sums.activation_reads + self._activation_loads * sums.activations)
@@ -90,10 +92,6 @@ class Bounds:
         )
         energy: NDArray[np.float64] = prices.dram * self.traffic + self.tilings.product.count * scratchpads
         return energy
-
-    @property
-    def _results(self) -> int:
-        return self.tilings.product.m * self.tilings.product.n * OUTPUT_BITS
 
     @property
     def _weight_loads(self) -> Ints:
@@ -125,31 +123,63 @@ class Bounds:
 
 def totals(t: Tilings) -> Totals:
     """Sums over all blocks of one repetition."""
-    d = t.design
-    weights, activations = partial(weight_block_bits, d), partial(activation_block_bits, d)
-    # Every block of k writes its totals, and those after the first read the ones before.
-    outputs = (2 * t.count("k") - 1) * t.product.m * t.product.n * OUTPUT_BITS
-    between_folds = 2 * d.accumulator_bits * _sum(t, AXES, d.array.partial_sums)
+    d, array = t.design, t.design.array
+
+    def weights(k: Span, n: Span) -> Ints:
+        return t.part(lambda length: weight_block_bits(d, length, n.size), k.start, k.size)
+
+    def activations(m: Span, k: Span) -> Ints:
+        return t.part(lambda length: activation_block_bits(d, m.size, length), k.start, k.size)
+
+    def of_array(value: Callable[[Ints, Ints, Ints], Ints]) -> Ints:
+        return _sum(t, AXES, lambda m, k, n: t.array_part(lambda length: value(m.size, length, n.size), k.start, k.size))
+
+    def read(which: int, bits: Callable[[Span, Span, Span], Ints]) -> Ints:
+        return _sum(t, AXES, lambda m, k, n: array.reads(m.size, k.size, n.size)[which] * bits(m, k, n))
+
+    results = t.product.m * t.product.n * OUTPUT_BITS
+    # Every block of k writes its totals, and those after the first read the ones before, unless all is one group.
+    outputs = results if t.one_group else (2 * t.count("k") - 1) * results
     return Totals(
-        work=_sum(t, AXES, d.array.work),
+        work=of_array(array.work),
         weights=_sum(t, ("k", "n"), weights),
         activations=_sum(t, ("m", "k"), activations),
         weights_moved=_sum(t, ("k", "n"), lambda k, n: d.dram.moved(weights(k, n))),
         activations_moved=_sum(t, ("m", "k"), lambda m, k: d.dram.moved(activations(m, k))),
-        results_moved=_sum(t, ("m", "n"), lambda m, n: d.dram.moved(m * n * OUTPUT_BITS)),
-        weight_reads=_sum(t, AXES, lambda m, k, n: d.array.reads(m, k, n)[0] * weights(k, n)),
-        activation_reads=_sum(t, AXES, lambda m, k, n: d.array.reads(m, k, n)[1] * activations(m, k)),
-        output_accesses=outputs + between_folds,
+        results_moved=_sum(t, ("m", "n"), lambda m, n: d.dram.moved(m.size * n.size * OUTPUT_BITS)),
+        totals_moved=_sum(t, ("m", "n"), lambda m, n: d.dram.moved(m.size * n.size * t.total_bits)),
+        weight_reads=read(0, lambda _, k, n: weights(k, n)),
+        activation_reads=read(1, lambda m, k, _: activations(m, k)),
+        output_accesses=outputs + 2 * d.accumulator_bits * of_array(array.partial_sums),
     )
 
 
+@dataclass(frozen=True)
+class Span:
+    """Where a block begins along an axis, and its size."""
+
+    start: Ints
+    size: Ints
+
+
 def _sum(t: Tilings, axes: Sequence[Axis], value: Callable[..., Ints]) -> Ints:
-    """Sum over all blocks along these axes: those of full size, and those that are the last along one or several."""
+    """Sum over all blocks along these axes: of each axis the first one, one in between for all of these, and the last."""
     total = 0 * t.m
-    for ends in combinations((False, True), repeat=len(axes)):
-        sizes = [t.last(axis) if end else t.size(axis) for axis, end in zip(axes, ends, strict=True)]
+    kinds = [_kinds(t, axis) for axis in axes]
+    for chosen in combinations(*kinds):
         many = 0 * t.m + 1
-        for axis, end in zip(axes, ends, strict=True):
-            many = many * (1 if end else t.count(axis) - 1)
-        total = total + many * value(*sizes)
+        for _, occurs in chosen:
+            many = many * occurs
+        total = total + many * value(*(span for span, _ in chosen))
     return total
+
+
+def _kinds(t: Tilings, axis: Axis) -> list[tuple[Span, Ints]]:
+    """Blocks along an axis that differ, and how many there are of each."""
+    size, count, last = t.size(axis), t.count(axis), t.last(axis)
+    first = np.where(count == 1, last, size)
+    return [
+        (Span(0 * size, first), 0 * size + 1),
+        (Span(size, size), np.maximum(count - 2, 0)),
+        (Span((count - 1) * size, last), 1 * (count > 1)),
+    ]

@@ -32,12 +32,16 @@ Run = ProductCycles | VectorCycles
 
 @dataclass(frozen=True)
 class Step:
-    """An operator in time: it occupies its unit from cycle ``start`` up to, not including, cycle ``end``."""
+    """An operator in time: it occupies its unit from cycle ``start`` up to, not including, cycle ``end``.
+
+    In ``dram_wait`` of these cycles it waits for the DRAM, which serves another one.
+    """
 
     operator: Operator
     unit: Unit
     start: int
     end: int
+    dram_wait: int
     run: Run
 
     @property
@@ -61,9 +65,9 @@ class Schedule:
 
     @property
     def losses(self) -> dict[str, int]:
-        """Where the cycles go: the array's ``ideal``, ``edges``, ``fill``, ``memory``; the ``vector`` unit while it is idle."""
+        """Where the cycles go: the array's ``ideal``, ``edges``, ``fill``, ``memory``; what it waits for the ``vector`` unit."""
         runs = self.products
-        waits = sum(step.waits for step in self.steps if step.unit == "array")
+        waits = sum(step.dram_wait for step in self.steps if step.unit == "array")
         parts = {
             "ideal": sum(run.ideal_cycles for run in runs),
             "edges": sum(run.edge_cycles for run in runs),
@@ -129,7 +133,7 @@ def _in_time(operators: Sequence[Operator], runs: Sequence[Run]) -> tuple[Step, 
         waiting[unit].pop()
         dram_free = max(start, dram_free) + runs[place].dram_cycles
         free[unit] = max(end, dram_free)
-        steps[place] = Step(operators[place], unit, start, free[unit], runs[place])
+        steps[place] = Step(operators[place], unit, start, free[unit], free[unit] - end, runs[place])
     return tuple(steps[place] for place in range(len(operators)))
 
 

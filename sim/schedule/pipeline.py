@@ -63,7 +63,7 @@ def pipeline(tilings: Tilings, order: Sequence[Axis]) -> Pipeline:
     d = tilings.design
     now = visits(tilings, order)
     loads, stores = loads_of(now, now.preceding()), stores_of(now, now.following())
-    sums = d.array.partial_sums(now.size("m"), now.size("k"), now.size("n"))
+    sums = _sums(now)
     reads, writes = _array_traffic(now, sums)
     during = overlap(now)
     begins = np.where(now.first, transfer_cycles(d, moved(d, loads)), 0)
@@ -92,12 +92,11 @@ def overlap(now: Visits) -> Overlap:
     after, before = now.following(), now.preceding()
     loads = {name: np.where(now.last, 0, bits) for name, bits in loads_of(after, now).items()}
     stores = {name: np.where(now.first, 0, bits) for name, bits in stores_of(before, now).items()}
-    m, k, n = now.size("m"), now.size("k"), now.size("n")
-    reads, writes = _array_traffic(now, d.array.partial_sums(m, k, n))
+    reads, writes = _array_traffic(now, _sums(now))
     both = transfer_cycles(d, moved(d, loads) + moved(d, stores))
     load = transfer_cycles(d, moved(d, loads))
     return Overlap(
-        work=d.array.work(m, k, n) + now.last * column(left_over(now.tilings)),
+        work=now.of_array(lambda k: d.array.work(now.size("m"), k, now.size("n"))) + now.last * column(left_over(now.tilings)),
         load=load,
         store=both - load,
         ports=_port_cycles(d, reads, writes, loads, stores),
@@ -127,9 +126,9 @@ def loads_of(at: Visits, before: Visits) -> BlockBits:
     activations = np.where(column(t.activations_kept), at.at("n") == 0, at.first | at.differs(before, REPEAT, "m", "k"))
     totals = ~column(t.results_kept) & at.differs(before, "m", "n") & (at.at("k") > 0)
     return {
-        "weights": weights * weight_block_bits(t.design, at.size("k"), at.size("n")),
-        "activations": activations * activation_block_bits(t.design, at.size("m"), at.size("k")),
-        "totals": totals * _results(at),
+        "weights": weights * _weights(at),
+        "activations": activations * _activations(at),
+        "totals": totals * _results(at, t.total_bits),
     }
 
 
@@ -137,12 +136,27 @@ def stores_of(at: Visits, after: Visits) -> BlockBits:
     """What goes to the DRAM of a block that is followed by another one."""
     done = at.ends("k")
     leaves = ~column(at.tilings.results_kept) & at.differs(after, "m", "n") & ~done
-    return {"results": done * _results(at), "totals": leaves * _results(at)}
+    return {"results": done * _results(at), "totals": leaves * _results(at, at.tilings.total_bits)}
 
 
-def _results(at: Visits) -> Ints:
-    """Bits of a block's fp32 results, or totals."""
-    return at.size("m") * at.size("n") * OUTPUT_BITS
+def _weights(at: Visits) -> Ints:
+    """Bits of a block's weights."""
+    return at.of_k(lambda k: weight_block_bits(at.tilings.design, k, at.size("n")))
+
+
+def _activations(at: Visits) -> Ints:
+    """Bits of a block's activations."""
+    return at.of_k(lambda k: activation_block_bits(at.tilings.design, at.size("m"), k))
+
+
+def _results(at: Visits, bits: int = OUTPUT_BITS) -> Ints:
+    """Bits of a block's fp32 results, or of its totals."""
+    return at.size("m") * at.size("n") * bits
+
+
+def _sums(at: Visits) -> Ints:
+    """Sums of folds that a block keeps in the output scratchpad."""
+    return at.of_array(lambda k: at.tilings.design.array.partial_sums(at.size("m"), k, at.size("n")))
 
 
 def moved(design: DesignPoint, bits: BlockBits) -> Ints:
@@ -152,16 +166,16 @@ def moved(design: DesignPoint, bits: BlockBits) -> Ints:
 
 def _array_traffic(at: Visits, sums: Ints) -> tuple[BlockBits, Ints]:
     """Bits that the array reads of each scratchpad, and those that it writes into the output scratchpad."""
-    d = at.tilings.design
-    m, k, n = at.size("m"), at.size("k"), at.size("n")
-    weight_reads, activation_reads = d.array.reads(m, k, n)
+    t, d = at.tilings, at.tilings.design
+    weight_reads, activation_reads = d.array.reads(at.size("m"), at.size("k"), at.size("n"))
     between_folds = sums * d.accumulator_bits
+    # Within one group the totals are those sums, and only the last block makes results.
     reads = {
-        "weight": weight_block_bits(d, k, n) * weight_reads,
-        "activation": activation_block_bits(d, m, k) * activation_reads,
-        "output": (at.at("k") > 0) * _results(at) + between_folds,
+        "weight": _weights(at) * weight_reads,
+        "activation": _activations(at) * activation_reads,
+        "output": (at.at("k") > 0) * (not t.one_group) * _results(at) + between_folds,
     }
-    return reads, _results(at) + between_folds
+    return reads, (at.ends("k") | (not t.one_group)) * _results(at) + between_folds
 
 
 def _port_cycles(d: DesignPoint, reads: BlockBits, writes: Ints, loads: BlockBits, stores: BlockBits) -> Ints:

@@ -1,8 +1,10 @@
 """Blocks: how a product is cut so that its operands fit into the scratchpads, and in which order the blocks are computed.
 
 Each axis is cut into blocks of one size, the last one shorter: along ``m`` and ``n`` a multiple of what the array works
-on at once, along ``k`` a multiple of the group. All numbers of blocks along all axes, and all six orders of the three
-loops, are legal if their blocks fit:
+on at once, along ``k`` a multiple of the group. A group that all of ``k`` is part of may be cut too, at multiples of the
+array's rows: a stationary array keeps the group's sum in the output scratchpad; one whose sums stay in the PEs goes on
+with the same results, so that a block is then no larger than a tile, and ``k`` the innermost loop. All numbers of blocks
+along all axes, and all six orders of the three loops, are legal if their blocks fit:
 
 * an operand that is not kept needs room for two blocks, the one at work and the one that is being loaded;
 * an operand that is kept for the whole product (loaded once) needs room for all of it, and if the product is repeated
@@ -11,10 +13,12 @@ loops, are legal if their blocks fit:
 The same holds for the results, of which a block is at work and one being stored. Between blocks of ``k`` the results
 so far are fp32 totals in the output scratchpad; where another block comes in between, they go to the DRAM and come back,
 those of the block before leaving the place that those of the next one take.
-Between the folds of a group, in dataflows that have such, their integer sum is beside them.
+Between the folds of a group, in dataflows that have such, their integer sum is beside them, or in their place if
+there is only one group. Operands' scales go with the first block of ``k`` that they belong to.
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -22,6 +26,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.array.dataflow import whole
 from sim.design import DesignPoint
 from sim.epilogue import OUTPUT_BITS
 from sim.errors import InputError
@@ -70,6 +75,29 @@ class Tilings:
         """Size of the last block along an axis."""
         return self.length(axis) - (self.count(axis) - 1) * self.size(axis)
 
+    @property
+    def one_group(self) -> bool:
+        """Whether all of ``k`` shares its scales."""
+        return self.product.k <= self.design.group_size
+
+    @property
+    def goes_on(self) -> Bools:
+        """Whether blocks of ``k`` follow each other in the PEs."""
+        return (self.count("k") > 1) & (self.one_group and self.design.array.keeps_sums)
+
+    @property
+    def total_bits(self) -> int:
+        """Bits of a result that is not yet complete, outside the array between two blocks of ``k``."""
+        return self.design.accumulator_bits if self.one_group else OUTPUT_BITS
+
+    def part(self, value: Callable[[Ints], Ints], start: Ints, size: Ints) -> Ints:
+        """Something of a block of ``k``: what it adds to that of the blocks before."""
+        return value(start + size) - np.where(start > 0, value(start), 0)
+
+    def array_part(self, value: Callable[[Ints], Ints], start: Ints, size: Ints) -> Ints:
+        """The same of something that the array does, which begins anew with each block but within a group."""
+        return self.part(value, start, size) if self.one_group else value(size)
+
     @cached_property
     def weights_kept(self) -> Bools:
         """Whether each weight is loaded once."""
@@ -80,9 +108,7 @@ class Tilings:
     def activations_kept(self) -> Bools:
         """Whether each activation is loaded once."""
         p = self.product
-        scales = activation_block_bits(self.design, p.m, 0)  # each block of k has the scales of its tokens with it
-        whole = activation_block_bits(self.design, p.m, p.k) + (self.count("k") - 1) * scales
-        return np.asarray(self._kept(whole, "activation"))
+        return np.full(len(self.m), self._kept(activation_block_bits(self.design, p.m, p.k), "activation"))
 
     @cached_property
     def results_kept(self) -> Bools:
@@ -95,24 +121,26 @@ class Tilings:
         """Which of them are legal."""
         d, p = self.design, self.product
         room = {name: pad.bits for name, pad in d.scratchpads.items()}
+        rows, columns = d.array.granule
         return (
-            (self.weights_kept | (2 * weight_block_bits(d, self.k, self.n) <= room["weight"]))
+            (~self.goes_on | ((self.m <= rows) & (self.n <= columns)))
+            & (self.weights_kept | (2 * weight_block_bits(d, self.k, self.n) <= room["weight"]))
             & (self.activations_kept | (2 * activation_block_bits(d, self.m, self.k) <= room["activation"]))
             & (self.results_kept | (2 * self.m * self.n * entry_bits(d, p.k) <= room["output"]))
         )
 
-    def _kept(self, bits: Bits, scratchpad: str) -> Bits:
+    def _kept(self, bits: int, scratchpad: str) -> bool:
         copies = 1 if self.product.count == 1 else 2
-        return bits * copies <= self.design.scratchpads[scratchpad].bits  # type: ignore[return-value]
+        return bits * copies <= self.design.scratchpads[scratchpad].bits
 
 
 def legal_tilings(design: DesignPoint, product: Product) -> Tilings:
     """All legal ways to cut a product. Raises ``InputError`` for scratchpads that are too small for the array."""
-    check_buffers(design)
+    check_buffers(design, product.k)
     rows, columns = design.array.granule
     sizes = (
         _block_sizes(product.m, rows),
-        _block_sizes(product.k, design.group_size),
+        _block_sizes(product.k, k_granule(design, product.k)),
         _block_sizes(product.n, columns),
     )
     m, k, n = (axis.ravel() for axis in np.meshgrid(*sizes, indexing="ij"))
@@ -127,6 +155,12 @@ def _block_sizes(length: int, granule: int) -> Ints:
     return np.minimum(sizes, length)
 
 
+def k_granule(design: DesignPoint, k: int) -> int:
+    """Blocks along ``k`` are multiples of it: a group, or where all of ``k`` is one group, rows that no group waits for."""
+    rows = whole(max(design.rows, design.columns), design.rows) * design.rows
+    return design.group_size if k > design.group_size else min(design.group_size, rows)
+
+
 def weight_block_bits(design: DesignPoint, k: Bits, n: Bits) -> Bits:
     """Bits of a block of weights, with its scales and zero points."""
     return weight_bits(design.weight, k, n, design.group_size)
@@ -139,17 +173,21 @@ def activation_block_bits(design: DesignPoint, m: Bits, k: Bits) -> Bits:
 
 def entry_bits(design: DesignPoint, k: int) -> int:
     """Bits of a result in the output scratchpad: its fp32 total, and where a group has several folds the sum of those."""
-    folds = design.array.partial_sums(1, min(k, design.group_size), 1)
-    return OUTPUT_BITS + (design.accumulator_bits if folds else 0)
+    sums = design.accumulator_bits if design.array.partial_sums(1, min(k, design.group_size), 1) else 0
+    return max(OUTPUT_BITS, sums) if k <= design.group_size else OUTPUT_BITS + sums
 
 
-def check_buffers(design: DesignPoint) -> None:
-    """Raise ``InputError`` if a scratchpad does not hold two of the array's smallest blocks; names the smallest that would."""
+def check_buffers(design: DesignPoint, k: int = 1) -> None:
+    """Raise ``InputError`` if a scratchpad does not hold two of the array's smallest blocks; names the smallest that would.
+
+    Of products with a reduction of length ``k``, or of the shortest ones.
+    """
     rows, columns = design.array.granule
+    size = k_granule(design, k)
     least = {
-        "weight": weight_block_bits(design, design.group_size, columns),
-        "activation": activation_block_bits(design, rows, design.group_size),
-        "output": rows * columns * entry_bits(design, design.group_size),
+        "weight": weight_block_bits(design, size, columns),
+        "activation": activation_block_bits(design, rows, size),
+        "output": rows * columns * entry_bits(design, k),
     }
     for name, bits in least.items():
         pad = design.scratchpads[name]

@@ -45,6 +45,14 @@ class Visits:
         """Size along an axis."""
         return np.where(self.ends(axis), column(self.tilings.last(axis)), column(self.tilings.size(axis)))
 
+    def of_k(self, value: Callable[[Ints], Ints]) -> Ints:
+        """Something of an operand's block along ``k``; see :meth:`sim.schedule.tiling.Tilings.part`."""
+        return self.tilings.part(value, self.at("k") * column(self.tilings.k), self.size("k"))
+
+    def of_array(self, value: Callable[[Ints], Ints]) -> Ints:
+        """Something that the array does with a block along ``k``."""
+        return self.tilings.array_part(value, self.at("k") * column(self.tilings.k), self.size("k"))
+
     @property
     def first(self) -> Bools:
         """Whether nothing comes before it."""

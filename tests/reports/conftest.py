@@ -31,6 +31,7 @@ VECTOR = {
     **dict.fromkeys(("weight_buffer_bytes", "activation_buffer_bytes", "output_buffer_bytes"), 0),
     "count": 1,
     "wait_cycles": 0,
+    "dram_wait_cycles": 0,
     "stall_cycles": 0,
     "utilization": 0.0,
     "blocking": "",
@@ -40,7 +41,15 @@ VECTOR = {
     "energy_sram_J": 0.0,
     "sqnr_dB": None,
 }
-ARRAY = {"unit": "array", "count": 1, "wait_cycles": 0, "lane_cycles": 0, "vector_operations": 0, "energy_vector_J": 0.0}
+ARRAY = {
+    "unit": "array",
+    "count": 1,
+    "wait_cycles": 0,
+    "dram_wait_cycles": 0,
+    "lane_cycles": 0,
+    "vector_operations": 0,
+    "energy_vector_J": 0.0,
+}
 
 EMBED = VECTOR | {
     "name": "model.embed",
@@ -114,6 +123,7 @@ SCORES = ARRAY | {
     "macs": 8000,
     "cycles": 100,
     "wait_cycles": 20,
+    "dram_wait_cycles": 20,
     "ideal_cycles": 80,
     "edge_cycles": 0,
     "fill_cycles": 10,

@@ -20,7 +20,7 @@ def test_cycles_of_repeated_blocks_are_summed(run):
         "ideal": [0, 0, 200, 160, 0, 20],
         "edges": [0, 0, 80, 0, 0, 180],
         "array fill": [0, 0, 20, 20, 0, 20],
-        "stall": [8, 0, 20, 60, 0, 100],
+        "memory stall": [8, 0, 20, 60, 0, 100],
         "vector unit": [12, 60, 0, 0, 100, 0],
     }
     assert len({trace.marker.color for trace in figure.data}) == 5

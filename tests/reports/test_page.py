@@ -166,7 +166,7 @@ def test_shapes_alone_have_no_accuracy_anywhere(shapes_run):
 def test_parts_of_cycles_and_bytes_are_written_out(page):
     text = Document(page).words
     for words in (
-        "ideal 38.0 % 380 cycles edges 26.0 % 260 cycles array fill 6.0 % 60 cycles stall 18.0 % 180 cycles",
+        "ideal 38.0 % 380 cycles edges 26.0 % 260 cycles array fill 6.0 % 60 cycles memory stall 18.0 % 180 cycles",
         "vector unit 12.0 % 120 cycles",
         "PE 11.8 % 6.00 nJ vector unit 5.9 % 3.00 nJ",
         "weights 87.1 % 70.0 kB activations 3.7 % 3.00 kB keys 3.7 % 3.00 kB results 2.5 % 2.00 kB vector reads 1.9 %",

@@ -54,7 +54,7 @@ def test_key_figures(run):
     for figure in (
         "10,000,000 tokens/s; prefill of 20 tokens in 2.00 µs",
         "utilization 38.0 %; largest loss: edges 26.0 %",
-        "1.00 kcycles: ideal 38.0 %, edges 26.0 %, array fill 6.0 %, stall 18.0 %, vector unit 12.0 %",
+        "1.00 kcycles: ideal 38.0 %, edges 26.0 %, array fill 6.0 %, memory stall 18.0 %, vector unit 12.0 %",
         "51.0 nJ: PE 11.8 %, vector unit 5.9 %, SRAM 19.6 %, DRAM 62.7 %, static 0.0 %",
         "2.55 nJ per token, 25.5 mW; 51.0 nJ at 4, 83.0 nJ at 8, 171 nJ at 19 pJ/bit",
         "80.4 kB, 0.473 MAC/B: weights 87.1 %, activations 3.7 %, keys 3.7 %, results 2.5 %, vector reads 1.9 %",

@@ -95,7 +95,7 @@ def test_where_the_cycles_go_adds_up(run: shiftwise.Simulation) -> None:
     parts = array.ideal_cycles + array.edge_cycles + array.fill_cycles + array.stall_cycles
     assert (parts == array.cycles).all()
     assert losses["ideal"] == array.ideal_cycles.sum() >= run.summary["macs"] / 1024
-    assert losses["memory"] == (array.stall_cycles + array.wait_cycles).sum()
+    assert losses["memory"] == (array.stall_cycles + array.dram_wait_cycles).sum()
     assert (array.end - array.start == array.cycles + array.wait_cycles).all()
 
 
