@@ -13,5 +13,5 @@ def generate(design: str | DesignPoint = "mixpe-w4a8", out: str | Path = "build/
     Raises ``InputError`` for a design that does not exist or cannot work, and a folder that cannot be written.
     """
     point = load_design(design)
-    check_buffers(point)
+    check_buffers(point, point.group_size + 1)
     return write_design(point, Path(out))

@@ -17,7 +17,7 @@ from sim.design import DesignPoint, load_design
 from sim.files import output_folder
 from sim.kernels.product import matrix_product
 from sim.quantized import quantize
-from sim.schedule import ProductCycles, Schedule, check_buffers, schedule, timeline
+from sim.schedule import ProductCycles, Schedule, schedule, timeline
 from workloads.accuracy import bits_per_byte, hardware_multiply
 from workloads.tracing import Phase, TracedProduct
 
@@ -66,7 +66,6 @@ def simulate(
     """
     tell = progress or (lambda *_: None)
     point = load_design(design)
-    check_buffers(point)
     energy_per_action(point, point.technology)  # refuses what the technology cannot cost, before the work
     workload = load_workload(model, phase, batch, sequence, text, accuracy_bytes)
     tell("trace", len(workload.operators), len(workload.operators))

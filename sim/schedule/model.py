@@ -65,7 +65,7 @@ class Schedule:
 
     @property
     def losses(self) -> dict[str, int]:
-        """Where the cycles go: the array's ``ideal``, ``edges``, ``fill``, ``memory``; what it waits for the ``vector`` unit."""
+        """Where the cycles go: the array's ``ideal``, ``edges``, ``fill``, ``memory``; its waits for the ``vector`` unit."""
         runs = self.products
         waits = sum(step.dram_wait for step in self.steps if step.unit == "array")
         parts = {

@@ -12,7 +12,7 @@ from sim.memory import Prices
 from sim.operators import Product
 from sim.schedule.pipeline import transfer_cycles
 from sim.schedule.search import Found, best_tiling
-from sim.schedule.tiling import AXES, Axis, check_buffers, legal_tilings
+from sim.schedule.tiling import AXES, Axis, legal_tilings
 from sim.trace import Trace
 
 Bound = Literal["compute", "memory"]
@@ -93,7 +93,6 @@ def run_product(design: DesignPoint, product: Product, prices: Prices | None = N
     Remembered for products that differ in their name only. Raises ``InputError`` for scratchpads that are too small.
     """
     d = design if product.kind == "linear" else design.attention
-    check_buffers(d)
     p = product
     found = _remembered(d, p.m, p.k, p.n, p.count, prices or Prices())
     return _described(d, product, found)

@@ -177,10 +177,10 @@ def entry_bits(design: DesignPoint, k: int) -> int:
     return max(OUTPUT_BITS, sums) if k <= design.group_size else OUTPUT_BITS + sums
 
 
-def check_buffers(design: DesignPoint, k: int = 1) -> None:
-    """Raise ``InputError`` if a scratchpad does not hold two of the array's smallest blocks; names the smallest that would.
+def check_buffers(design: DesignPoint, k: int) -> None:
+    """Raise ``InputError`` if a scratchpad does not hold two of the smallest blocks of products with that length of ``k``.
 
-    Of products with a reduction of length ``k``, or of the shortest ones.
+    The message names the smallest scratchpad that would.
     """
     rows, columns = design.array.granule
     size = k_granule(design, k)

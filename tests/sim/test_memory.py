@@ -166,15 +166,17 @@ def test_a_scratchpad_too_small_is_refused(fields: dict[str, Any], buffer: str, 
     """One sentence with the smallest size that would do; and that does do, for the smallest product and for a larger one."""
     design = replace(SMALL, **{"rows": 16, "columns": 16, **fields})
     enough = replace(design, **{f"{buffer}_buffer_kib": smallest})
-    check_buffers(enough)
-    assert run_product(enough, Product("p", 1, 1, 1)).trace.cycles > 0
+    several_groups = design.group_size + 1
+    check_buffers(enough, several_groups)
+    assert run_product(enough, Product("p", 1, several_groups, 1)).trace.cycles > 0
     assert run_product(enough, Product("p", 40, 2 * design.group_size + 1, 100)).trace.cycles > 0
     short = replace(design, **{f"{buffer}_buffer_kib": smallest - 1})
     message = (
         f"{buffer}_buffer_kib of a {design.rows}x{design.columns} {design.dataflow} array with groups of "
         f"{design.group_size} is at least {smallest}, not {smallest - 1}"
     )
-    for refused in (lambda: check_buffers(short), lambda: run_product(short, Product("p", 1, 1, 1))):
+    product = Product("p", 1, several_groups, 1)
+    for refused in (lambda: check_buffers(short, several_groups), lambda: run_product(short, product)):
         with pytest.raises(InputError, match=f"^{message}$"):
             refused()
 

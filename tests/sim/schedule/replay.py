@@ -23,7 +23,7 @@ Sizes = dict[str, int]
 
 
 class DoesNotFitError(Exception):
-    """A scratchpad is too small for a block."""
+    """A scratchpad is too small for a block, or sums would have to leave the PEs within a group."""
 
 
 def width(format_name: str) -> int:
@@ -37,8 +37,11 @@ def lanes(d: DesignPoint) -> tuple[int, int]:
     return (2, 2) if max(width(d.weight_format), width(d.activation_format)) <= 4 else (2, 1)
 
 
-def granules(d: DesignPoint) -> Sizes:
-    """Steps in which blocks grow along each axis."""
+def granules(d: DesignPoint, k: int) -> Sizes:
+    """Steps in which blocks of products with that length of k grow along each axis.
+
+    Along k groups, or within the only one as many times the rows as the array is wide.
+    """
     a, w = lanes(d)
     along_m = {
         "output_stationary": d.rows * a,
@@ -47,7 +50,8 @@ def granules(d: DesignPoint) -> Sizes:
         "dot_product": a,
     }
     along_n = w if d.dataflow == "input_stationary" else d.columns * w
-    return {"m": along_m[d.dataflow], "k": d.group_size, "n": along_n}
+    rows = ceil(max(d.rows, d.columns) / d.rows) * d.rows
+    return {"m": along_m[d.dataflow], "k": min(rows, d.group_size) if k <= d.group_size else d.group_size, "n": along_n}
 
 
 def weight_bits(d: DesignPoint, k: int, n: int) -> int:
@@ -112,7 +116,7 @@ def block_sizes(length: int, granule: int) -> dict[int, int]:
 
 def candidates(d: DesignPoint, p: Product) -> list[tuple[int, int, int]]:
     """Sizes of blocks for all numbers of blocks along all axes, legal or not."""
-    along = [sorted(block_sizes(getattr(p, axis), step).values()) for axis, step in granules(d).items()]
+    along = [sorted(block_sizes(getattr(p, axis), step).values()) for axis, step in granules(d, p.k).items()]
     return list(nested(*along))
 
 
@@ -184,22 +188,31 @@ def blocks(p: Product, tile: tuple[int, int, int], order: Sequence[str]) -> Iter
 
 
 def replay(d: DesignPoint, p: Product, tile: tuple[int, int, int], order: Sequence[str]) -> Replay:
-    """Walk the blocks. Raises ``DoesNotFitError`` when a block finds no room."""
-    return _Walk(d, p, tile).run(list(blocks(p, tile, order)))
+    """Walk the blocks. Raises ``DoesNotFitError`` when a block finds no room.
+
+    Where sums stay in the PEs, a group that is cut goes on with the same results: one tile, and k innermost.
+    """
+    step = granules(d, p.k)
+    goes_on = tile[1] < p.k <= d.group_size and d.dataflow in ("output_stationary", "dot_product")
+    if goes_on and (tile[0] > step["m"] or tile[2] > step["n"] or order[-1] != "k"):
+        raise DoesNotFitError
+    return _Walk(d, p).run(list(blocks(p, tile, order)))
 
 
 class _Walk:
-    def __init__(self, d: DesignPoint, p: Product, tile: tuple[int, int, int]) -> None:
+    def __init__(self, d: DesignPoint, p: Product) -> None:
         self.d, self.p, self.seen = d, p, Replay()
         self.rate = d.dram_bits_per_cycle
         self.sum_bits = accumulator_bits(d)
-        self.shapes: dict[tuple[int, int, int, bool], tuple[int, int, dict[str, int]]] = {}
+        self.shapes: dict[tuple[int, int, int, int], tuple[int, int, dict[str, int]]] = {}
+        self.one_group = p.k <= d.group_size
         folds, groups = folds_and_groups(d, min(p.k, d.group_size))
-        self.entry = RESULT + (self.sum_bits if folds > groups else 0)
-        of_k = [min(tile[1], p.k - start) for start in range(0, p.k, tile[1])]
+        sums = self.sum_bits if folds > groups else 0
+        self.entry = max(RESULT, sums) if self.one_group else RESULT + sums
+        self.total = self.sum_bits if self.one_group else RESULT
         everything = {
-            "weight": sum(weight_bits(d, k, p.n) for k in of_k),
-            "activation": sum(activation_bits(d, p.m, k) for k in of_k),
+            "weight": weight_bits(d, p.k, p.n),
+            "activation": activation_bits(d, p.m, p.k),
             "output": p.m * p.n * self.entry,
         }
         copies = 2 if p.count > 1 else 1
@@ -240,9 +253,10 @@ class _Walk:
     def bring(self, block: Block) -> dict[str, int]:
         """Load what a block needs and is not there."""
         d, size, came = self.d, block.size, {}
+        weights, activations = self.operands(block)
         for name, tensor, key, bits in (
-            ("weight", "weights", block.key("k", "n"), weight_bits(d, size["k"], size["n"])),
-            ("activation", "activations", block.key("m", "k"), activation_bits(d, size["m"], size["k"])),
+            ("weight", "weights", block.key("k", "n"), weights),
+            ("activation", "activations", block.key("m", "k"), activations),
         ):
             if key not in self.pads[name].held:
                 self.pads[name].put(key, bits)
@@ -252,7 +266,7 @@ class _Walk:
             self.pads["output"].put(result, size["m"] * size["n"] * self.entry)
             if result in self.outside:
                 self.outside.remove(result)
-                came["totals"] = size["m"] * size["n"] * RESULT
+                came["totals"] = size["m"] * size["n"] * self.total
         for tensor, bits in came.items():
             self.seen.loads[tensor] += moved(d, bits)
         self.seen.scratchpads["weight_buffer_write"] += came.get("weights", 0)
@@ -262,11 +276,12 @@ class _Walk:
 
     def take_away(self, block: Block, following: Block | None) -> dict[str, int]:
         """Store a block's results; or its totals, if they cannot stay and other ones come next."""
-        key, bits = block.key("m", "n"), block.size["m"] * block.size["n"] * RESULT
+        key, results = block.key("m", "n"), block.size["m"] * block.size["n"]
+        bits = results * RESULT
         if block.is_last_of_k:
             tensor = "results"
         elif not self.pads["output"].stays and following is not None and following.key("m", "n") != key:
-            tensor = "totals"
+            tensor, bits = "totals", results * self.total
             self.outside.add(key)
         else:
             return {}
@@ -283,19 +298,35 @@ class _Walk:
     def of_array(self, block: Block) -> tuple[int, int, dict[str, int]]:
         """A block's work, sums of folds, and bits that the array reads and writes."""
         d, (m, k, n) = self.d, (block.size[axis] for axis in AXES)
-        shape = m, k, n, block.at["k"] > 0
+        start = block.at["k"]
+        shape = m, k, n, start
         if shape not in self.shapes:
             weights_again, activations_again = reads(d, m, n)
             folds, groups = folds_and_groups(d, k)
+            weights, activations = self.operands(block)
+            work = int(d.array.work(m, k, n))
+            if self.one_group and start:
+                groups = 0 if folds > groups or d.dataflow in ("weight_stationary", "input_stationary") else groups
+                work = int(d.array.work(m, start + k, n) - d.array.work(m, start, n))
             sums = m * n * (folds - groups)
+            reads_totals = start > 0 and not self.one_group
+            writes = block.is_last_of_k or not self.one_group
             by_array = {
-                "weight_buffer_read": weights_again * weight_bits(d, k, n),
-                "activation_buffer_read": activations_again * activation_bits(d, m, k),
-                "output_buffer_read": (m * n * RESULT if block.at["k"] > 0 else 0) + sums * self.sum_bits,
-                "output_buffer_write": m * n * RESULT + sums * self.sum_bits,
+                "weight_buffer_read": weights_again * weights,
+                "activation_buffer_read": activations_again * activations,
+                "output_buffer_read": m * n * RESULT * reads_totals + sums * self.sum_bits,
+                "output_buffer_write": m * n * RESULT * writes + sums * self.sum_bits,
             }
-            self.shapes[shape] = int(d.array.work(m, k, n)), sums, by_array
+            self.shapes[shape] = work, sums, by_array
         return self.shapes[shape]
+
+    def operands(self, block: Block) -> tuple[int, int]:
+        """Bits of a block's weights and activations; scales come with the first block of k that they belong to."""
+        d, (m, k, n), start = self.d, (block.size[axis] for axis in AXES), block.at["k"]
+        weights, activations = weight_bits(d, start + k, n), activation_bits(d, m, start + k)
+        if start:
+            weights, activations = weights - weight_bits(d, start, n), activations - activation_bits(d, m, start)
+        return weights, activations
 
     def port_cycles(self, by_array: dict[str, int], came: dict[str, int], gone: dict[str, int]) -> int:
         """The busiest scratchpad's: what the array does during a block, with what the DRAM does beside it."""
@@ -348,7 +379,7 @@ def designs(draw: st.DrawFn) -> DesignPoint:
 
 def smallest_kib(d: DesignPoint) -> Sizes:
     """[KiB] Two of the smallest blocks in each scratchpad."""
-    step = granules(d)
+    step = granules(d, d.group_size + 1)
     folds, groups = folds_and_groups(d, d.group_size)
     least = {
         "weight": weight_bits(d, d.group_size, step["n"]),
@@ -361,6 +392,6 @@ def smallest_kib(d: DesignPoint) -> Sizes:
 @st.composite
 def products(draw: st.DrawFn, d: DesignPoint, most: int = 7) -> Product:
     """Up to ``most`` of the smallest blocks along an axis, with and without a short last one."""
-    steps = granules(d).values()
+    steps = granules(d, d.group_size + 1).values()
     sizes = [draw(st.integers(1, most)) * step - draw(st.sampled_from([0, step // 2])) for step in steps]
     return Product("p", *sizes, count=draw(st.sampled_from([1, 1, 2, 3])))

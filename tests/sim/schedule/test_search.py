@@ -78,13 +78,19 @@ def test_the_bounds(data: st.DataObject, price: Prices) -> None:
     sums = totals(legal)
     tiles = tiles_of(legal)
     for i in data.draw(st.lists(st.sampled_from(range(len(tiles))), min_size=1, max_size=3)):
-        taken = {order: replay(d, p, tiles[i], order) for order in ORDERS}
         bounds = {order: Bounds(legal, order, sums) for order in ORDERS}
+        taken = {}
         for order in ORDERS:
+            try:
+                taken[order] = replay(d, p, tiles[i], order)
+            except DoesNotFitError:
+                assert not bounds[order].distinct[i]
+        assert taken
+        for order in taken:
             assert bounds[order].cycles[i] <= taken[order].cycles
             assert Fraction(bounds[order].energy(price)[i]) == energy(taken[order], price)
             assert bounds[order].traffic[i] == sum(taken[order].loads.values()) + sum(taken[order].stores.values())
-        kept = [taken[order] for order in ORDERS if bounds[order].distinct[i]]
+        kept = [taken[order] for order in taken if bounds[order].distinct[i]]
         assert all(replayed in kept for replayed in taken.values())
 
 
@@ -99,11 +105,11 @@ def test_every_number_of_blocks_is_tried(data: st.DataObject) -> None:
     counts = {tuple(ceil(getattr(p, axis) / size) for axis, size in zip(AXES, tile, strict=True)) for tile in legal}
     assert len(counts) == len(legal)
     tile = []
-    for axis, step in granules(d).items():
+    for axis, step in granules(d, p.k).items():
         length = getattr(p, axis)
         tile.append(min(data.draw(st.integers(1, ceil(length / step))) * step, length))
     try:
-        replay(d, p, (tile[0], tile[1], tile[2]), ORDERS[0])
+        replay(d, p, (tile[0], tile[1], tile[2]), ("m", "n", "k"))
     except DoesNotFitError:
         return
     assert tuple(ceil(getattr(p, axis) / size) for axis, size in zip(AXES, tile, strict=True)) in counts
@@ -125,7 +131,7 @@ def test_the_smallest_size_of_each_number_of_blocks() -> None:
         (Prices(dram=0.0, weight_buffer=1.0), {"weight_buffer_write": 8832}),
         (Prices(dram=0.0, activation_buffer=1.0), {"activation_buffer_write": 16640}),
         (Prices(dram=0.0, output_buffer=1.0), {"output_buffer_write": 8192, "output_buffer_read": 8192}),
-        (Prices(), {"weight_buffer_write": 2 * 8832, "activation_buffer_write": 16896}),
+        (Prices(), {"weight_buffer_write": 2 * 8832, "activation_buffer_write": 16640}),
     ],
 )
 def test_prices_decide_between_equal_cycles(price: Prices, expected: dict[str, int]) -> None:
@@ -134,11 +140,10 @@ def test_prices_decide_between_equal_cycles(price: Prices, expected: dict[str, i
     Weights: 16 columns of 128 x 4 + 2 x 20 bits = 8832, more than 1 KiB, in blocks of at most 4096; activations: 16 rows of
     128 x 8 + 16 = 16640, more than 2 KiB, in blocks of at most 8192. With k = 128 these are 4 columns and 4 rows.
 
-    If only the weight scratchpad costs anything, each weight is loaded once; if only that of activations, each of these,
-    and k is not cut, which would load their scales twice; if only that of results, k is not cut either, and each of the 256
-    results is written and read once. DRAM: k cut in two makes blocks of 8 or 12 rows and columns, two of each; activations
-    once and weights twice, 16 x (1024 + 2 x 16) + 2 x 8832 = 34560, is less than once and twice the other way round, 42624,
-    and than once and four times with k whole, 51968.
+    If only the weight scratchpad costs anything, each weight is loaded once; if only that of activations, each of these; if
+    only that of results, k is not cut, and each of the 256 results is written and read once. DRAM: k cut in two makes blocks
+    of 8 or 12 rows and columns, two of each; activations once and weights twice, 16640 + 2 x 8832 = 34304, is less than once
+    and twice the other way round, 42112, and than once and four times with k whole, 51968.
     """
     d = DesignPoint(
         "d", rows=4, columns=4, weight_buffer_kib=1, activation_buffer_kib=2, memory="hbm2_peak", memory_channels=64
