@@ -68,8 +68,8 @@ def simulate(
     point = load_design(design)
     energy_per_action(point, point.technology)  # refuses what the technology cannot cost, before the work
     workload = load_workload(model, phase, batch, sequence, text, accuracy_bytes)
+    run = schedule(point, workload.operators, memory_prices(point))  # refuses scratchpads that are too small
     tell("trace", len(workload.operators), len(workload.operators))
-    run = schedule(point, workload.operators, memory_prices(point))
     noise = _noise(point, workload, tell)
     layers = pd.DataFrame([layer_row(point, step, noise.get(step.operator.name)) for step in run.steps])
     told = {"model": workload.name, "phase": phase, "batch": batch, "sequence": workload.sequence}
