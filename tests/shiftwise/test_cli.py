@@ -116,9 +116,10 @@ def test_wrong_input_is_one_sentence(
     ("fields", "message"),
     [
         ('technology = "3nm"', "unknown technology '3nm'; known are unit"),
+        ("weight_buffer_kib = 2", "energy of a scratchpad is known from 4 to 2048 KiB, not for 2 KiB"),
         (
-            "weight_buffer_kib = 2",
-            "weight_buffer_kib of a 32x32 output_stationary array with groups of 64 is at least 3, not 2",
+            "weight_buffer_kib = 8\ngroup_size = 256",
+            "weight_buffer_kib of a 32x32 output_stationary array with groups of 256 is at least 9, not 8",
         ),
         (
             'dataflow = "weight_stationary"\ncolumns = 4096\noutput_buffer_kib = 49\nweight_buffer_kib = 300',
