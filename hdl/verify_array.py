@@ -36,7 +36,7 @@ def verify_array(
     Raises :class:`VerificationError` at the first wrong or missing result, or a result that is nobody's.
     """
     (m, k), n = activations.shape, weights.shape[1]
-    tile_rows, tile_columns = OutputStationary(design).tile_counts(m, n)
+    tile_rows, tile_columns = _array(design).tile_counts(m, n)
     shape = (tile_rows * design.rows, tile_columns * design.columns)
     stimulus = _array_stimulus(design, _padded(activations, shape[0], 0), _padded(weights.T, shape[1], 0).T, seed)
     _feed_scales(
@@ -68,6 +68,12 @@ def verify_array(
     return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), len(valid))
 
 
+def _array(design: DesignPoint) -> OutputStationary:
+    """The dataflow that there is hardware of."""
+    assert isinstance(design.array, OutputStationary)
+    return design.array
+
+
 def _padded(values: NDArray[np.generic], length: int, fill: int) -> NDArray[np.int64]:
     """Integers with rows of ``fill`` appended."""
     rows = np.full((length - len(values), values.shape[1]), fill)
@@ -86,10 +92,10 @@ def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights
     stimulus = {name: rng.integers(limit, size=cycles) for name, limit in limits.items()}
 
     ends = _last_operands(design, k)
-    tile_rows, tile_columns = OutputStationary(design).tile_counts(m, n)
+    tile_rows, tile_columns = _array(design).tile_counts(m, n)
     for tile in range(tile_rows * tile_columns):
         column, row = divmod(tile, tile_rows)
-        feed = tile * OutputStationary(design).tile_interval(k) + OutputStationary(design).feed_cycles(k)
+        feed = tile * _array(design).tile_interval(k) + _array(design).feed_cycles(k)
         for r in range(design.rows):
             stimulus[f"activation_{r}"][feed] = activations[row * design.rows + r]
         for c in range(design.columns):
@@ -115,11 +121,11 @@ def _feed_scales(
     token_scale: NDArray[np.int64],
 ) -> None:
     """Put the constants of columns and rows into the cycles in which the epilogues expect them."""
-    ends = OutputStationary(design).feed_cycles(k)[_last_operands(design, k)]
+    ends = _array(design).feed_cycles(k)[_last_operands(design, k)]
     tile_rows = len(token_scale) // design.rows
     for tile in range(tile_rows * (scale.shape[1] // design.columns)):
         column, row = divmod(tile, tile_rows)
-        last = tile * OutputStationary(design).tile_interval(k) + ends
+        last = tile * _array(design).tile_interval(k) + ends
         for c in range(design.columns):
             stimulus["scale"][last + 1 + c] = scale[:, column * design.columns + c]
             stimulus["zero_point"][last + 1 + c] = zero_point[:, column * design.columns + c]

@@ -116,7 +116,7 @@ class DesignPoint:
     @cached_property
     def array(self) -> Dataflow:
         """How the array computes a product."""
-        return DATAFLOWS[self.dataflow](self)
+        return DATAFLOWS[self.dataflow](self.rows, self.columns, self.group_size, self.double_buffered, self.element)
 
     @property
     def attention(self) -> "DesignPoint":

@@ -10,19 +10,15 @@ cycles is a count.
 Sizes ``m, k, n`` may be integers or arrays of them.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim import epilogue
-
-if TYPE_CHECKING:  # a design point has a dataflow
-    from sim.design import DesignPoint
+from sim.pe import Element
 
 Sizes = TypeVar("Sizes", int, NDArray[np.int64])
 
@@ -40,9 +36,13 @@ def larger(size: Sizes, least: int) -> Sizes:
 
 @dataclass(frozen=True)
 class Dataflow(ABC):
-    """The order in which an array computes a product, in closed form."""
+    """The order in which an array computes a product, in closed form; the fields are those of a design point."""
 
-    design: DesignPoint
+    rows: int
+    columns: int
+    group_size: int
+    double_buffered: bool
+    element: Element
 
     keeps_order: ClassVar[bool]
     """Whether a group's products are added up in the order of ``k``, one after the other."""
@@ -96,7 +96,7 @@ class Dataflow(ABC):
     @property
     def drain_cycles(self) -> int:
         """Cycles from the last accumulation to the last result."""
-        return self.result_latency + 1 - self.design.element.interval
+        return self.result_latency + 1 - self.element.interval
 
     def result_cycles(self, m: int, k: int, n: int) -> NDArray[np.int64]:
         """The cycle ``[m, n]`` in which each result is valid."""
@@ -104,7 +104,7 @@ class Dataflow(ABC):
 
     def groups(self, k: Sizes) -> tuple[Sizes, Sizes]:
         """How many whole groups a reduction has, and the length of the short one after them, or 0."""
-        return k // self.design.group_size, k % self.design.group_size
+        return k // self.group_size, k % self.group_size
 
 
 def group_lengths(group_size: int, k: int) -> list[int]:

@@ -29,28 +29,28 @@ class DotProduct(Dataflow):
 
     @property
     def granule(self) -> tuple[int, int]:
-        activations, weights = self.design.element.lanes
-        return activations, self.design.columns * weights
+        activations, weights = self.element.lanes
+        return activations, self.columns * weights
 
     @property
     def levels(self) -> int:
         """Levels of the adder tree."""
-        return (self.design.rows - 1).bit_length()
+        return (self.rows - 1).bit_length()
 
     @property
     def sum_latency(self) -> int:
-        return self.design.element.latency + self.levels
+        return self.element.latency + self.levels
 
     def steps(self, k: Sizes) -> Sizes:
         """Pairs of operands of each PE for a result."""
         full, rest = self.groups(k)
-        return full * whole(self.design.group_size, self.design.rows) + whole(rest, self.design.rows)
+        return full * whole(self.group_size, self.rows) + whole(rest, self.rows)
 
     def work(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
         return self._results(m, n) * self._result_interval(k)
 
     def steady(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
-        return self._results(m, n) * self.steps(k) * self.design.element.interval
+        return self._results(m, n) * self.steps(k) * self.element.interval
 
     def once(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:  # noqa: ARG002 - there is neither loading nor skew
         return 0 * m
@@ -59,7 +59,7 @@ class DotProduct(Dataflow):
         i, j = np.arange(m)[:, None], np.arange(n)[None, :]
         rows, columns = self.granule
         result = (j // columns) * whole(m, rows) + i // rows
-        cycles: NDArray[np.int64] = result * self._result_interval(k) + (self.steps(k) - 1) * self.design.element.interval
+        cycles: NDArray[np.int64] = result * self._result_interval(k) + (self.steps(k) - 1) * self.element.interval
         return cycles
 
     def reads(self, m: Sizes, k: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:  # noqa: ARG002 - all of k is in a result
@@ -75,5 +75,5 @@ class DotProduct(Dataflow):
         return whole(m, rows) * whole(n, columns)
 
     def _result_interval(self, k: Sizes) -> Sizes:
-        waits = 0 if self.design.double_buffered else self.levels
-        return self.steps(k) * self.design.element.interval + waits
+        waits = 0 if self.double_buffered else self.levels
+        return self.steps(k) * self.element.interval + waits

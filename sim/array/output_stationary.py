@@ -33,17 +33,17 @@ class OutputStationary(Dataflow):
 
     @property
     def granule(self) -> tuple[int, int]:
-        activations, weights = self.design.element.lanes
-        return self.design.rows * activations, self.design.columns * weights
+        activations, weights = self.element.lanes
+        return self.rows * activations, self.columns * weights
 
     @property
     def sum_latency(self) -> int:
-        return self.design.element.latency
+        return self.element.latency
 
     def feed_cycles(self, k: int) -> NDArray[np.int64]:
         """Cycle ``[k]``, relative to the tile's first operand, in which each operand is at the array's inputs."""
-        interval = self.design.element.interval
-        lengths = group_lengths(self.design.group_size, k)
+        interval = self.element.interval
+        lengths = group_lengths(self.group_size, k)
         ends = np.cumsum([self._group_interval(length) for length in lengths])
         places = [end - (length - 1 - np.arange(length)) * interval for end, length in zip(ends, lengths, strict=True)]
         cycles = np.concatenate(places)
@@ -53,7 +53,7 @@ class OutputStationary(Dataflow):
     def tile_interval(self, k: Sizes) -> Sizes:
         """Cycles from the end of a tile to the end of the next one, in a stream of tiles."""
         full, rest = self.groups(k)
-        return full * self._group_interval(self.design.group_size) + (rest > 0) * self._group_interval(rest)
+        return full * self._group_interval(self.group_size) + (rest > 0) * self._group_interval(rest)
 
     def tile_counts(self, m: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:
         """Rows and columns of tiles that cover a result."""
@@ -62,18 +62,17 @@ class OutputStationary(Dataflow):
 
     def work(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
         rows, columns = self.tile_counts(m, n)
-        d = self.design
-        if d.double_buffered:
+        if self.double_buffered:
             return rows * columns * self.tile_interval(k)
-        return rows * columns * (self.tile_interval(k) - self._no_wait(k) + d.rows + d.columns - 2)
+        return rows * columns * (self.tile_interval(k) - self._no_wait(k) + self.rows + self.columns - 2)
 
     def steady(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
         rows, columns = self.tile_counts(m, n)
-        return rows * columns * k * self.design.element.interval
+        return rows * columns * k * self.element.interval
 
     def once(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
         """The skew of the last PE that has a result, less what the first group did not wait."""
-        if not self.design.double_buffered:
+        if not self.double_buffered:
             return 0 * m
         row, column = self._place(m - 1, n - 1)
         return row + column - self._no_wait(k)
@@ -95,15 +94,14 @@ class OutputStationary(Dataflow):
 
     def _group_interval(self, length: Sizes) -> Sizes:
         """Cycles from the end of a group to the end of the next, which has ``length`` operands."""
-        d = self.design
-        return larger(length * d.element.interval, max(d.rows, d.columns))
+        return larger(length * self.element.interval, max(self.rows, self.columns))
 
     def _no_wait(self, k: Sizes) -> Sizes:
         """What the first group of an array that was idle does not wait."""
-        first = k - larger(k - self.design.group_size, 0)
-        return self._group_interval(first) - first * self.design.element.interval
+        first = k - larger(k - self.group_size, 0)
+        return self._group_interval(first) - first * self.element.interval
 
     def _place(self, i: Sizes, j: Sizes) -> tuple[Sizes, Sizes]:
         """Row and column of the PE that has result ``(i, j)``."""
-        activations, weights = self.design.element.lanes
-        return i // activations % self.design.rows, j // weights % self.design.columns
+        activations, weights = self.element.lanes
+        return i // activations % self.rows, j // weights % self.columns

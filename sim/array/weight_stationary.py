@@ -42,16 +42,16 @@ class WeightStationary(Dataflow):
     @property
     def granule(self) -> tuple[int, int]:
         streamed, held = self._lanes
-        return self._swapped(streamed, self.design.columns * held)
+        return self._swapped(streamed, self.columns * held)
 
     @property
     def sum_latency(self) -> int:
-        return self.design.element.latency + FOOT_CYCLES
+        return self.element.latency + FOOT_CYCLES
 
     def folds(self, k: Sizes) -> Sizes:
         """Folds along ``k``."""
         full, rest = self.groups(k)
-        return full * whole(self.design.group_size, self.design.rows) + whole(rest, self.design.rows)
+        return full * whole(self.group_size, self.rows) + whole(rest, self.rows)
 
     def work(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
         streamed, held = self._swapped(m, n)
@@ -63,31 +63,29 @@ class WeightStationary(Dataflow):
 
     def once(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
         """The first fold's loading, and the skew of the last PE that has a result: in the last strip or the one before it."""
-        d = self.design
-        if not d.double_buffered:
+        if not self.double_buffered:
             return 0 * m
         streamed, held = self._swapped(m, n)
         interval = self._fold_interval(streamed)
-        column = (held - 1) // self._lanes[1] % d.columns
+        column = (held - 1) // self._lanes[1] % self.columns
         # A narrow last strip may be done before the wide one ahead of it, whose columns begin up to columns - 1 late.
-        ahead = (held > d.columns * self._lanes[1]) * (d.columns - 1 - self.folds(k) * interval)
-        loading = d.rows + self._stream(streamed) - interval
-        cycles: Sizes = loading + (d.rows - 1) * d.element.interval + np.maximum(column, ahead)
+        ahead = (held > self.columns * self._lanes[1]) * (self.columns - 1 - self.folds(k) * interval)
+        loading = self.rows + self._stream(streamed) - interval
+        cycles: Sizes = loading + (self.rows - 1) * self.element.interval + np.maximum(column, ahead)
         return cycles
 
     def arrivals(self, m: int, k: int, n: int) -> NDArray[np.int64]:
-        d = self.design
         per_stream, per_column = self._lanes
         streamed, held = self._swapped(np.arange(m)[:, None], np.arange(n)[None, :])
-        last_fold = (held // (d.columns * per_column) + 1) * self.folds(k) - 1
-        streams = last_fold * self._fold_interval(self._swapped(m, n)[0]) + d.rows
-        row_and_place = (streamed // per_stream + d.rows - 1) * d.element.interval
-        cycles: NDArray[np.int64] = streams + row_and_place + held // per_column % d.columns
+        last_fold = (held // (self.columns * per_column) + 1) * self.folds(k) - 1
+        streams = last_fold * self._fold_interval(self._swapped(m, n)[0]) + self.rows
+        row_and_place = (streamed // per_stream + self.rows - 1) * self.element.interval
+        cycles: NDArray[np.int64] = streams + row_and_place + held // per_column % self.columns
         return cycles
 
     def reads(self, m: Sizes, k: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:  # noqa: ARG002 - all of k is in a strip
         _, held = self._swapped(m, n)
-        again = whole(held, self.design.columns * self._lanes[1])
+        again = whole(held, self.columns * self._lanes[1])
         return self._swapped(0 * again + 1, again)
 
     def partial_sums(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
@@ -98,7 +96,7 @@ class WeightStationary(Dataflow):
     @property
     def _lanes(self) -> tuple[int, int]:
         """Numbers side by side in the stream, and in what stays."""
-        activations, weights = self.design.element.lanes
+        activations, weights = self.element.lanes
         return self._swapped(activations, weights)
 
     def _swapped(self, m: T, n: T) -> tuple[T, T]:
@@ -106,18 +104,17 @@ class WeightStationary(Dataflow):
         return m, n
 
     def _fold_count(self, k: Sizes, held: Sizes) -> Sizes:
-        return self.folds(k) * whole(held, self.design.columns * self._lanes[1])
+        return self.folds(k) * whole(held, self.columns * self._lanes[1])
 
     def _stream(self, streamed: Sizes) -> Sizes:
         """Cycles in which a fold's streaming operand arrives at a PE."""
-        return whole(streamed, self._lanes[0]) * self.design.element.interval
+        return whole(streamed, self._lanes[0]) * self.element.interval
 
     def _fold_interval(self, streamed: Sizes) -> Sizes:
         """Cycles from the beginning of a fold's stream to that of the next one's."""
-        d = self.design
-        if d.double_buffered:
-            return larger(self._stream(streamed), d.rows)
-        return d.rows + self._stream(streamed) + (d.rows - 1) * d.element.interval + d.columns - 1
+        if self.double_buffered:
+            return larger(self._stream(streamed), self.rows)
+        return self.rows + self._stream(streamed) + (self.rows - 1) * self.element.interval + self.columns - 1
 
 
 @dataclass(frozen=True)
