@@ -59,7 +59,7 @@ def sweep_parts(summary: Mapping[str, Any]) -> dict[str, Parts]:
 
 def traffic_parts(bytes_by_name: Mapping[str, int]) -> Parts:
     """Parts of a traffic [byte] that are not zero, the largest first."""
-    return {name: size for name, size in sorted(bytes_by_name.items(), key=lambda item: -item[1]) if size}
+    return {label(name): size for name, size in sorted(bytes_by_name.items(), key=lambda item: -item[1]) if size}
 
 
 def area_parts(area: Mapping[str, Any]) -> Parts:

@@ -219,8 +219,8 @@ SUMMARY = {
     "bound": "compute",
     "dram_bytes": 80_400,
     "dram_bytes_by_tensor": {
-        "vector reads": 1500,
-        "vector writes": 900,
+        "vector_reads": 1500,
+        "vector_writes": 900,
         "weights": 70_000,
         "activations": 3000,
         "totals": 0,
