@@ -1,11 +1,12 @@
 """A run's figures as they are written: a row for each operator, and what the whole run comes to."""
 
-from dataclasses import asdict
+import math
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from typing import Any
 
 from costmodel.area import DesignArea, NotMeasuredError, component_areas
-from costmodel.cost import Cost, evaluate
+from costmodel.cost import Cost, Energy, evaluate
 from costmodel.synthesis import TARGETS
 from shiftwise.workload import Workload
 from sim.design import DesignPoint
@@ -21,7 +22,7 @@ TENSORS = ("weights", "keys", "values", "activations", "totals", "results", "vec
 def layer_row(design: DesignPoint, step: Step, sqnr: float | None) -> dict[str, Any]:
     """An operator's row: sizes, cycles and where they go, traffic by level, energy; vector work has sizes of 0."""
     run, counts = step.run, step.run.trace.counts
-    cost = evaluate(design, run.trace).energy_j
+    cost = evaluate(_design_of(design, step), run.trace).energy_j
     dram_bytes = _dram_bits(run.trace) // 8
     return {
         "name": step.operator.name,
@@ -48,6 +49,11 @@ def layer_row(design: DesignPoint, step: Step, sqnr: float | None) -> dict[str, 
         "energy_J": cost.total,
         "sqnr_dB": sqnr,
     }
+
+
+def _design_of(design: DesignPoint, step: Step) -> DesignPoint:
+    """The design as an operator sees it: products with the KV cache have its format in the place of the weights'."""
+    return design.attention if step.operator.kind in ("scores", "values") else design
 
 
 def _sizes(step: Step) -> dict[str, Any]:
@@ -81,6 +87,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule) -> dict[str,
     macs = run.trace.counts.get("mac", 0)
     dram_bits = _dram_bits(run.trace)
     dram = sum(step.run.dram_cycles for step in run.steps)
+    ports = sum(product.port_cycles for product in run.products)
     areas = {target: _measured_area(design, target) for target in TARGETS}
     return {
         "shiftwise": version("shiftwise"),
@@ -96,16 +103,16 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule) -> dict[str,
         "vector_cycles": sum(step.end - step.start for step in run.steps if step.unit == "vector"),
         "dram_cycles": dram,
         "time_s": cost.time_s,
-        "utilization": float(macs / (cycles * design.macs_per_cycle)),
+        "utilization": losses["ideal"] / cycles,
         "tokens": workload.tokens,
         "tokens_per_s": workload.tokens / cost.time_s,
-        "bound": "memory" if dram > cycles - losses["memory"] else "compute",
+        "bound": "memory" if max(dram, ports) > cycles - losses["memory"] else "compute",
         "dram_bytes": dram_bits // 8,
         "dram_bytes_by_tensor": {tensor: run.dram_bits[tensor] // 8 for tensor in TENSORS if tensor in run.dram_bits},
         "buffer_bytes": {name: _buffer_bits(run.trace, name) // 8 for name in BUFFERS},
         "intensity": macs / (dram_bits / 8) if dram_bits else 0.0,
         "bits_per_weight": weight_bits(design.weight, design.group_size, 1, design.group_size) / design.group_size,
-        **_energy(cost, workload.tokens),
+        **_energy(cost, _total_energy(design, run), workload.tokens),
         "counts": dict(run.trace.counts),
         "energy_per_action_pJ": dict(cost.per_action),
         "area": _area(areas["sky130hd"]),
@@ -115,13 +122,18 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule) -> dict[str,
     }
 
 
-def _energy(cost: Cost, tokens: int) -> dict[str, Any]:
-    energy = cost.energy_j
+def _total_energy(design: DesignPoint, run: Schedule) -> Energy:
+    """Of all operators, each as its design has it."""
+    parts = [evaluate(_design_of(design, step), step.run.trace).energy_j for step in run.steps]
+    return Energy(**{share.name: math.fsum(getattr(part, share.name) for part in parts) for share in fields(Energy)})
+
+
+def _energy(cost: Cost, energy: Energy, tokens: int) -> dict[str, Any]:
     return {
         "energy_J": {"total": energy.total, **asdict(energy)},
         "energy_per_token_J": energy.total / tokens,
         "dram_energy_sweep_J": {str(pj): energy.total - energy.dram + joule for pj, joule in cost.dram_sweep.items()},
-        "power_W": cost.power_w,
+        "power_W": energy.total / cost.time_s,
     }
 
 

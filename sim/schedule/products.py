@@ -100,7 +100,7 @@ def run_product(design: DesignPoint, product: Product, prices: Prices | None = N
 
 @lru_cache(maxsize=1 << 14)
 def _remembered(design: DesignPoint, m: int, k: int, n: int, count: int, prices: Prices) -> Found:
-    return best_tiling(legal_tilings(design, Product("", m, k, n, count)), prices)
+    return best_tiling(legal_tilings(design, Product(f"{m}x{k}x{n}", m, k, n, count)), prices)
 
 
 def _described(d: DesignPoint, p: Product, found: Found) -> ProductCycles:

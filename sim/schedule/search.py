@@ -22,8 +22,8 @@ from sim.schedule.tiling import ORDERS, Axis, Bools, Ints, Tilings
 RESOLUTION = 1000
 LARGEST = int(np.iinfo(np.int64).max)
 
-CHUNK = 16
-"""Tilings that are computed at once."""
+FIRST_CHUNK, LARGEST_CHUNK = 16, 256
+"""Tilings that are computed at once: few where the first ones are the best, more where many must be tried."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,9 @@ def _ranked(ranks: Iterable[tuple[Bounds, NDArray[Any], Bools]]) -> Iterator[Can
     for b, values, tried in ranks:
         places = np.flatnonzero(tried)
         places = places[np.lexsort((b.cycles[places], values[places]))]
-        chunks += [(b, values, places[i : i + CHUNK]) for i in range(0, len(places), CHUNK)]
+        start, size = 0, FIRST_CHUNK
+        while start < len(places):
+            chunks.append((b, values, places[start : start + size]))
+            start, size = start + size, min(2 * size, LARGEST_CHUNK)
     for b, values, part in sorted(chunks, key=lambda chunk: chunk[1][chunk[2][0]]):
         yield Candidates(b.tilings.chosen(part), tuple(b.order), values[part])

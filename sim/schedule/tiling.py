@@ -18,6 +18,7 @@ there is only one group. Operands' scales go with the first block of ``k`` that 
 """
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +39,12 @@ Axis = Literal["m", "k", "n"]
 AXES: tuple[Axis, ...] = ("m", "k", "n")
 ORDERS: tuple[tuple[Axis, ...], ...] = tuple(itertools.permutations(AXES))
 """Orders of the loops over blocks, the outermost first."""
+
+LARGEST_MACS = 1 << 52
+"""In all repetitions: their bits and cycles then stay below 2**63."""
+
+MOST_TILINGS = 5_000_000
+"""Numbers of blocks along all axes that are tried: memory for some dozens of such arrays."""
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -143,6 +150,14 @@ def legal_tilings(design: DesignPoint, product: Product) -> Tilings:
         _block_sizes(product.k, k_granule(design, product.k)),
         _block_sizes(product.n, columns),
     )
+    if product.macs > LARGEST_MACS:
+        raise InputError(f"product {product.name!r} has at most {LARGEST_MACS} MACs, not {product.macs}")
+    tried = math.prod(map(len, sizes))
+    if tried > MOST_TILINGS:
+        raise InputError(
+            f"product {product.name!r} has at most {MOST_TILINGS} ways to be cut, not {tried}; "
+            "more rows and columns and a larger group_size leave fewer"
+        )
     m, k, n = (axis.ravel() for axis in np.meshgrid(*sizes, indexing="ij"))
     tilings = Tilings(design, product, m, k, n)
     return tilings.chosen(np.flatnonzero(tilings.fit))

@@ -223,6 +223,12 @@ def test_a_row_of_activations(dataflow: str, ideal: int, edges: int, fill: int, 
     assert run.trace.counts["partial_sum"] == partial_sums
 
 
+def test_edges_of_repetitions() -> None:
+    """Three heads of 1 x 64 x 4: each a tile of 64 cycles with one row in four at work; 3 of skew, 8 registers."""
+    run = run_product(FAST, Product("p", 1, 64, 4, count=3))
+    assert split(run) == (48, 144, 11, 2)
+
+
 def test_sums_between_folds() -> None:
     """8 rows of weights in folds of 4, 3 x 8 x 4: one of two folds' sums a result is written and read, beside the total.
 

@@ -8,10 +8,10 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from sim.design import DesignPoint
+from sim.errors import InputError
 from sim.memory import Prices
-from sim.schedule import Product
+from sim.schedule import Product, run_product, search
 from sim.schedule.bounds import Bounds, totals
-from sim.schedule.search import best_tiling
 from sim.schedule.tiling import Tilings, legal_tilings
 from tests.sim.schedule.replay import AXES, ORDERS, DoesNotFitError, Replay, candidates, designs, granules, products, replay
 
@@ -50,21 +50,65 @@ def every_replay(d: DesignPoint, p: Product) -> dict[tuple[tuple[int, int, int],
 
 
 @seed(20261125)
-@settings(max_examples=60, deadline=None)
-@given(data=st.data(), price=prices)
-def test_the_best_of_all(data: st.DataObject, price: Prices) -> None:
-    """Fewest cycles within one part in a thousand, and of those the least energy, to the last bit."""
+@settings(max_examples=80, deadline=None)
+@given(data=st.data(), price=prices, chunk=st.sampled_from([1, 2, 3, 16]))
+def test_the_best_of_all(data: st.DataObject, price: Prices, chunk: int) -> None:
+    """Fewest cycles within one part in a thousand, and of those the least energy, to the last bit; any chunks at once."""
     d = data.draw(designs())
-    p = data.draw(products(d, most=4))
+    p = data.draw(products(d, most=6))
     every = every_replay(d, p)
     fewest = min(taken.cycles for taken in every.values())
     within = [taken for taken in every.values() if 1000 * taken.cycles <= 1001 * fewest]
-    found = best_tiling(legal_tilings(d, p), price)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "FIRST_CHUNK", chunk)
+        patch.setattr(search, "LARGEST_CHUNK", 2 * chunk)
+        found = search.best_tiling(legal_tilings(d, p), price)
     (tile,) = tiles_of(found.tilings)
     chosen = every[tile, found.order]
     assert found.taken.cycles.tolist() == [chosen.cycles]
     assert 1000 * chosen.cycles <= 1001 * fewest
     assert energy(chosen, price) == min(energy(taken, price) for taken in within)
+
+
+@pytest.mark.parametrize(
+    ("order", "dataflow", "array", "group_size", "clock_mhz", "kib", "sizes"),
+    [
+        (("m", "k", "n"), "dot_product", (9, 4), 32, 8000, (2, 1, 1), (9, 128, 16, 1)),
+        (("m", "n", "k"), "input_stationary", (2, 5), 16, 8000, (1, 1, 1), (25, 32, 9, 1)),
+        (("k", "m", "n"), "dot_product", (9, 2), 16, 4000, (1, 2, 1), (6, 32, 8, 1)),
+        (("k", "n", "m"), "weight_stationary", (3, 2), 32, 8000, (1, 2, 2), (6, 32, 18, 1)),
+        (("n", "m", "k"), "output_stationary", (8, 8), 32, 2000, (1, 1, 2), (40, 128, 56, 2)),
+        (("n", "k", "m"), "dot_product", (4, 4), 16, 8000, (1, 1, 2), (6, 64, 12, 2)),
+    ],
+)
+def test_every_order_is_the_only_best_one_of_some_product(
+    order: tuple[str, ...],
+    dataflow: str,
+    array: tuple[int, int],
+    group_size: int,
+    clock_mhz: int,
+    kib: tuple[int, int, int],
+    sizes: tuple[int, int, int, int],
+) -> None:
+    """Products that were searched for: under any other order they take more than one part in a thousand longer."""
+    d = DesignPoint(
+        "d",
+        rows=array[0],
+        columns=array[1],
+        dataflow=dataflow,
+        group_size=group_size,
+        memory="hbm2_peak",
+        memory_channels=1,
+        clock_mhz=clock_mhz,
+        **{f"{pad}_buffer_kib": size for pad, size in zip(PADS, kib, strict=True)},
+    )
+    p = Product("p", *sizes)
+    every = every_replay(d, p)
+    fewest = min(taken.cycles for (_, loops), taken in every.items() if loops == order)
+    assert all(1000 * taken.cycles > 1001 * fewest for (_, loops), taken in every.items() if loops != order)
+    found = search.best_tiling(legal_tilings(d, p), Prices())
+    assert found.order == order
+    assert fewest <= found.taken.cycles[0] <= fewest * 1001 // 1000
 
 
 @seed(20261125)
@@ -148,6 +192,18 @@ def test_prices_decide_between_equal_cycles(price: Prices, expected: dict[str, i
     d = DesignPoint(
         "d", rows=4, columns=4, weight_buffer_kib=1, activation_buffer_kib=2, memory="hbm2_peak", memory_channels=64
     )
-    taken = best_tiling(legal_tilings(d, Product("p", 16, 128, 16)), price).taken
+    taken = search.best_tiling(legal_tilings(d, Product("p", 16, 128, 16)), price).taken
     assert taken.cycles.tolist() == [1 + 2048 + 14 + 1]
     assert {action: taken.scratchpads[action].tolist() for action in expected} == {a: [bits] for a, bits in expected.items()}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ((1 << 20, 1 << 13, 1 << 20), "at most 4503599627370496 MACs, not 9007199254740992"),  # 2**52 and 2**53
+        ((1 << 17, 1 << 17, 1 << 17), "at most 5000000 ways to be cut"),
+    ],
+)
+def test_products_beyond_reach_are_refused(sizes: tuple[int, int, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run_product(DesignPoint("d", rows=1, columns=1, group_size=1), Product("p", *sizes))
