@@ -140,6 +140,7 @@ def totals(t: Tilings) -> Totals:
     results = t.product.m * t.product.n * OUTPUT_BITS
     # Every block of k writes its totals, and those after the first read the ones before, unless all is one group.
     outputs = results if t.one_group else (2 * t.count("k") - 1) * results
+    between_groups = _sum(t, AXES, lambda m, k, n: t.group_totals(m.size, k.size, n.size))
     return Totals(
         work=of_array(array.work),
         weights=_sum(t, ("k", "n"), weights),
@@ -150,7 +151,7 @@ def totals(t: Tilings) -> Totals:
         totals_moved=_sum(t, ("m", "n"), lambda m, n: d.dram.moved(m.size * n.size * t.total_bits)),
         weight_reads=read(0, lambda _, k, n: weights(k, n)),
         activation_reads=read(1, lambda m, k, _: activations(m, k)),
-        output_accesses=outputs + 2 * d.accumulator_bits * of_array(array.partial_sums),
+        output_accesses=outputs + 2 * d.accumulator_bits * of_array(array.partial_sums) + 2 * OUTPUT_BITS * between_groups,
     )
 
 

@@ -169,13 +169,14 @@ def _array_traffic(at: Visits, sums: Ints) -> tuple[BlockBits, Ints]:
     t, d = at.tilings, at.tilings.design
     weight_reads, activation_reads = d.array.reads(at.size("m"), at.size("k"), at.size("n"))
     between_folds = sums * d.accumulator_bits
+    between_groups = t.group_totals(at.size("m"), at.size("k"), at.size("n")) * OUTPUT_BITS
     # Within one group the totals are those sums, and only the last block makes results.
     reads = {
         "weight": _weights(at) * weight_reads,
         "activation": _activations(at) * activation_reads,
-        "output": (at.at("k") > 0) * (not t.one_group) * _results(at) + between_folds,
+        "output": (at.at("k") > 0) * (not t.one_group) * _results(at) + between_folds + between_groups,
     }
-    return reads, (at.ends("k") | (not t.one_group)) * _results(at) + between_folds
+    return reads, (at.ends("k") | (not t.one_group)) * _results(at) + between_folds + between_groups
 
 
 def _port_cycles(d: DesignPoint, reads: BlockBits, writes: Ints, loads: BlockBits, stores: BlockBits) -> Ints:

@@ -14,7 +14,8 @@ The same holds for the results, of which a block is at work and one being stored
 so far are fp32 totals in the output scratchpad; where another block comes in between, they go to the DRAM and come back,
 those of the block before leaving the place that those of the next one take.
 Between the folds of a group, in dataflows that have such, their integer sum is beside them, or in their place if
-there is only one group. Operands' scales go with the first block of ``k`` that they belong to.
+there is only one group. Where a stream passes the array between two groups, their totals wait there too, read and
+written once a group. Operands' scales go with the first block of ``k`` that they belong to.
 """
 
 import itertools
@@ -96,6 +97,12 @@ class Tilings:
     def total_bits(self) -> int:
         """Bits of a result that is not yet complete, outside the array between two blocks of ``k``."""
         return self.design.accumulator_bits if self.one_group else OUTPUT_BITS
+
+    def group_totals(self, m: Ints, k: Ints, n: Ints) -> Ints:
+        """Totals of a block that wait in the output scratchpad for its next group, while others pass the array."""
+        if self.one_group or self.design.array.keeps_sums:
+            return 0 * m * n * k
+        return m * n * (whole(k, self.design.group_size) - 1)
 
     def part(self, value: Callable[[Ints], Ints], start: Ints, size: Ints) -> Ints:
         """Something of a block of ``k``: what it adds to that of the blocks before."""

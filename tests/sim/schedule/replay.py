@@ -311,11 +311,14 @@ class _Walk:
             sums = m * n * (folds - groups)
             reads_totals = start > 0 and not self.one_group
             writes = block.is_last_of_k or not self.one_group
+            stationary = d.dataflow in ("weight_stationary", "input_stationary")
+            # A whole stream passes between two groups, so each total but the block's last comes back.
+            totals = m * n * RESULT * (ceil(k / d.group_size) - 1) * (stationary and not self.one_group)
             by_array = {
                 "weight_buffer_read": weights_again * weights,
                 "activation_buffer_read": activations_again * activations,
-                "output_buffer_read": m * n * RESULT * reads_totals + sums * self.sum_bits,
-                "output_buffer_write": m * n * RESULT * writes + sums * self.sum_bits,
+                "output_buffer_read": m * n * RESULT * reads_totals + sums * self.sum_bits + totals,
+                "output_buffer_write": m * n * RESULT * writes + sums * self.sum_bits + totals,
             }
             self.shapes[shape] = work, sums, by_array
         return self.shapes[shape]
