@@ -111,6 +111,36 @@ def test_every_order_is_the_only_best_one_of_some_product(
     assert fewest <= found.taken.cycles[0] <= fewest * 1001 // 1000
 
 
+@pytest.mark.parametrize(
+    ("array", "kib", "sizes"),
+    [
+        ((6, 2), (2, 1, 1), (54, 160, 10, 2)),
+        ((6, 5), (1, 1, 2), (48, 128, 35, 1)),
+    ],
+)
+def test_the_first_that_is_fast_enough_is_not_the_one_of_least_energy(
+    array: tuple[int, int], kib: tuple[int, int, int], sizes: tuple[int, int, int, int]
+) -> None:
+    """Products that were searched for: most of the tilings of little energy are slower than their bounds promise."""
+    d = DesignPoint(
+        "d",
+        rows=array[0],
+        columns=array[1],
+        group_size=32,
+        memory="hbm2_peak",
+        memory_channels=1,
+        clock_mhz=2000,
+        **{f"{pad}_buffer_kib": size for pad, size in zip(PADS, kib, strict=True)},
+    )
+    p = Product("p", *sizes)
+    every = every_replay(d, p)
+    fewest = min(taken.cycles for taken in every.values())
+    least = min(energy(taken, Prices()) for taken in every.values() if 1000 * taken.cycles <= 1001 * fewest)
+    found = search.best_tiling(legal_tilings(d, p), Prices())
+    (tile,) = tiles_of(found.tilings)
+    assert energy(every[tile, found.order], Prices()) == least
+
+
 @seed(20261125)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), price=prices)
