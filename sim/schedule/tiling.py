@@ -173,7 +173,10 @@ def legal_tilings(design: DesignPoint, product: Product) -> Tilings:
 def _block_sizes(length: int, granule: int) -> Ints:
     """The smallest size for each number of blocks, in multiples of the granule; one block has the length itself."""
     granules = -(-length // granule)
-    sizes = np.unique(-(-granules // np.arange(1, granules + 1))) * granule
+    # Either the blocks are few or their sizes are: no more than the root of all granules.
+    few = np.arange(1, math.isqrt(granules) + 2)
+    counts = np.concatenate([few, -(-granules // few)])
+    sizes = np.unique(-(-granules // counts)) * granule
     return np.minimum(sizes, length)
 
 
