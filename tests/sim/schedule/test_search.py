@@ -199,6 +199,15 @@ def test_the_smallest_size_of_each_number_of_blocks() -> None:
     assert tiles_of(legal) == [(m, k, n) for m in along["m"] for k in along["k"] for n in along["n"]]
 
 
+def test_a_very_long_axis() -> None:
+    """2**38 tokens in tiles of 4 are 2**36 granules; of them every size up to 2**18 makes another number of blocks.
+
+    Two blocks of results of 4 columns x 32 bits fit into 128 KiB up to 4096 rows.
+    """
+    legal = legal_tilings(DesignPoint("d", rows=4, columns=4), Product("p", 1 << 38, 1, 4))
+    assert legal.m.tolist() == list(range(4, 4096 + 1, 4))
+
+
 @pytest.mark.parametrize(
     ("price", "expected"),
     [
