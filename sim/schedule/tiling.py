@@ -176,7 +176,7 @@ def _block_sizes(length: int, granule: int) -> Ints:
     # Either the blocks are few or their sizes are: no more than the root of all granules.
     few = np.arange(1, math.isqrt(granules) + 2)
     counts = np.concatenate([few, -(-granules // few)])
-    sizes = np.unique(-(-granules // counts)) * granule
+    sizes: Ints = np.unique(-(-granules // counts)) * granule
     return np.minimum(sizes, length)
 
 
