@@ -3,7 +3,11 @@
 Cycles that differ by less than one part in ``RESOLUTION`` are taken as equal: a smaller first block would otherwise save
 some dozens of cycles of millions at several times the DRAM's traffic.
 
-Nothing is left out: tilings are tried in the order of a bound (:mod:`sim.schedule.bounds`), first of their cycles and then
+Of what :mod:`sim.schedule.tiling` calls legal nothing is left out, but that is one size for each number of blocks, the
+smallest. Larger blocks with a shorter last one can be better: of 200 random small products, 6 % took fewer cycles with
+them (1.2 % fewer on average of these, 4.5 % at most), and 5 % less DRAM energy at no more cycles (9.6 %, 22 % at most).
+
+Tilings are tried in the order of a bound (:mod:`sim.schedule.bounds`), first of their cycles and then
 of their energy, and those whose bound exceeds what has been found cannot be better.
 """
 
