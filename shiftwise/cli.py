@@ -193,9 +193,8 @@ def reproduce(
     `mixpe`: six accelerators on four models (arXiv 2411.16158). Writes `STUDY.csv` and `STUDY.md` into `--out`.
     """
     from shiftwise.reproduction import reproduce as run_reproduction
-    from sim.files import output_folder
 
-    found = run_reproduction(study, output_folder(out))
+    found = run_reproduction(study, out)
     if as_json:
         print(found.table.to_json(orient="records", indent=2))
     else:

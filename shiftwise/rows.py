@@ -1,6 +1,7 @@
 """A run's figures as they are written: a row for each operator, and what the whole run comes to."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from typing import Any
@@ -19,10 +20,14 @@ TENSORS = ("weights", "keys", "values", "activations", "totals", "results", "vec
 """What the DRAM's traffic is told apart by; ``totals`` are results so far, between two blocks of ``k``."""
 
 
-def layer_row(design: DesignPoint, step: Step, sqnr: float | None) -> dict[str, Any]:
+def step_energies(design: DesignPoint, run: Schedule) -> list[Energy]:
+    """Energy of each operator, with the design as it sees it."""
+    return [evaluate(design.seen_by(step.operator.kind), step.run.trace).energy_j for step in run.steps]
+
+
+def layer_row(step: Step, cost: Energy, sqnr: float | None) -> dict[str, Any]:
     """An operator's row: sizes, cycles and where they go, traffic by level, energy; vector work has sizes of 0."""
     run, counts = step.run, step.run.trace.counts
-    cost = evaluate(_design_of(design, step), run.trace).energy_j
     dram_bytes = _dram_bits(run.trace) // 8
     return {
         "name": step.operator.name,
@@ -51,11 +56,6 @@ def layer_row(design: DesignPoint, step: Step, sqnr: float | None) -> dict[str, 
     }
 
 
-def _design_of(design: DesignPoint, step: Step) -> DesignPoint:
-    """The design as an operator sees it: products with the KV cache have its format in the place of the weights'."""
-    return design.attention if step.operator.kind in ("scores", "values") else design
-
-
 def _sizes(step: Step) -> dict[str, Any]:
     if isinstance(step.operator, Product):
         p = step.operator
@@ -80,8 +80,8 @@ def _cycles(run: ProductCycles | VectorCycles) -> dict[str, Any]:
     }
 
 
-def summary(design: DesignPoint, workload: Workload, run: Schedule) -> dict[str, Any]:
-    """The content of ``summary.json`` but for the accuracy."""
+def summary(design: DesignPoint, workload: Workload, run: Schedule, energies: Sequence[Energy]) -> dict[str, Any]:
+    """The content of ``summary.json`` but for the accuracy; ``energies`` are those of the operators."""
     cost = evaluate(design, run.trace)
     losses, cycles = run.losses, run.trace.cycles
     macs = run.trace.counts.get("mac", 0)
@@ -112,7 +112,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule) -> dict[str,
         "buffer_bytes": {name: _buffer_bits(run.trace, name) // 8 for name in BUFFERS},
         "intensity": macs / (dram_bits / 8) if dram_bits else 0.0,
         "bits_per_weight": weight_bits(design.weight, design.group_size, 1, design.group_size) / design.group_size,
-        **_energy(cost, _total_energy(design, run), workload.tokens),
+        **_energy(cost, _total(energies), workload.tokens),
         "counts": dict(run.trace.counts),
         "energy_per_action_pJ": dict(cost.per_action),
         "area": _area(areas["sky130hd"]),
@@ -122,9 +122,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule) -> dict[str,
     }
 
 
-def _total_energy(design: DesignPoint, run: Schedule) -> Energy:
-    """Of all operators, each as its design has it."""
-    parts = [evaluate(_design_of(design, step), step.run.trace).energy_j for step in run.steps]
+def _total(parts: Sequence[Energy]) -> Energy:
     return Energy(**{share.name: math.fsum(getattr(part, share.name) for part in parts) for share in fields(Energy)})
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from costmodel.energy import energy_per_action, memory_prices
 from reports.files import write_run
-from shiftwise.rows import layer_row, summary
+from shiftwise.rows import layer_row, step_energies, summary
 from shiftwise.workload import Workload, load_workload
 from sim.design import DesignPoint, load_design
 from sim.files import output_folder
@@ -71,15 +71,16 @@ def simulate(
     run = schedule(point, workload.operators, memory_prices(point))  # refuses scratchpads that are too small
     tell("trace", len(workload.operators), len(workload.operators))
     noise = _noise(point, workload, tell)
-    layers = pd.DataFrame([layer_row(point, step, noise.get(step.operator.name)) for step in run.steps])
+    energies = step_energies(point, run)
+    rows = [layer_row(step, cost, noise.get(step.operator.name)) for step, cost in zip(run.steps, energies, strict=True)]
     told = {"model": workload.name, "phase": phase, "batch": batch, "sequence": workload.sequence}
-    found = summary(point, workload, run) | told | {"accuracy": _accuracy(point, workload, tell)}
-    return Simulation(found, layers, _blocks(point, run))
+    found = summary(point, workload, run, energies) | told | {"accuracy": _accuracy(point, workload, tell)}
+    return Simulation(found, pd.DataFrame(rows), _blocks(point, run))
 
 
 def product_outputs(design: DesignPoint, product: TracedProduct) -> NDArray[np.float32]:
     """The accelerator's results ``[count, m, n]`` for a traced product, both operands quantized for the design."""
-    d = design if product.kind == "linear" else design.attention
+    d = design.seen_by(product.kind)
     return np.stack(
         [
             matrix_product(quantize(a, d.activation_scheme, 1), quantize(w, d.weight_scheme, 0), d.accumulator)

@@ -18,6 +18,9 @@ from sim.quantized import Scheme, activation_scheme, weight_scheme
 
 FP32_BITS = 32
 AS_WEIGHTS = "as_weights"
+CACHE_KINDS = ("scores", "values")
+"""Kinds of operators whose second operand is the KV cache."""
+
 
 KINDS: dict[Any, str] = {int: "an integer", str: "a string", bool: "true or false"}
 ORDERLESS = ("exact", "wrap")
@@ -118,7 +121,11 @@ class DesignPoint:
         """How the array computes a product."""
         return DATAFLOWS[self.dataflow](self.rows, self.columns, self.group_size, self.double_buffered, self.element)
 
-    @property
+    def seen_by(self, kind: str) -> "DesignPoint":
+        """The design as an operator of that kind sees it (:mod:`sim.operators`)."""
+        return self.attention if kind in CACHE_KINDS else self
+
+    @cached_property
     def attention(self) -> "DesignPoint":
         """The design as products with the KV cache see it: the cache's format in the place of the weights'."""
         if self.kv_format == AS_WEIGHTS:

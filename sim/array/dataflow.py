@@ -106,6 +106,11 @@ class Dataflow(ABC):
         """How many whole groups a reduction has, and the length of the short one after them, or 0."""
         return k // self.group_size, k % self.group_size
 
+    def pieces(self, k: Sizes) -> Sizes:
+        """Pieces of a reduction of at most ``rows`` each, none of which is shared by two groups."""
+        full, rest = self.groups(k)
+        return full * whole(self.group_size, self.rows) + whole(rest, self.rows)
+
 
 def group_lengths(group_size: int, k: int) -> list[int]:
     """Lengths of the groups of a reduction of length ``k``; the last one may be short."""

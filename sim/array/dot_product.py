@@ -41,16 +41,11 @@ class DotProduct(Dataflow):
     def sum_latency(self) -> int:
         return self.element.latency + self.levels
 
-    def steps(self, k: Sizes) -> Sizes:
-        """Pairs of operands of each PE for a result."""
-        full, rest = self.groups(k)
-        return full * whole(self.group_size, self.rows) + whole(rest, self.rows)
-
     def work(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
         return self._results(m, n) * self._result_interval(k)
 
     def steady(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
-        return self._results(m, n) * self.steps(k) * self.element.interval
+        return self._results(m, n) * self.pieces(k) * self.element.interval
 
     def once(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:  # noqa: ARG002 - there is neither loading nor skew
         return 0 * m
@@ -59,7 +54,7 @@ class DotProduct(Dataflow):
         i, j = np.arange(m)[:, None], np.arange(n)[None, :]
         rows, columns = self.granule
         result = (j // columns) * whole(m, rows) + i // rows
-        cycles: NDArray[np.int64] = result * self._result_interval(k) + (self.steps(k) - 1) * self.element.interval
+        cycles: NDArray[np.int64] = result * self._result_interval(k) + (self.pieces(k) - 1) * self.element.interval
         return cycles
 
     def reads(self, m: Sizes, k: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:  # noqa: ARG002 - all of k is in a result
@@ -76,4 +71,4 @@ class DotProduct(Dataflow):
 
     def _result_interval(self, k: Sizes) -> Sizes:
         waits = 0 if self.double_buffered else self.levels
-        return self.steps(k) * self.element.interval + waits
+        return self.pieces(k) * self.element.interval + waits

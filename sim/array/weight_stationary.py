@@ -48,11 +48,6 @@ class WeightStationary(Dataflow):
     def sum_latency(self) -> int:
         return self.element.latency + FOOT_CYCLES
 
-    def folds(self, k: Sizes) -> Sizes:
-        """Folds along ``k``."""
-        full, rest = self.groups(k)
-        return full * whole(self.group_size, self.rows) + whole(rest, self.rows)
-
     def work(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
         streamed, held = self._swapped(m, n)
         return self._fold_count(k, held) * self._fold_interval(streamed)
@@ -69,7 +64,7 @@ class WeightStationary(Dataflow):
         interval = self._fold_interval(streamed)
         column = (held - 1) // self._lanes[1] % self.columns
         # A narrow last strip may be done before the wide one ahead of it, whose columns begin up to columns - 1 late.
-        ahead = (held > self.columns * self._lanes[1]) * (self.columns - 1 - self.folds(k) * interval)
+        ahead = (held > self.columns * self._lanes[1]) * (self.columns - 1 - self.pieces(k) * interval)
         loading = self.rows + self._stream(streamed) - interval
         cycles: Sizes = loading + (self.rows - 1) * self.element.interval + np.maximum(column, ahead)
         return cycles
@@ -77,7 +72,7 @@ class WeightStationary(Dataflow):
     def arrivals(self, m: int, k: int, n: int) -> NDArray[np.int64]:
         per_stream, per_column = self._lanes
         streamed, held = self._swapped(np.arange(m)[:, None], np.arange(n)[None, :])
-        last_fold = (held // (self.columns * per_column) + 1) * self.folds(k) - 1
+        last_fold = (held // (self.columns * per_column) + 1) * self.pieces(k) - 1
         streams = last_fold * self._fold_interval(self._swapped(m, n)[0]) + self.rows
         row_and_place = (streamed // per_stream + self.rows - 1) * self.element.interval
         cycles: NDArray[np.int64] = streams + row_and_place + held // per_column % self.columns
@@ -90,7 +85,7 @@ class WeightStationary(Dataflow):
 
     def partial_sums(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:
         full, rest = self.groups(k)
-        sums: Sizes = m * n * (self.folds(k) - full - (rest > 0))
+        sums: Sizes = m * n * (self.pieces(k) - full - (rest > 0))
         return sums
 
     @property
@@ -104,7 +99,7 @@ class WeightStationary(Dataflow):
         return m, n
 
     def _fold_count(self, k: Sizes, held: Sizes) -> Sizes:
-        return self.folds(k) * whole(held, self.columns * self._lanes[1])
+        return self.pieces(k) * whole(held, self.columns * self._lanes[1])
 
     def _stream(self, streamed: Sizes) -> Sizes:
         """Cycles in which a fold's streaming operand arrives at a PE."""

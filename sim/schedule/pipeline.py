@@ -43,6 +43,15 @@ class Pipeline:
 
 
 @dataclass(frozen=True)
+class ArrayTraffic:
+    """Bits that the array reads of each scratchpad and writes into that of outputs; sums of folds that wait in it [count]."""
+
+    reads: BlockBits
+    writes: Ints
+    sums: Ints
+
+
+@dataclass(frozen=True)
 class Overlap:
     """What happens while each block is computed [cycle]: the array's work, loads, stores, the busiest scratchpad's ports."""
 
@@ -63,9 +72,8 @@ def pipeline(tilings: Tilings, order: Sequence[Axis]) -> Pipeline:
     d = tilings.design
     now = visits(tilings, order)
     loads, stores = loads_of(now, now.preceding()), stores_of(now, now.following())
-    sums = _sums(now)
-    reads, writes = _array_traffic(now, sums)
-    during = overlap(now)
+    array = array_traffic(now)
+    during = overlap(now, array)
     begins = np.where(now.first, transfer_cycles(d, moved(d, loads)), 0)
     ends = np.where(now.last, transfer_cycles(d, moved(d, stores)), 0)
     return Pipeline(
@@ -75,31 +83,30 @@ def pipeline(tilings: Tilings, order: Sequence[Axis]) -> Pipeline:
         loads={name: now.total(d.dram.moved(bits)) for name, bits in loads.items()},
         stores={name: now.total(d.dram.moved(bits)) for name, bits in stores.items()},
         scratchpads={
-            "weight_buffer_read": now.total(reads["weight"]),
+            "weight_buffer_read": now.total(array.reads["weight"]),
             "weight_buffer_write": now.total(loads["weights"]),
-            "activation_buffer_read": now.total(reads["activation"]),
+            "activation_buffer_read": now.total(array.reads["activation"]),
             "activation_buffer_write": now.total(loads["activations"]),
-            "output_buffer_read": now.total(reads["output"] + stores["results"] + stores["totals"]),
-            "output_buffer_write": now.total(writes + loads["totals"]),
+            "output_buffer_read": now.total(array.reads["output"] + stores["results"] + stores["totals"]),
+            "output_buffer_write": now.total(array.writes + loads["totals"]),
         },
-        sums=now.total(sums),
+        sums=now.total(array.sums),
     )
 
 
-def overlap(now: Visits) -> Overlap:
+def overlap(now: Visits, array: ArrayTraffic) -> Overlap:
     """What happens while each block is computed: the next one is loaded, the one before is stored."""
     d = now.tilings.design
     after, before = now.following(), now.preceding()
     loads = {name: np.where(now.last, 0, bits) for name, bits in loads_of(after, now).items()}
     stores = {name: np.where(now.first, 0, bits) for name, bits in stores_of(before, now).items()}
-    reads, writes = _array_traffic(now, _sums(now))
     both = transfer_cycles(d, moved(d, loads) + moved(d, stores))
     load = transfer_cycles(d, moved(d, loads))
     return Overlap(
         work=now.of_array(lambda k: d.array.work(now.size("m"), k, now.size("n"))) + now.last * column(left_over(now.tilings)),
         load=load,
         store=both - load,
-        ports=_port_cycles(d, reads, writes, loads, stores),
+        ports=_port_cycles(d, array, loads, stores),
     )
 
 
@@ -154,19 +161,15 @@ def _results(at: Visits, bits: int = OUTPUT_BITS) -> Ints:
     return at.size("m") * at.size("n") * bits
 
 
-def _sums(at: Visits) -> Ints:
-    """Sums of folds that a block keeps in the output scratchpad."""
-    return at.of_array(lambda k: at.tilings.design.array.partial_sums(at.size("m"), k, at.size("n")))
-
-
 def moved(design: DesignPoint, bits: BlockBits) -> Ints:
     """Bits that the DRAM moves: each tensor's block lies by itself and is moved in whole bursts."""
     return sum((design.dram.moved(block) for block in bits.values()), np.zeros(1, dtype=np.int64))
 
 
-def _array_traffic(at: Visits, sums: Ints) -> tuple[BlockBits, Ints]:
-    """Bits that the array reads of each scratchpad, and those that it writes into the output scratchpad."""
+def array_traffic(at: Visits) -> ArrayTraffic:
+    """What the array reads and writes of blocks."""
     t, d = at.tilings, at.tilings.design
+    sums = at.of_array(lambda k: d.array.partial_sums(at.size("m"), k, at.size("n")))
     weight_reads, activation_reads = d.array.reads(at.size("m"), at.size("k"), at.size("n"))
     between_folds = sums * d.accumulator_bits
     between_groups = t.group_totals(at.size("m"), at.size("k"), at.size("n")) * OUTPUT_BITS
@@ -176,15 +179,16 @@ def _array_traffic(at: Visits, sums: Ints) -> tuple[BlockBits, Ints]:
         "activation": _activations(at) * activation_reads,
         "output": (at.at("k") > 0) * (not t.one_group) * _results(at) + between_folds + between_groups,
     }
-    return reads, (at.ends("k") | (not t.one_group)) * _results(at) + between_folds + between_groups
+    writes = (at.ends("k") | (not t.one_group)) * _results(at) + between_folds + between_groups
+    return ArrayTraffic(reads, writes, sums)
 
 
-def _port_cycles(d: DesignPoint, reads: BlockBits, writes: Ints, loads: BlockBits, stores: BlockBits) -> Ints:
+def _port_cycles(d: DesignPoint, array: ArrayTraffic, loads: BlockBits, stores: BlockBits) -> Ints:
     """Cycles in which the busiest scratchpad's ports are busy."""
     pads = d.scratchpads
-    weight = pads["weight"].busy_cycles(reads["weight"], loads["weights"])
-    activation = pads["activation"].busy_cycles(reads["activation"], loads["activations"])
+    weight = pads["weight"].busy_cycles(array.reads["weight"], loads["weights"])
+    activation = pads["activation"].busy_cycles(array.reads["activation"], loads["activations"])
     by_dram = loads["totals"] + stores["results"] + stores["totals"]
-    output = pads["output"].busy_cycles(reads["output"] + writes, by_dram)
+    output = pads["output"].busy_cycles(array.reads["output"] + array.writes, by_dram)
     busiest: Ints = np.maximum(np.maximum(weight, activation), output)
     return busiest

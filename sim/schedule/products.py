@@ -92,7 +92,7 @@ def run_product(design: DesignPoint, product: Product, prices: Prices | None = N
 
     Remembered for products that differ in their name only. Raises ``InputError`` for scratchpads that are too small.
     """
-    d = design if product.kind == "linear" else design.attention
+    d = design.seen_by(product.kind)
     p = product
     found = _remembered(d, p.m, p.k, p.n, p.count, prices or Prices())
     return _described(d, product, found)
@@ -122,8 +122,8 @@ def _described(d: DesignPoint, p: Product, found: Found) -> ProductCycles:
         blocking=Blocking(**sizes, order=found.order),
         trace=Trace(cycles, _counts(d, p, found)),
         ideal_cycles=ideal,
-        edge_cycles=max(steady, ideal) - ideal,
-        fill_cycles=work - max(steady, ideal),
+        edge_cycles=steady - ideal,
+        fill_cycles=work - steady,
         stall_cycles=cycles - work,
         port_cycles=int(taken.ports[0]),
         dram_cycles=int(transfer_cycles(d, sum(bits.values()))),

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from sim.design import DesignPoint
-from sim.schedule.pipeline import loads_of, moved, overlap, stores_of, transfer_cycles
+from sim.schedule.pipeline import array_traffic, loads_of, moved, overlap, stores_of, transfer_cycles
 from sim.schedule.products import ProductCycles
 from sim.schedule.tiling import Tilings
 from sim.schedule.visits import REPEAT, Visits, column
@@ -30,9 +30,9 @@ def timeline(design: DesignPoint, run: ProductCycles, blocks: int) -> tuple[Inte
     While a block is computed, the next one is loaded, and then the one before is stored. The last block of all is
     followed by its store.
     """
-    d = design if run.product.kind == "linear" else design.attention
+    d = design.seen_by(run.product.kind)
     now = _in_order(d, run, blocks)
-    during = overlap(now)
+    during = overlap(now, array_traffic(now))
     lengths = [_flat(now, values).tolist() for values in (during.work, during.load, during.store, during.cycles)]
     first = int(_flat(now, transfer_cycles(d, moved(d, loads_of(now, now.preceding()))))[0])
     last = int(_flat(now, transfer_cycles(d, moved(d, stores_of(now, now.following()))))[-1])
