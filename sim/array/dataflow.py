@@ -77,8 +77,8 @@ class Dataflow(ABC):
         """The cycle ``[m, n]`` in which the last pair of operands of each result is at its PE."""
 
     @abstractmethod
-    def reads(self, m: Sizes, k: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:
-        """How often the weights and the activations of a tile are read from their scratchpads: once for each of these."""
+    def reads(self, m: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:
+        """How often the weights of a block are read from their scratchpad, by its rows ``m``; and its activations, by ``n``."""
 
     @abstractmethod
     def partial_sums(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:

@@ -57,7 +57,7 @@ class DotProduct(Dataflow):
         cycles: NDArray[np.int64] = result * self._result_interval(k) + (self.pieces(k) - 1) * self.element.interval
         return cycles
 
-    def reads(self, m: Sizes, k: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:  # noqa: ARG002 - all of k is in a result
+    def reads(self, m: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:
         rows, columns = self.granule
         return whole(m, rows), whole(n, columns)
 

@@ -86,7 +86,7 @@ class OutputStationary(Dataflow):
         cycles: NDArray[np.int64] = tile * self.work(1, k, 1) + self.feed_cycles(k)[-1] + row + column
         return cycles
 
-    def reads(self, m: Sizes, k: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:  # noqa: ARG002 - all of k is in a tile
+    def reads(self, m: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:
         return self.tile_counts(m, n)
 
     def partial_sums(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:  # noqa: ARG002 - sums stay in the PEs

@@ -78,7 +78,7 @@ class WeightStationary(Dataflow):
         cycles: NDArray[np.int64] = streams + row_and_place + held // per_column % self.columns
         return cycles
 
-    def reads(self, m: Sizes, k: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:  # noqa: ARG002 - all of k is in a strip
+    def reads(self, m: Sizes, n: Sizes) -> tuple[Sizes, Sizes]:
         _, held = self._swapped(m, n)
         again = whole(held, self.columns * self._lanes[1])
         return self._swapped(0 * again + 1, again)

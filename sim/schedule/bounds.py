@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product as combinations
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,20 @@ from sim.schedule.tiling import AXES, Axis, Bools, Ints, Tilings, activation_blo
 class Totals:
     """Sums ``[tilings]`` over the blocks of one repetition that hold in any order of loops.
 
-    Work [cycle]; bits of each tensor's blocks, and as the DRAM moves them; bits that the array reads and writes.
+    ``busy``: what the array's work and the scratchpads' ports take in all repetitions [cycle]; bits that are loaded before
+    the first block and stored after the last one, and of each tensor's blocks, as the DRAM moves them; bits of each
+    tensor; bits that the array reads and writes.
     """
 
-    work: Ints
-    weights: Ints
-    activations: Ints
+    busy: Ints
+    begin: Ints
+    end: Ints
     weights_moved: Ints
     activations_moved: Ints
     results_moved: Ints
     totals_moved: Ints
+    weights: Ints
+    activations: Ints
     weight_reads: Ints
     activation_reads: Ints
     output_accesses: Ints
@@ -44,11 +49,9 @@ class Bounds:
     @cached_property
     def distinct(self) -> Bools:
         """Whether it is legal and no other order does the same: of loops with one block, one place among others is enough."""
-        counts = {axis: self.tilings.count(axis) for axis in AXES}
         found: Bools = ~self.tilings.goes_on | (self.order[-1] == "k")
         for outer, inner in zip(self.order, self.order[1:], strict=False):
-            both = (counts[outer] == 1) & (AXES.index(outer) > AXES.index(inner))
-            found &= ~((counts[inner] == 1) & ((counts[outer] > 1) | both))
+            found &= self._many[inner] | (~self._many[outer] & (AXES.index(outer) < AXES.index(inner)))
         return found
 
     @cached_property
@@ -65,20 +68,10 @@ class Bounds:
 
         In between are all the work, all the rest of the traffic and all that passes a scratchpad's ports.
         """
-        t, d, sums, count = self.tilings, self.tilings.design, self.totals, self.tilings.product.count
-        begin = d.dram.moved(weight_block_bits(d, t.k, t.n)) + d.dram.moved(activation_block_bits(d, t.m, t.k))
-        end = d.dram.moved(t.last("m") * t.last("n") * OUTPUT_BITS)
-        pads = d.scratchpads
-        between: Ints = np.maximum.reduce(
-            [
-                count * sums.work + left_over(t),
-                transfer_cycles(d, np.maximum(self.traffic - begin - end, 0)),
-                count * sums.weight_reads // pads["weight"].bits_per_cycle,
-                count * sums.activation_reads // pads["activation"].bits_per_cycle,
-                count * sums.output_accesses // pads["output"].bits_per_cycle,
-            ]
-        )
-        return transfer_cycles(d, begin) + between + transfer_cycles(d, end)
+        d, sums = self.tilings.design, self.totals
+        rest = transfer_cycles(d, np.maximum(self.traffic - sums.begin - sums.end, 0))
+        cycles: Ints = transfer_cycles(d, sums.begin) + np.maximum(sums.busy, rest) + transfer_cycles(d, sums.end)
+        return cycles
 
     def energy(self, prices: Prices) -> NDArray[np.float64]:
         """Energy [pJ] of the memories' traffic: not a bound but the figure itself."""
@@ -117,41 +110,56 @@ class Bounds:
         found = np.zeros(len(self.tilings.m), dtype=bool)
         for axis in inner:
             if self.order.index(axis) > place:
-                found |= self.tilings.count(axis) > 1
+                found |= self._many[axis]
         return found
+
+    @cached_property
+    def _many(self) -> dict[Axis, Bools]:
+        """Whether an axis has more than one block."""
+        return {axis: self.tilings.size(axis) < self.tilings.length(axis) for axis in AXES}
 
 
 def totals(t: Tilings) -> Totals:
     """Sums over all blocks of one repetition."""
-    d, array = t.design, t.design.array
+    d, p, array = t.design, t.product, t.design.array
 
-    def weights(k: Span, n: Span) -> Ints:
-        return t.part(lambda length: weight_block_bits(d, length, n.size), k.start, k.size)
+    def weights_moved(k: Span, n: Span) -> Ints:
+        return d.dram.moved(t.part(lambda length: weight_block_bits(d, length, n.size), k.start, k.size))
 
-    def activations(m: Span, k: Span) -> Ints:
-        return t.part(lambda length: activation_block_bits(d, m.size, length), k.start, k.size)
+    def activations_moved(m: Span, k: Span) -> Ints:
+        return d.dram.moved(t.part(lambda length: activation_block_bits(d, m.size, length), k.start, k.size))
 
-    def of_array(value: Callable[[Ints, Ints, Ints], Ints]) -> Ints:
-        return _sum(t, AXES, lambda m, k, n: t.array_part(lambda length: value(m.size, length, n.size), k.start, k.size))
+    def work(m: Span, k: Span, n: Span) -> Ints:
+        return t.array_part(lambda length: array.work(m.size, length, n.size), k.start, k.size)
 
-    def read(which: int, bits: Callable[[Span, Span, Span], Ints]) -> Ints:
-        return _sum(t, AXES, lambda m, k, n: array.reads(m.size, k.size, n.size)[which] * bits(m, k, n))
-
-    results = t.product.m * t.product.n * OUTPUT_BITS
+    weights = _sum(t, ("n",), lambda n: weight_block_bits(d, p.k, n.size))
+    activations = _sum(t, ("m",), lambda m: activation_block_bits(d, m.size, p.k))
+    # Blocks end where folds and groups do, so that there are as many of these whatever the blocks are.
+    partial_sums = array.partial_sums(p.m, p.k, p.n) * d.accumulator_bits
     # Every block of k writes its totals, and those after the first read the ones before, unless all is one group.
-    outputs = results if t.one_group else (2 * t.count("k") - 1) * results
-    between_groups = _sum(t, AXES, lambda m, k, n: t.group_totals(m.size, k.size, n.size))
+    outputs = p.m * p.n * OUTPUT_BITS * (1 if t.one_group else 2 * t.count("k") - 1)
+    between_groups = p.m * p.n * OUTPUT_BITS * _sum(t, ("k",), lambda k: t.group_totals(k.size))
+    reads = {
+        "weight": weights * _sum(t, ("m",), lambda m: array.reads(m.size, p.n)[0]),
+        "activation": activations * _sum(t, ("n",), lambda n: array.reads(p.m, n.size)[1]),
+        "output": outputs + 2 * (partial_sums + between_groups),
+    }
+    busy = p.count * _sum(t, AXES, work) + left_over(t)
+    for name, bits in reads.items():
+        busy = np.maximum(busy, p.count * bits // d.scratchpads[name].bits_per_cycle)
     return Totals(
-        work=of_array(array.work),
-        weights=_sum(t, ("k", "n"), weights),
-        activations=_sum(t, ("m", "k"), activations),
-        weights_moved=_sum(t, ("k", "n"), lambda k, n: d.dram.moved(weights(k, n))),
-        activations_moved=_sum(t, ("m", "k"), lambda m, k: d.dram.moved(activations(m, k))),
+        busy=busy,
+        begin=d.dram.moved(weight_block_bits(d, t.k, t.n)) + d.dram.moved(activation_block_bits(d, t.m, t.k)),
+        end=d.dram.moved(t.last("m") * t.last("n") * OUTPUT_BITS),
+        weights_moved=_sum(t, ("k", "n"), weights_moved),
+        activations_moved=_sum(t, ("m", "k"), activations_moved),
         results_moved=_sum(t, ("m", "n"), lambda m, n: d.dram.moved(m.size * n.size * OUTPUT_BITS)),
         totals_moved=_sum(t, ("m", "n"), lambda m, n: d.dram.moved(m.size * n.size * t.total_bits)),
-        weight_reads=read(0, lambda _, k, n: weights(k, n)),
-        activation_reads=read(1, lambda m, k, _: activations(m, k)),
-        output_accesses=outputs + 2 * d.accumulator_bits * of_array(array.partial_sums) + 2 * OUTPUT_BITS * between_groups,
+        weights=weights,
+        activations=activations,
+        weight_reads=reads["weight"],
+        activation_reads=reads["activation"],
+        output_accesses=reads["output"],
     )
 
 
@@ -164,13 +172,10 @@ class Span:
 
 
 def _sum(t: Tilings, axes: Sequence[Axis], value: Callable[..., Ints]) -> Ints:
-    """Sum over all blocks along these axes: of each axis the first one, one in between for all of these, and the last."""
+    """Sum over all blocks along these axes: of those along one that do not differ, the first stands for all."""
     total = 0 * t.m
-    kinds = [_kinds(t, axis) for axis in axes]
-    for chosen in combinations(*kinds):
-        many = 0 * t.m + 1
-        for _, occurs in chosen:
-            many = many * occurs
+    for chosen in combinations(*(_kinds(t, axis) for axis in axes)):
+        many = prod(occurs for _, occurs in chosen)
         total = total + many * value(*(span for span, _ in chosen))
     return total
 
@@ -178,9 +183,9 @@ def _sum(t: Tilings, axes: Sequence[Axis], value: Callable[..., Ints]) -> Ints:
 def _kinds(t: Tilings, axis: Axis) -> list[tuple[Span, Ints]]:
     """Blocks along an axis that differ, and how many there are of each."""
     size, count, last = t.size(axis), t.count(axis), t.last(axis)
-    first = np.where(count == 1, last, size)
-    return [
-        (Span(0 * size, first), 0 * size + 1),
-        (Span(size, size), np.maximum(count - 2, 0)),
-        (Span((count - 1) * size, last), 1 * (count > 1)),
-    ]
+    at_the_end = Span((count - 1) * size, last), np.ones_like(count)
+    if axis == "k":
+        # What comes with a block may depend on whether one came before it.
+        first, between = np.minimum(count - 1, 1), np.maximum(count - 2, 0)
+        return [(Span(0 * size, size), first), (Span(size, size), between), at_the_end]
+    return [(Span(0 * size, size), count - 1), at_the_end]

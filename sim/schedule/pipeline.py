@@ -170,9 +170,9 @@ def array_traffic(at: Visits) -> ArrayTraffic:
     """What the array reads and writes of blocks."""
     t, d = at.tilings, at.tilings.design
     sums = at.of_array(lambda k: d.array.partial_sums(at.size("m"), k, at.size("n")))
-    weight_reads, activation_reads = d.array.reads(at.size("m"), at.size("k"), at.size("n"))
+    weight_reads, activation_reads = d.array.reads(at.size("m"), at.size("n"))
     between_folds = sums * d.accumulator_bits
-    between_groups = t.group_totals(at.size("m"), at.size("k"), at.size("n")) * OUTPUT_BITS
+    between_groups = t.group_totals(at.size("k")) * _results(at)
     # Within one group the totals are those sums, and only the last block makes results.
     reads = {
         "weight": _weights(at) * weight_reads,

@@ -135,7 +135,7 @@ def _described(d: DesignPoint, p: Product, found: Found) -> ProductCycles:
 def _counts(d: DesignPoint, p: Product, found: Found) -> dict[str, int]:
     """Actions of all repetitions; memory in bits."""
     taken = found.taken
-    _, activation_reads = d.array.reads(p.m, p.k, p.n)
+    _, activation_reads = d.array.reads(p.m, p.n)
     return {
         "mac": p.macs,
         "row_sum": p.count * p.m * p.k * int(activation_reads) if d.has_zero_points else 0,

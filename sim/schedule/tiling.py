@@ -1,10 +1,10 @@
 """Blocks: how a product is cut so that its operands fit into the scratchpads, and in which order the blocks are computed.
 
-Each axis is cut into blocks of one size, the last one shorter: along ``m`` and ``n`` a multiple of what the array works
-on at once, along ``k`` a multiple of the group. A group that all of ``k`` is part of may be cut too, at multiples of the
+Each axis is cut into blocks of one size, the last one shorter: along ``m`` and ``n`` any multiple of what the array
+works on at once, along ``k`` of the group. A group that all of ``k`` is part of may be cut too, at multiples of the
 array's rows: a stationary array keeps the group's sum in the output scratchpad; one whose sums stay in the PEs goes on
-with the same results, so that a block is then no larger than a tile, and ``k`` the innermost loop. All numbers of blocks
-along all axes, and all six orders of the three loops, are legal if their blocks fit:
+with the same results, so that a block is then no larger than a tile, and ``k`` the innermost loop. All sizes along all
+axes, and all six orders of the three loops, are legal if their blocks fit:
 
 * an operand that is not kept needs room for two blocks, the one at work and the one that is being loaded;
 * an operand that is kept for the whole product (loaded once) needs room for all of it, and if the product is repeated
@@ -19,7 +19,6 @@ written once a group. Operands' scales go with the first block of ``k`` that the
 """
 
 import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,7 +44,7 @@ LARGEST_MACS = 1 << 52
 """In all repetitions: their bits and cycles then stay below 2**63."""
 
 MOST_TILINGS = 5_000_000
-"""Numbers of blocks along all axes that are tried: memory for some dozens of such arrays."""
+"""Legal ways to cut a product that are searched: some 400 bytes of memory for each, and 3 us."""
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -64,6 +63,11 @@ class Tilings:
     def chosen(self, which: Ints) -> "Tilings":
         """Some of them."""
         return Tilings(self.design, self.product, self.m[which], self.k[which], self.n[which])
+
+    def cut(self, axis: Axis, size: Ints) -> "Tilings":
+        """The same with other sizes ``[tilings]`` along an axis; one block has the length itself."""
+        sizes = {other: self.size(other) for other in AXES} | {axis: np.minimum(size, self.length(axis))}
+        return Tilings(self.design, self.product, **sizes)
 
     def size(self, axis: Axis) -> Ints:
         """Size of the blocks along an axis but for the last one."""
@@ -98,11 +102,10 @@ class Tilings:
         """Bits of a result that is not yet complete, outside the array between two blocks of ``k``."""
         return self.design.accumulator_bits if self.one_group else OUTPUT_BITS
 
-    def group_totals(self, m: Ints, k: Ints, n: Ints) -> Ints:
-        """Totals of a block that wait in the output scratchpad for its next group, while others pass the array."""
-        if self.one_group or self.design.array.keeps_sums:
-            return 0 * m * n * k
-        return m * n * (whole(k, self.design.group_size) - 1)
+    def group_totals(self, k: Ints) -> Ints:
+        """How often each result of a block waits in the output scratchpad for its next group, while others pass the array."""
+        waits = not (self.one_group or self.design.array.keeps_sums)
+        return waits * (whole(k, self.design.group_size) - 1)
 
     def part(self, value: Callable[[Ints], Ints], start: Ints, size: Ints) -> Ints:
         """Something of a block of ``k``: what it adds to that of the blocks before."""
@@ -149,35 +152,45 @@ class Tilings:
 
 
 def legal_tilings(design: DesignPoint, product: Product) -> Tilings:
-    """All legal ways to cut a product. Raises ``InputError`` for scratchpads that are too small for the array."""
+    """All legal ways to cut a product: every size, in steps of the granule, that its scratchpads hold along each axis.
+
+    Raises ``InputError`` for scratchpads that are too small for the array, and for products that are too large to search.
+    """
     check_buffers(design, product.k)
-    rows, columns = design.array.granule
-    sizes = (
-        _block_sizes(product.m, rows),
-        _block_sizes(product.k, k_granule(design, product.k)),
-        _block_sizes(product.n, columns),
-    )
     if product.macs > LARGEST_MACS:
         raise InputError(f"product {product.name!r} has at most {LARGEST_MACS} MACs, not {product.macs}")
-    tried = math.prod(map(len, sizes))
-    if tried > MOST_TILINGS:
+    rows, columns = design.array.granule
+    smallest = Tilings(
+        design,
+        product,
+        m=np.array([min(rows, product.m)]),
+        k=np.array([min(k_granule(design, product.k), product.k)]),
+        n=np.array([min(columns, product.n)]),
+    )
+    # What fits along an axis depends on the others: a group that is cut allows no more than a tile, so k comes first.
+    with_k = _with_every_size(smallest, "k", int(smallest.k[0]))
+    with_m = _with_every_size(with_k, "m", int(smallest.m[0]))
+    return _with_every_size(with_m, "n", int(smallest.n[0]))
+
+
+def _with_every_size(tilings: Tilings, axis: Axis, granule: int) -> Tilings:
+    """Each tiling with every size along an axis that fits, in steps of the granule."""
+    length = tilings.length(axis)
+    fits = np.ones_like(tilings.m)
+    too_many = fits + whole(length, granule)
+    while (too_many - fits > 1).any():
+        middle = (fits + too_many) // 2
+        fit = tilings.cut(axis, middle * granule).fit
+        fits, too_many = np.where(fit, middle, fits), np.where(fit, too_many, middle)
+    found = int(fits.sum())
+    if found > MOST_TILINGS:
         raise InputError(
-            f"product {product.name!r} has at most {MOST_TILINGS} ways to be cut, not {tried}; "
-            "more rows and columns and a larger group_size leave fewer"
+            f"product {tilings.product.name!r} has at most {MOST_TILINGS} ways to be cut, not {found}; "
+            "more rows and columns, smaller scratchpads and a larger group_size leave fewer"
         )
-    m, k, n = (axis.ravel() for axis in np.meshgrid(*sizes, indexing="ij"))
-    tilings = Tilings(design, product, m, k, n)
-    return tilings.chosen(np.flatnonzero(tilings.fit))
-
-
-def _block_sizes(length: int, granule: int) -> Ints:
-    """The smallest size for each number of blocks, in multiples of the granule; one block has the length itself."""
-    granules = -(-length // granule)
-    # Either the blocks are few or their sizes are: no more than the root of all granules.
-    few = np.arange(1, math.isqrt(granules) + 2)
-    counts = np.concatenate([few, -(-granules // few)])
-    sizes: Ints = np.unique(-(-granules // counts)) * granule
-    return np.minimum(sizes, length)
+    which = np.repeat(np.arange(len(fits)), fits)
+    steps = np.arange(1, found + 1) - np.repeat(fits.cumsum() - fits, fits)
+    return tilings.chosen(which).cut(axis, steps * granule)
 
 
 def k_granule(design: DesignPoint, k: int) -> int:

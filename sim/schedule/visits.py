@@ -15,7 +15,7 @@ from sim.schedule.tiling import Axis, Bools, Ints, Tilings
 REPEAT = "repeat"
 """The outermost loop: over the repetitions of a product."""
 
-KINDS = 4
+LOOPS = 4
 
 Step = Callable[[Ints, Ints], Ints]
 Wraps = Callable[[Ints, Ints], Bools]
@@ -23,7 +23,7 @@ Wraps = Callable[[Ints, Ints], Bools]
 
 @dataclass(frozen=True)
 class Visits:
-    """Blocks ``[tilings, 4, 4, 4, 4]``: the index of each along the loops, outermost first, and how many it stands for."""
+    """Blocks ``[tilings, kinds, kinds, kinds, kinds]``: the index of each along the loops, outermost first, and its number."""
 
     tilings: Tilings
     loops: tuple[str, ...]
@@ -101,14 +101,15 @@ def visits(tilings: Tilings, order: Sequence[Axis]) -> Visits:
     indices: list[Ints] = []
     many = column(np.ones(1, dtype=np.int64))
     for place, count in enumerate(counts):
-        shape = [len(count), *(KINDS if p == place else 1 for p in range(len(counts)))]
-        indices.append(np.stack([0 * count, 0 * count + 1, count - 2, count - 1], axis=1).reshape(shape))
         # With one block, it is the first; with two, the first and the last; only from four on is there one in between.
         occurs = np.stack([0 * count + 1, np.maximum(count - 3, 0), count >= 3, count >= 2], axis=1)
-        many = many * occurs.reshape(shape)
+        kinds = occurs.any(axis=0)
+        shape = [len(count), *(kinds.sum() if p == place else 1 for p in range(len(counts)))]
+        indices.append(np.stack([0 * count, 0 * count + 1, count - 2, count - 1], axis=1)[:, kinds].reshape(shape))
+        many = many * occurs[:, kinds].reshape(shape)
     return Visits(tilings, (REPEAT, *order), tuple(map(column, counts)), tuple(indices), many)
 
 
 def column(values: NDArray[np.generic]) -> Ints:
     """Values ``[tilings]`` in a shape that broadcasts with visits."""
-    return values.reshape(-1, *(1,) * KINDS)  # type: ignore[return-value]
+    return values.reshape(-1, *(1,) * LOOPS)  # type: ignore[return-value]

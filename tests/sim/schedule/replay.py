@@ -105,18 +105,12 @@ def left_over(d: DesignPoint, first: Sizes, last: Sizes) -> int:
     return int(d.array.once(last["m"], k, last["n"])) + d.array.drain_cycles
 
 
-def block_sizes(length: int, granule: int) -> dict[int, int]:
-    """For every number of blocks of one size (but for the last) the smallest size."""
-    smallest: dict[int, int] = {}
-    for size in range(granule, length + granule, granule):
-        count = ceil(length / size)
-        smallest.setdefault(count, min(size, length))
-    return smallest
-
-
 def candidates(d: DesignPoint, p: Product) -> list[tuple[int, int, int]]:
-    """Sizes of blocks for all numbers of blocks along all axes, legal or not."""
-    along = [sorted(block_sizes(getattr(p, axis), step).values()) for axis, step in granules(d, p.k).items()]
+    """Blocks of every size along all axes, legal or not; the longest one has the length itself."""
+    along = [
+        [min(size, getattr(p, axis)) for size in range(step, getattr(p, axis) + step, step)]
+        for axis, step in granules(d, p.k).items()
+    ]
     return list(nested(*along))
 
 
