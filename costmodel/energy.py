@@ -42,9 +42,7 @@ def memory_prices(design: DesignPoint) -> Prices:
     if isinstance(table, Uniform):
         return Prices(*(table.energy,) * len(fields(Prices)))
     return Prices(
-        weight_buffer=table.sram_bit(design.weight_buffer_kib),
-        activation_buffer=table.sram_bit(design.activation_buffer_kib),
-        output_buffer=table.sram_bit(design.output_buffer_kib),
+        **{f"{name}_buffer": table.sram_bit(pad.kib, f"the {name} buffer") for name, pad in design.scratchpads.items()},
         dram=design.dram.energy_per_bit,
     )
 

@@ -55,14 +55,14 @@ class Operations:
         """
         return self.multiply_int8 * (bits * by) / (8 * 8)
 
-    def sram_bit(self, kib: int) -> float:
-        """Energy [pJ/bit] of reading a scratchpad of ``kib`` KiB; writing is taken to cost the same.
+    def sram_bit(self, kib: int, what: str = "a scratchpad") -> float:
+        """Energy [pJ/bit] of reading a scratchpad of ``kib`` KiB, called ``what``; writing is taken to cost the same.
 
         Raises ``InputError`` more than a factor of two outside the published sizes.
         """
         sizes = sorted(self.sram)
         if not sizes[0] / 2 <= kib <= sizes[-1] * 2:
-            raise InputError(f"energy of a scratchpad is known from {sizes[0] // 2} to {sizes[-1] * 2} KiB, not for {kib} KiB")
+            raise InputError(f"energy of {what} is known from {sizes[0] // 2} to {sizes[-1] * 2} KiB, not for {kib} KiB")
         position = next((i for i, size in enumerate(sizes[1:-1]) if kib <= size), len(sizes) - 2)
         low, high = sizes[position], sizes[position + 1]
         slope = math.log(self.sram[high] / self.sram[low]) / math.log(high / low)

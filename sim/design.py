@@ -2,6 +2,8 @@
 
 import dataclasses
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -73,7 +75,8 @@ class DesignPoint:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if type(value) is not field.type:
-                raise TypeError(f"{field.name} of a design is {KINDS[field.type]}, not {value!r}")
+                shown = repr(value) if isinstance(value, str) else str(value)
+                raise TypeError(f"{field.name} of a design is {KINDS[field.type]}, not {shown}")
             if type(value) is int and not 1 <= value <= LARGEST_FIELD:
                 raise InputError(f"{field.name} of a design is between 1 and {LARGEST_FIELD}, not {value}")
         choose("weight format", self.weight_format, FORMATS)
@@ -288,13 +291,28 @@ def load_design(name_or_path: str | DesignPoint) -> DesignPoint:
     if path.suffix != ".toml":
         raise InputError(f"unknown design {name_or_path!r}; known are {', '.join(PRESETS)}, or a .toml file")
     try:
-        fields = tomllib.loads(path.read_text())
-        for name in fields:
-            choose("field of a design", name, {field.name: field for field in dataclasses.fields(DesignPoint)})
-        return DesignPoint(**{"name": path.stem, **fields})
-    except InputError as error:
-        raise InputError(f"design file {name_or_path!r}: {error}") from None
+        fields = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise InputError(f"design file {name_or_path!r} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise InputError(f"design file {name_or_path!r} is not a design: {error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"design file {name_or_path!r} is not TOML: it is no text in UTF-8") from None
+    except ValueError as error:  # of tomllib; its integers of thousands of digits are Python's own error
+        raise InputError(f"design file {name_or_path!r} is not TOML: {error}") from None
+    with of_file(name_or_path):
+        for name in fields:
+            choose("field of a design", name, {field.name: field for field in dataclasses.fields(DesignPoint)})
+        try:
+            return DesignPoint(**{"name": path.stem, **fields})
+        except TypeError as error:
+            raise InputError(str(error)) from None
+
+
+@contextmanager
+def of_file(name_or_path: str | DesignPoint) -> Iterator[None]:
+    """Have an ``InputError`` about a design name the TOML file that it came from, if it came from one."""
+    try:
+        yield
+    except InputError as error:
+        if isinstance(name_or_path, DesignPoint) or name_or_path in PRESETS:
+            raise
+        raise InputError(f"design file {name_or_path!r}: {error}") from None

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sim.errors import InputError
@@ -12,14 +12,28 @@ from sim.errors import InputError
 def output_folder(path: str | Path) -> Path:
     """The folder, made if need be and tried by a file; raises ``InputError`` when nothing can be written there."""
     folder = Path(path)
-    try:
+    with _refused(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
+    return folder
+
+
+def check_output(path: str | Path) -> None:
+    """Raise what :func:`output_folder` would, and make no folder: what is refused before the work leaves nothing behind."""
+    folder = Path(path)
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
+    with _refused(folder):
+        tempfile.TemporaryFile(dir=there).close()
+
+
+@contextlib.contextmanager
+def _refused(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(
-            f"output folder {str(path)!r} cannot be written: {error.strerror}; a writable folder is needed"
+            f"output folder {str(folder)!r} cannot be written: {error.strerror}; a writable folder is needed"
         ) from None
-    return folder
 
 
 def remove(path: Path) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sim.design import PRESETS, DesignPoint, load_design
+from sim.design import PRESETS, DesignPoint, load_design, of_file
 from sim.errors import InputError
-from sim.files import output_folder, write_whole
+from sim.files import check_output, output_folder, write_whole
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -36,6 +36,7 @@ def test_a_toml_file_is_the_keyword_arguments(tmp_path: Path) -> None:
         (f"rows = {10**30}", "rows of a design is between 1 and 65536, not 1000000"),
         ('rows = "eight"', "rows of a design is an integer, not 'eight'"),
         ("rows = true", "rows of a design is an integer, not True"),
+        ("rows = 2026-01-31", "rows of a design is an integer, not 2026-01-31"),
         ("rowz = 8", "unknown field of a design 'rowz'; known are name, pe, weight_format"),
         ("rows = ", "Invalid value"),
         ('weight_format = "uint9"', "unknown weight format 'uint9'; known are uint1"),
@@ -74,6 +75,34 @@ def test_unknown_designs(name: str) -> None:
 def test_the_largest_group_is_exact_in_fp32() -> None:
     """8738 * 15 * 128 = 16,776,960 is below 2**24 = 16,777,216; one more group member is not."""
     assert DesignPoint("d", group_size=8738).corrected_bits == 25
+
+
+def test_a_design_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b'name = "\xff"')
+    with pytest.raises(InputError, match="^design file '.*latin.toml' is not TOML: it is no text in UTF-8$"):
+        load_design(str(path))
+
+
+def test_a_fault_that_is_found_later_names_the_file() -> None:
+    with pytest.raises(InputError, match="^design file 'mine.toml': too small$"), of_file("mine.toml"):
+        raise InputError("too small")
+    for unnamed in ("mixpe-w4a8", DesignPoint("mine")):
+        with pytest.raises(InputError, match="^too small$"), of_file(unnamed):
+            raise InputError("too small")
+
+
+@pytest.mark.parametrize("place", ["", "new", "new/deep"])
+def test_checking_an_output_folder_makes_none(tmp_path: Path, place: str) -> None:
+    check_output(tmp_path / place)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/new", "file/new/deep"])
+def test_checking_an_output_folder_below_a_file(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match=f"^output folder '.*{place}' cannot be written: Not a directory"):
+        check_output(tmp_path / place)
 
 
 def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
