@@ -102,7 +102,8 @@ MEMORIES: dict[str, Dram] = {
         efficiency=_refresh(350, 3900),
         energy_per_bit=4.0,
         source="JESD238: 64-bit channel at 6400 Mb/s a pin, two pseudo channels of 32 bit, BL8; sustained: all-bank refresh, "
-        "tRFCab 350 ns each tREFI 3.9 us (16 Gb); 4 pJ/bit as published for HBM3",
+        "tRFCab 350 ns each tREFI 3.9 us of 8 Gb a channel, which is 8 dies of 16 Gb on 16 channels (Ramulator 2, "
+        "CMU-SAFARI/ramulator2, src/dram/impl/HBM3.cpp at 525d045: tRFC_TABLE and nREFI); 4 pJ/bit as published for HBM3",
     ),
 }
 

@@ -32,7 +32,7 @@ SMALL = DesignPoint("small", rows=4, columns=4, memory="hbm2_peak", memory_chann
         ("hbm2", 256_000_000_000, 256, Fraction(425, 460), 3.9),
         ("hbm2_peak", 256_000_000_000, 1, Fraction(1), 3.9),
         # JESD238: 64 bit x 6400 Mb/s = 51.2 GB/s, a 16th of a stack's 819.2; pseudo channels of 32 bit, BL8 = 32 B; refresh
-        # takes 350 of every 3900 ns.
+        # takes 350 of every 3900 ns at 8 Gb a channel (Ramulator 2's HBM3.cpp: 160, 260, 350, 450 ns at 2, 4, 8, 16 Gb).
         ("hbm3", 409_600_000_000, 256, Fraction(3550, 3900), 4.0),
     ],
 )
