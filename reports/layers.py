@@ -7,8 +7,9 @@ import pandas as pd
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
-BLOCK_INDEX = r"(?:^|(?<=\.))\d+(?=\.|$)"
-"""A part of a module's name that is a number: which of the repeated blocks it is in."""
+BLOCK_INDEX = r"(?:^|(?<=\.))\d+(?=\.|$)|(?<=_)\d+$"
+"""A part of a module's name that is a number, which of the repeated blocks it is in; or a number after the last ``_``, by
+which topologies tell repetitions of a product apart."""
 
 SIZES = ("count", "m", "k", "n", "vector_operations")
 WORDS = ("unit", "kind", "bound", "blocking")

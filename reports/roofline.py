@@ -28,22 +28,22 @@ def roofline(layers: pd.DataFrame, design: DesignPoint) -> go.Figure:
     bandwidth = float(design.dram_bits_per_cycle / 8)
     top, ridge = peaks[-1], float(design.macs_per_cycle) / bandwidth
     left, right = min(points["x"].min(), peaks[0] / bandwidth) / 3, max(points["x"].max(), top / bandwidth) * 2
-    drawn = figure(HEIGHT)
+    drawn = figure(HEIGHT).update_layout(showlegend=True)
     for peak in peaks:
         _roof(drawn, peak, bandwidth, left, right)
     middle = left**0.8 * (peaks[0] / bandwidth) ** 0.2
     slope = {"text": f"{bandwidth:,.4g} B/cycle", "xanchor": "left", "yanchor": "top", "showarrow": False, "yshift": -3}
     drawn.add_annotation(x=log10(middle), y=log10(middle * bandwidth), **slope)
     for under, chosen, color in (
-        ("array", points["x"] >= ridge, BLUE),
-        ("memory", points["x"] < ridge, RED),
+        ("bound by the array's peak", points["x"] >= ridge, BLUE),
+        ("bound by the DRAM's rate", points["x"] < ridge, RED),
     ):
         drawn.add_scatter(
             x=points["x"][chosen].tolist(),
             y=points["y"][chosen].tolist(),
             mode="markers",
             marker={"color": color, "size": 10},
-            name=f"under the {under}'s roof",
+            name=under,
             customdata=[f"{row['names']}<br>{shape_text(row)}" for _, row in points[chosen].iterrows()],
             hovertemplate="%{customdata}<br>%{x:.3~g} MAC/byte, %{y:.3~g} MAC/cycle<extra></extra>",
         )

@@ -1,6 +1,7 @@
+import pandas as pd
 import pytest
 
-from reports.layers import TIMES, folded, grouped, shape_text, short_names, single, titles, told_kinds
+from reports.layers import BLOCK_INDEX, TIMES, folded, grouped, shape_text, short_names, single, titles, told_kinds
 from reports.splits import cycle_parts, largest_loss, row_cycle_parts, traffic_parts
 
 NAMES = [
@@ -29,6 +30,18 @@ def test_blocks_of_other_sizes_are_rows_of_their_own(run):
     layers.loc[layers["name"] == "model.layers.1.softmax", "vector_operations"] = 60
     layers.loc[layers["name"] == "model.layers.1.q_proj", "n"] = 12
     assert grouped(layers)["operators"].tolist() == [1, 2, 1, 2, 1, 1, 1, 1]
+
+
+def test_repetitions_that_a_topology_numbers_are_one_row(run):
+    """``scores_0`` and ``scores_1`` of each block, as ``write_topology`` names them; of other sizes, they stay apart."""
+    array = run[1][run[1]["unit"] == "array"]
+    scores = array[array["name"].str.endswith("scores")]
+    twice = pd.concat([scores.assign(name=scores["name"] + f"_{i}") for i in range(2)], ignore_index=True)
+    assert grouped(twice)[["name", "operators"]].to_numpy().tolist() == [["model.layers.*.scores_*", 4]]
+    twice.loc[0, "n"] += 1
+    assert grouped(twice)["operators"].tolist() == [1, 3]
+    names = pd.DataFrame({"name": ["Conv1", "Conv2", "2_fc"]})
+    assert names["name"].str.replace(BLOCK_INDEX, "*", regex=True).tolist() == ["Conv1", "Conv2", "2_fc"]
 
 
 def test_every_row_and_the_whole_run_add_up(run):
