@@ -12,7 +12,8 @@ from sim.kernels.dot import HAS_BYTES
 from sim.kernels.product import matrix_product
 from sim.quantized import SCHEMES, QuantizedTensor, ScaleLevel, Scheme, quantize
 from workloads.accuracy import hardware_multiply
-from workloads.checkpoint import HELD_OUT_TEXT, load_model
+from workloads.checkpoint import load_model
+from workloads.embedded import HELD_OUT_TEXT
 from workloads.products import float_multiply, products_by
 from workloads.tracing import trace
 

@@ -19,7 +19,7 @@ from reports.roofline import roofline
 from reports.splits import AREA_UNITS, Parts, accuracy_loss, cycle_parts, energy_parts, label, traffic_parts
 from reports.tables import accuracy_facts, design_fields, operator_table
 from reports.units import MISSING, engineering, percent, significant, square
-from reports.words import bits_per_byte, counted, lost, sentence, unmeasured
+from reports.words import bits_per_byte, counted, energy_of_each, lost, rate, sentence, unmeasured, work
 from sim.design import DesignPoint
 
 TEMPLATE = "report.html"
@@ -62,12 +62,13 @@ def _tiles(summary: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, s
     area = summary["area"]
     energy = engineering(summary["energy_J"]["total"], "J")
     size, where = (square(area["total"]), f"{area['target']}, SRAM included") if area else (MISSING, "not measured, see below")
+    tokens, (each, joule) = summary["tokens"], energy_of_each(summary)
     pes = f"{design.rows} \N{MULTIPLICATION SIGN} {design.columns} PEs"
     return [
-        ("Throughput", f"{significant(summary['tokens_per_s'])} tokens/s", f"tokens in this run: {summary['tokens']:,}"),
+        ("Throughput", rate(summary), work(summary) if tokens is None else f"tokens in this run: {tokens:,}"),
         ("Time", engineering(summary["time_s"], "s"), f"{engineering(summary['cycles'], 'cycles')} at {design.clock_mhz} MHz"),
         ("Utilization", percent(summary["utilization"]), f"{pes}; {lost(summary)}".replace(" %", "\N{NO-BREAK SPACE}%")),
-        ("Energy per token", engineering(summary["energy_per_token_J"], "J"), f"{energy} in all"),
+        (f"Energy per {each}", joule, f"{energy} in all"),
         ("Power", engineering(summary["power_W"], "W"), "mean, DRAM included"),
         ("DRAM traffic", engineering(summary["dram_bytes"], "B"), f"{significant(summary['intensity'])} MAC per byte"),
         ("Area", size, where),

@@ -22,7 +22,7 @@ from reports.splits import (
     traffic_parts,
 )
 from reports.units import column_unit, engineering, percent, significant, square
-from reports.words import bits_per_byte, lost, unmeasured, work
+from reports.words import bits_per_byte, energy_of_each, lost, rate, unmeasured, work
 
 WIDE = 110
 """[column] From here on there is room for wider gaps."""
@@ -106,13 +106,14 @@ def _key_figures(summary: Mapping[str, Any]) -> Table:
     energy, accuracy = summary["energy_J"], summary["accuracy"]
     sweep = {pj: sum(parts.values()) for pj, parts in sweep_parts(summary).items()}
     at = ", ".join(f"{engineering(joule, 'J')} at {float(pj):g}" for pj, joule in sweep.items())
+    each, joule = energy_of_each(summary)
     traffic = f"{engineering(summary['dram_bytes'], 'B')}, {significant(summary['intensity'])} MAC/B"
     lines = {
-        "speed": f"{significant(summary['tokens_per_s'])} tokens/s; {work(summary)} in {engineering(summary['time_s'], 's')}",
+        "speed": f"{rate(summary)}; {work(summary)} in {engineering(summary['time_s'], 's')}",
         "utilization": f"{percent(summary['utilization'])}; {lost(summary)}",
         "cycles": f"{engineering(summary['cycles'], 'cycles')}: {_shares(cycle_parts(summary))}",
         "energy": f"{engineering(energy['total'], 'J')}: {_shares(energy_parts(energy))}",
-        "": f"{engineering(summary['energy_per_token_J'], 'J')} per token, {engineering(summary['power_W'], 'W')}; {at} pJ/bit",
+        "": f"{joule} per {each}, {engineering(summary['power_W'], 'W')}; {at} pJ/bit",
         "DRAM": f"{traffic}: {_shares(traffic_parts(summary['dram_bytes_by_tensor']))}",
         "area": _area(summary),
         "FPGA": _fpga(summary),

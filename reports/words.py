@@ -16,12 +16,28 @@ def sentence(summary: Mapping[str, Any]) -> str:
     accuracy = f"; bits per byte {ARROW.join(bits_per_byte(summary['accuracy']))}" if summary["accuracy"] else ""
     return (
         f"{summary['design']} runs {summary['model']}, {work(summary)}, in {engineering(summary['time_s'], 's')} "
-        f"at {significant(summary['tokens_per_s'])} tokens/s{accuracy}."
+        f"at {rate(summary)}{accuracy}."
     )
 
 
+def rate(summary: Mapping[str, Any]) -> str:
+    """Tokens or, where nobody knows of tokens, passes a second."""
+    if summary["tokens"] is None:
+        return f"{significant(summary['passes_per_s'])} passes/s"
+    return f"{significant(summary['tokens_per_s'])} tokens/s"
+
+
+def energy_of_each(summary: Mapping[str, Any]) -> tuple[str, str]:
+    """``token`` or ``pass``, whichever the rate counts, and the energy of one."""
+    if summary["tokens"] is None:
+        return "pass", engineering(summary["energy_J"]["total"], "J")
+    return "token", engineering(summary["energy_per_token_J"], "J")
+
+
 def work(summary: Mapping[str, Any]) -> str:
-    """Phase, batch and sequence in words."""
+    """Phase, batch and sequence in words; a topology has its sizes in its layers."""
+    if summary["tokens"] is None:
+        return "one pass of its layers"
     batch, sequence = summary["batch"], summary["sequence"]
     tokens = "1 token" if sequence == 1 else f"{sequence} tokens"
     each = f"{batch} sequences of {tokens}" if batch > 1 else tokens

@@ -11,7 +11,7 @@ from sim.formats import FORMATS, Format
 from sim.memory import MEMORIES
 from sim.pe import PES
 from sim.quantized import SCHEMES, Scheme
-from workloads.checkpoint import MODELS
+from workloads.embedded import MODELS
 from workloads.zoo import SOURCES
 
 

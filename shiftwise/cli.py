@@ -1,4 +1,7 @@
-"""The ``shiftwise`` command. A wrong input is one sentence on stderr and exit status 2, a failed check exit status 1."""
+"""The ``shiftwise`` command. A wrong input is one sentence on stderr and exit status 2, a failed check exit status 1.
+
+Each command imports what it needs when it runs, and what loads torch, which takes seconds, after its arguments are checked.
+"""
 
 import json
 import sys
@@ -16,6 +19,8 @@ from sim.errors import Failure, InputError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it: 128 and the signal's number."""
+
+WIDER_THAN_ANY_TABLE = 1 << 16  # [column]
 
 app = typer.Typer(
     add_completion=False,
@@ -79,18 +84,22 @@ def simulate(
 
         shiftwise simulate --model llama-2-70b --phase decode --sequence 2048
     """
+    from shiftwise.request import checked_request
+    from sim.files import check_output
+
+    check_output(out)
+    asked = checked_request(design, model, phase, batch, sequence, text, accuracy_bytes)  # type: ignore[arg-type]
+
     from reports.files import SUMMARY
     from reports.terminal import print_run
     from shiftwise.progress import shown_progress
-    from shiftwise.simulation import simulate as run_simulation
-    from sim.files import output_folder
+    from shiftwise.simulation import simulate_request
 
-    folder = output_folder(out)
     with shown_progress() as tell:
-        run = run_simulation(design, model, phase, batch, sequence, text, accuracy_bytes, tell)  # type: ignore[arg-type]
-    report = run.write(folder)
+        run = simulate_request(asked, tell)
+    report = run.write(out)
     if as_json:
-        print((folder / SUMMARY).read_text(), end="")
+        print((out / SUMMARY).read_text(), end="")
         return
     print_run(run.summary, run.layers, Console())
     print(f"report: {report}")
@@ -108,7 +117,14 @@ def topology(
 
     Example: shiftwise topology --model llama-2-7b --phase decode --sequence 2048 --out llama.csv
     """
-    from sim.files import output_folder
+    from sim.files import check_output, output_folder
+    from workloads.passes import check_pass
+    from workloads.zoo import config_path
+
+    check_output(out.parent)
+    check_pass(phase, batch, sequence)
+    config_path(model)
+
     from workloads.shapes import shapes
     from workloads.topology import write_topology
 
@@ -142,14 +158,20 @@ def verify(
 
     All operand pairs go through the single PE, and a tile of traced operands through a 4x4 array.
     """
+    from shiftwise.generation import hardware_design
+    from sim.files import check_output, remove
+    from workloads.embedded import model_folder
+
+    check_output(out)
+    hardware_design(design)
+    model_folder(model)
+
     from shiftwise.verification import VERDICT
     from shiftwise.verification import verify as run_verification
-    from sim.files import output_folder, remove
 
-    folder = output_folder(out)
-    remove(folder / VERDICT)
-    verification = run_verification(design, model, folder / "build", announce=lambda line: print(line, file=sys.stderr))
-    path = verification.write(folder)
+    remove(out / VERDICT)
+    verification = run_verification(design, model, out / "build", announce=lambda line: print(line, file=sys.stderr))
+    path = verification.write(out)
     if as_json:
         print(path.read_text(), end="")
         return
@@ -222,7 +244,8 @@ def _print_table(header: Any, rows: Any) -> None:
         table.add_column(str(name), overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    Console().print(table)
+    width = None if sys.stdout.isatty() else WIDER_THAN_ANY_TABLE  # what reads a pipe wants each row on one line
+    Console(width=width).print(table)
 
 
 def _end(message: str, status: int) -> NoReturn:

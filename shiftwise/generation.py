@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from hdl.export import Export, write_design
-from sim.design import DesignPoint, load_design
+from hdl.pe import check_hardware
+from sim.design import DesignPoint, load_design, of_file
 from sim.schedule import check_buffers
 
 
@@ -12,6 +13,15 @@ def generate(design: str | DesignPoint = "mixpe-w4a8", out: str | Path = "build/
 
     Raises ``InputError`` for a design that does not exist or cannot work, and a folder that cannot be written.
     """
-    point = load_design(design)
-    check_buffers(point, point.group_size + 1)
+    point = hardware_design(design)
+    with of_file(design):
+        check_buffers(point, point.group_size + 1)
     return write_design(point, Path(out))
+
+
+def hardware_design(design: str | DesignPoint) -> DesignPoint:
+    """The design. Raises ``InputError`` for one that does not exist or has a model only."""
+    point = load_design(design)
+    with of_file(design):
+        check_hardware(point)
+    return point

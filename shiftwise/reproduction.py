@@ -9,7 +9,7 @@ from rich.console import Console
 
 from reports.mixpe_tables import mixpe_study, print_study, study_markdown
 from sim.errors import choose
-from sim.files import output_folder, write_whole
+from sim.files import check_output, output_folder, write_whole
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ def reproduce(study: str = "mixpe", out: str | Path = "build/reproduce") -> Repr
     Raises ``InputError`` for an unknown study or a folder that cannot be written.
     """
     chosen = choose("study", study, STUDIES)
-    folder = output_folder(Path(out))
+    check_output(out)
     table = chosen.table()
+    folder = output_folder(out)
     write_whole(folder / f"{study}.csv", table.to_csv(index=False, lineterminator="\n"))
     write_whole(folder / f"{study}.md", chosen.markdown())
     return Reproduction(table, folder / f"{study}.csv", chosen.show)

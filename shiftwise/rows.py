@@ -81,7 +81,12 @@ def _cycles(run: ProductCycles | VectorCycles) -> dict[str, Any]:
 
 
 def summary(design: DesignPoint, workload: Workload, run: Schedule, energies: Sequence[Energy]) -> dict[str, Any]:
-    """The content of ``summary.json`` but for the accuracy; ``energies`` are those of the operators."""
+    """The content of ``summary.json`` but for the accuracy; ``energies`` are those of the operators.
+
+    ``cycles`` are ``compute_cycles``, in which the array works, ``stall_cycles``, in which it waits for the memories, and
+    those of ``cycle_losses["vector"]``, in which it waits for the vector unit. ``vector_cycles`` are all that the vector unit
+    takes, most of them beside the array's. Figures by the token are ``None`` where nobody knows of tokens.
+    """
     cost = evaluate(design, run.trace)
     losses, cycles = run.losses, run.trace.cycles
     macs = run.trace.counts.get("mac", 0)
@@ -98,14 +103,15 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, energies: Se
         "cycles": cycles,
         "cycle_losses": losses,
         "ideal_cycles": losses["ideal"],
-        "compute_cycles": cycles - losses["memory"],
+        "compute_cycles": losses["ideal"] + losses["edges"] + losses["fill"],
         "stall_cycles": losses["memory"],
         "vector_cycles": sum(step.end - step.start for step in run.steps if step.unit == "vector"),
         "dram_cycles": dram,
         "time_s": cost.time_s,
         "utilization": losses["ideal"] / cycles,
         "tokens": workload.tokens,
-        "tokens_per_s": workload.tokens / cost.time_s,
+        "tokens_per_s": workload.tokens / cost.time_s if workload.tokens else None,
+        "passes_per_s": 1 / cost.time_s,
         "bound": "memory" if max(dram, ports) > cycles - losses["memory"] else "compute",
         "dram_bytes": dram_bits // 8,
         "dram_bytes_by_tensor": {tensor: run.dram_bits[tensor] // 8 for tensor in TENSORS if tensor in run.dram_bits},
@@ -126,10 +132,10 @@ def _total(parts: Sequence[Energy]) -> Energy:
     return Energy(**{share.name: math.fsum(getattr(part, share.name) for part in parts) for share in fields(Energy)})
 
 
-def _energy(cost: Cost, energy: Energy, tokens: int) -> dict[str, Any]:
+def _energy(cost: Cost, energy: Energy, tokens: int | None) -> dict[str, Any]:
     return {
         "energy_J": {"total": energy.total, **asdict(energy)},
-        "energy_per_token_J": energy.total / tokens,
+        "energy_per_token_J": energy.total / tokens if tokens else None,
         "dram_energy_sweep_J": {str(pj): energy.total - energy.dram + joule for pj, joule in cost.dram_sweep.items()},
         "power_W": energy.total / cost.time_s,
     }

@@ -9,17 +9,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from costmodel.energy import energy_per_action, memory_prices
+from costmodel.energy import memory_prices
 from reports.files import write_run
+from shiftwise.request import Request, checked_request
 from shiftwise.rows import layer_row, step_energies, summary
 from shiftwise.workload import Workload, load_workload
-from sim.design import DesignPoint, load_design
+from sim.design import DesignPoint, of_file
 from sim.files import output_folder
 from sim.kernels.product import matrix_product
+from sim.operators import Product
 from sim.quantized import quantize
-from sim.schedule import ProductCycles, Schedule, schedule, timeline
+from sim.schedule import ProductCycles, Schedule, check_buffers, schedule, timeline
 from workloads.accuracy import bits_per_byte, hardware_multiply
-from workloads.tracing import Phase, TracedProduct
+from workloads.passes import Phase
+from workloads.tracing import TracedProduct
 
 Tell = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
@@ -64,16 +67,22 @@ def simulate(
     the embedded held-out text), of which the first ``accuracy_bytes`` (default: 8192) decide the bits per byte. Raises
     ``InputError`` for input that cannot be used.
     """
+    return simulate_request(checked_request(design, model, phase, batch, sequence, text, accuracy_bytes), progress)
+
+
+def simulate_request(asked: Request, progress: Tell | None = None) -> Simulation:
+    """:func:`simulate`, with its arguments checked."""
     tell = progress or (lambda *_: None)
-    point = load_design(design)
-    energy_per_action(point, point.technology)  # refuses what the technology cannot cost, before the work
-    workload = load_workload(model, phase, batch, sequence, text, accuracy_bytes)
-    run = schedule(point, workload.operators, memory_prices(point))  # refuses scratchpads that are too small
+    point, workload = asked.design, load_workload(asked)
+    with of_file(asked.named):
+        for kind, k in sorted({(p.kind, p.k) for p in workload.operators if isinstance(p, Product)}):
+            check_buffers(point.seen_by(kind), k)
+    run = schedule(point, workload.operators, memory_prices(point))
     tell("trace", len(workload.operators), len(workload.operators))
     noise = _noise(point, workload, tell)
     energies = step_energies(point, run)
     rows = [layer_row(step, cost, noise.get(step.operator.name)) for step, cost in zip(run.steps, energies, strict=True)]
-    told = {"model": workload.name, "phase": phase, "batch": batch, "sequence": workload.sequence}
+    told = {"model": workload.name, "phase": asked.phase, "batch": asked.batch, "sequence": workload.sequence}
     found = summary(point, workload, run, energies) | told | {"accuracy": _accuracy(point, workload, tell)}
     return Simulation(found, pd.DataFrame(rows), _blocks(point, run))
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from hdl.pe import check_hardware
 from hdl.verdict import ArrayVerdict, PEVerdict
 from hdl.verify_array import verify_array
 from hdl.verify_pe import verify_pe
-from sim.design import DesignPoint, load_design
+from shiftwise.generation import hardware_design
+from sim.design import DesignPoint
 from sim.files import output_folder, write_whole
 from sim.kernels.product import matrix_product
 from sim.quantized import quantize
-from workloads.checkpoint import HELD_OUT_TEXT, load_model
+from workloads.checkpoint import load_model
+from workloads.embedded import HELD_OUT_TEXT
 from workloads.tracing import TracedProduct, trace
 
 VERDICT = "verification.json"
@@ -57,8 +58,7 @@ def verify(
     of attention scores and of attention values, with operands traced from ``model``. Raises
     :class:`hdl.verdict.VerificationError` at the first difference, ``InputError`` for input that cannot be used.
     """
-    point = load_design(design)
-    check_hardware(point)
+    point = hardware_design(design)
     language_model = load_model(model)
     small = dataclasses.replace(point, rows=ARRAY, columns=ARRAY)
     folder = output_folder(build_dir)

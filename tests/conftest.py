@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import costmodel.measured
-from workloads.checkpoint import HELD_OUT_TEXT, LanguageModel, load_model
+from workloads.checkpoint import LanguageModel, load_model
+from workloads.embedded import HELD_OUT_TEXT
 
 SEED = 20261122
 

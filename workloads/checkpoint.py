@@ -9,14 +9,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, 
 from transformers.utils import logging as transformers_logging
 
 from sim.errors import InputError
+from workloads.embedded import model_folder
 from workloads.zoo import parse_config, reason
 
-DATA = Path(__file__).parent / "data"
-
-MODELS: dict[str, Path] = {"tiny-stdlib": DATA / "tiny-stdlib"}
-"""Embedded models: folders in Hugging Face layout with ``heldout.txt`` beside the weights."""
-
-HELD_OUT_TEXT = MODELS["tiny-stdlib"] / "heldout.txt"
 BYTES = 256
 
 
@@ -56,9 +51,7 @@ def load_model(name_or_folder: str) -> LanguageModel:
     Nothing is downloaded and nothing in the folder is executed. Raises ``InputError`` when the folder, its
     configuration or one of its tensors (missing, of another shape, not finite) cannot be used.
     """
-    folder = MODELS.get(name_or_folder, Path(name_or_folder))
-    if not folder.is_dir():
-        raise InputError(f"unknown model {name_or_folder!r}; known are {', '.join(MODELS)}, or a folder with config.json")
+    folder = model_folder(name_or_folder)
     config = _read_config(folder)
     if not any(folder.glob("*.safetensors")):
         raise InputError(f"model folder {str(folder)!r} has no safetensors file; weights in that form are needed")

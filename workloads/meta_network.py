@@ -54,7 +54,9 @@ def network(path: str, text: str) -> PreTrainedModel:
 
 
 def _kind(path: str, config: PretrainedConfig) -> Any:
-    architecture = (config.architectures or ["ForCausalLM"])[0]
+    architecture = (config.architectures or ["ForCausalLM"])[0] if isinstance(config.architectures, list | None) else None
+    if not isinstance(architecture, str):
+        raise InputError(f"architectures of {path!r} is a list of names, not {config.architectures!r}")
     kinds = [kind for end, kind in KINDS.items() if architecture.endswith(end) and type(config) in kind._model_mapping]
     if not kinds:
         raise InputError(f"model {path!r} is a {architecture} of type {config.model_type}; understood are {', '.join(KINDS)}")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import get_args
 
 from torch import nn
 
@@ -17,8 +16,8 @@ from sim.operators import Operator, Product
 from workloads import meta_network
 from workloads.meta_layers import layers_seen_by
 from workloads.meta_trace import Recorder
-from workloads.tracing import Phase
-from workloads.zoo import config_path
+from workloads.passes import Phase, check_pass
+from workloads.zoo import config_path, config_text
 
 _ONE_AT_A_TIME = Lock()
 """Hooks, registries and initialisation are global to torch and transformers."""
@@ -53,18 +52,14 @@ class ShapeModel:
 def shapes(model: str, phase: Phase = "prefill", batch: int = 1, sequence: int | None = None) -> ShapeModel:
     """What a prefill of ``batch`` sequences does, or the decode step that makes each of them ``sequence`` tokens long.
 
-    ``model`` is a name of ``workloads.zoo.CONFIGS``, a folder with ``config.json``, or such a file. As in generation,
-    only the last position's logits are computed. Without a ``sequence`` it is 512, or what the model allows; images have
-    the tokens of their size. A second call costs microseconds. Raises ``InputError`` for a model, phase, batch or
-    sequence that cannot be run.
+    ``model`` is a name of ``workloads.zoo.CONFIGS`` or of an embedded model, a folder with ``config.json``, or such a file.
+    As in generation, only the last position's logits are computed. Without a ``sequence`` it is 512, or what the model
+    allows; images have the tokens of their size. A second call costs microseconds. Raises ``InputError`` for a model,
+    phase, batch or sequence that cannot be run.
     """
-    if phase not in get_args(Phase):
-        raise InputError(f"unknown phase {phase!r}; known are {', '.join(get_args(Phase))}")
-    for name, value in (("batch", batch), ("sequence", sequence)):
-        if value is not None and value < 1:
-            raise InputError(f"{name} is at least 1, not {value}")
+    check_pass(phase, batch, sequence)
     path = config_path(model)
-    return _shapes(str(path), path.read_text(), phase, batch, sequence)
+    return _shapes(str(path), config_text(path), phase, batch, sequence)
 
 
 @lru_cache(maxsize=64)

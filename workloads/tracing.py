@@ -1,7 +1,6 @@
 """Traces: every matrix product of one forward pass with its real operands, in order."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -11,9 +10,8 @@ from torch import Tensor
 from sim.errors import InputError
 from sim.schedule import Product
 from workloads.checkpoint import LanguageModel
+from workloads.passes import Phase, check_pass
 from workloads.products import float_multiply, products_by
-
-Phase = Literal["prefill", "decode"]
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,7 @@ def trace(model: LanguageModel, tokens: Tensor, phase: Phase, batch: int, sequen
     The sequences are consecutive stretches of ``tokens``. As in generation, only the last position's logits are
     computed. Raises ``InputError`` for a phase, batch or sequence that cannot be run.
     """
-    if phase not in get_args(Phase):
-        raise InputError(f"unknown phase {phase!r}; known are {', '.join(get_args(Phase))}")
-    for name, value in (("batch", batch), ("sequence", sequence)):
-        if value < 1:
-            raise InputError(f"{name} is at least 1, not {value}")
+    check_pass(phase, batch, sequence)
     if sequence > model.context:
         raise InputError(f"sequence is at most the model's context of {model.context} tokens, not {sequence}")
     if batch * sequence > len(tokens):

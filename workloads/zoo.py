@@ -1,11 +1,15 @@
 """Configurations of published models, by name or from a file: sizes alone, no weights and no tokenizer."""
 
 import json
+import re
 from pathlib import Path
-
-from transformers import CONFIG_MAPPING, PretrainedConfig
+from typing import TYPE_CHECKING
 
 from sim.errors import InputError
+from workloads.embedded import MODELS
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 FOLDER = Path(__file__).parent / "configs"
 
@@ -32,8 +36,14 @@ SOURCES = {
 CONFIGS: dict[str, Path] = {name: FOLDER / f"{name}.json" for name in SOURCES}
 """Bundled configurations in Hugging Face's form."""
 
+CLASS_OF_ERROR = re.compile(r"\b\w+Error: |Class validation error for validator '\w+': ")
+STACK = " Exception raised from "
+"""What torch puts between its own words and where in its source they come from."""
 
-def load_config(name_or_folder: str) -> PretrainedConfig:
+LONGEST_REASON = 300
+
+
+def load_config(name_or_folder: str) -> "PretrainedConfig":
     """The bundled configuration of that name, that of a folder with ``config.json``, or that in a JSON file.
 
     Nothing is downloaded and nothing is executed. Raises ``InputError`` for an unknown name or a file that is no
@@ -41,31 +51,55 @@ def load_config(name_or_folder: str) -> PretrainedConfig:
     """
     path = config_path(name_or_folder)
     try:
-        return parse_config(path.read_text())
+        return parse_config(config_text(path))
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(f"{str(path)!r} is not a configuration that transformers knows: {reason(error)}") from None
 
 
 def config_path(name_or_folder: str) -> Path:
     """Where the configuration of that name, or in that folder, or of that file is; ``InputError`` if there is none."""
-    path = CONFIGS.get(name_or_folder, Path(name_or_folder))
+    named = MODELS | CONFIGS
+    path = named.get(name_or_folder, Path(name_or_folder))
     if path.is_dir():
         path = path / "config.json"
         if not path.is_file():
             raise InputError(f"model folder {name_or_folder!r} has no config.json; one in Hugging Face layout is needed")
     if not path.is_file():
-        raise InputError(f"unknown model {name_or_folder!r}; known are {', '.join(CONFIGS)}, or a folder with config.json")
+        raise InputError(f"unknown model {name_or_folder!r}; known are {', '.join(named)}, or a folder with config.json")
     return path
 
 
-def parse_config(text: str) -> PretrainedConfig:
+def config_text(path: Path) -> str:
+    """The content of a configuration's file; ``InputError`` for one that cannot be read."""
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise InputError(f"configuration {str(path)!r} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"configuration {str(path)!r} is not JSON: it is no text in UTF-8") from None
+
+
+def parse_config(text: str) -> "PretrainedConfig":
     """The configuration in the text of a ``config.json``; raises whatever is wrong with it."""
-    values = json.loads(text)
-    if "model_type" not in values:
+    from transformers import CONFIG_MAPPING  # here, for the names above are asked for without torch, which takes seconds
+
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON ({error})") from None
+    if not isinstance(values, dict) or "model_type" not in values:
         raise ValueError("it states no model_type")
-    return CONFIG_MAPPING[values["model_type"]].from_dict(values)
+    kind = values["model_type"]
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
+        raise ValueError(f"its model_type is one of transformers, such as 'llama' or 'vit', not {kind!r}")
+    return CONFIG_MAPPING[kind].from_dict(values)
 
 
 def reason(error: Exception) -> str:
-    """The kind and the words of an exception on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    """What a library's exception says, on one line: without names of Python's classes or places in a library's source."""
+    words = CLASS_OF_ERROR.sub("", " ".join(str(error).split())).partition(STACK)[0]
+    if isinstance(error, KeyError):
+        words = f"{words} is not known"
+    return words[:LONGEST_REASON] or "no reason is given"

@@ -208,7 +208,7 @@ SUMMARY = {
     "cycles": 1000,
     "cycle_losses": {"ideal": 380, "edges": 260, "fill": 60, "memory": 180, "vector": 120},
     "ideal_cycles": 380,
-    "compute_cycles": 820,
+    "compute_cycles": 700,
     "stall_cycles": 180,
     "vector_cycles": 260,
     "dram_cycles": 394,
@@ -216,6 +216,7 @@ SUMMARY = {
     "utilization": 0.38,
     "tokens": 20,
     "tokens_per_s": 1e7,
+    "passes_per_s": 5e5,
     "bound": "compute",
     "dram_bytes": 80_400,
     "dram_bytes_by_tensor": {

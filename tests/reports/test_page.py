@@ -131,6 +131,14 @@ def test_the_sentence_says_what_ran_and_what_came_out(run, shapes_run):
     assert "prefill of 1 token, " in sentence(summary | {"sequence": 1})
 
 
+def test_a_topology_is_told_in_passes(run):
+    summary, layers, blocks = run
+    bare = summary | {"accuracy": None, "parameters": None, "tokens": None, "tokens_per_s": None, "energy_per_token_J": None}
+    assert sentence(bare) == "by-hand runs typed-in, one pass of its layers, in 2.00 µs at 500,000 passes/s."
+    shown = tiles(render(bare, layers, blocks))
+    assert (shown["Throughput"], shown["Energy per pass"]) == ("500,000 passes/s", "51.0 nJ")
+
+
 TILES = {
     "Throughput": "10,000,000 tokens/s",
     "Time": "2.00 µs",

@@ -1,6 +1,7 @@
 """The command: what it writes, and one sentence with exit status 2 for whatever it cannot use."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pandas as pd
 import pytest
 
 from shiftwise.cli import main
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -53,6 +56,26 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "45nm" in names["technology"]
 
 
+def test_list_in_a_pipe_has_a_line_for_each_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "list", "--json") == 0
+    kinds = json.loads(capsys.readouterr().out)
+    assert run(monkeypatch, "list") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert len(lines) == 2 + sum(map(len, kinds.values())), "a header, a rule, and the names"
+
+
+def test_an_embedded_model_becomes_a_topology(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MACs of a prefill of 96 tokens as in ``test_simulation``: linear layers, attention, the head for the last token."""
+    path = tmp_path / "tiny.csv"
+    assert run(monkeypatch, "topology", "--model", "tiny-stdlib", "--sequence", "96", "--out", str(path)) == 0
+    per_token = 256 * (256 + 128 + 128 + 256) + 3 * 256 * 704 + 2 * 4 * 64 * 96
+    assert f"{5 * 96 * per_token + 256 * 256:,} MACs" in capsys.readouterr().out
+    sizes = [[int(size) for size in row.split(",")[1:4]] for row in path.read_text().splitlines()[1:]]
+    assert sum(m * n * k for m, n, k in sizes) == 5 * 96 * per_token + 256 * 256
+
+
 def test_generate_writes_verilog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     out = tmp_path / "v"
     assert run(monkeypatch, "generate", "--out", str(out)) == 0
@@ -89,6 +112,10 @@ def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         ),
         (["simulate", "--sequence", "4096"], "at most the model's context of 1024 tokens, not 4096"),
         (["simulate", "--batch", "0"], "batch is at least 1, not 0"),
+        (["simulate", "--batch", f"{10**12}"], "batch is at most 65536, not 1000000000000"),
+        (["simulate", "--model", "llama-2-7b", "--batch", f"{10**12}"], "batch is at most 65536, not 1000000000000"),
+        (["simulate", "--model", "llama-2-7b", "--batch", "65536", "--sequence", "4096"], "has at most"),
+        (["topology", "--model", "llama-2-7b", "--batch", f"{10**12}"], "batch is at most 65536, not 1000000000000"),
         (["simulate", "--text", "absent.txt"], "text file 'absent.txt' cannot be read"),
         (["simulate", "--text", "/dev/null"], "text file '/dev/null' has at least 2 bytes, not 0"),
         (["simulate", "--accuracy-bytes", "1"], "accuracy_bytes is at least 2, not 1"),
@@ -96,6 +123,9 @@ def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["simulat"], "No such command 'simulat'"),
         (["generate", "--design", "mixpe"], "unknown design 'mixpe'"),
         (["verify", "--design", "mixpe"], "unknown design 'mixpe'"),
+        (["verify", "--model", "gpt-9"], "unknown model 'gpt-9'; known are tiny-stdlib, or a folder with config.json"),
+        (["verify", "--design", "mixpe-w4a8-ws"], "hardware of arrays is output_stationary"),
+        (["generate", "--design", "mixpe-w4a8-ws"], "hardware of arrays is output_stationary"),
         (["synth", "--target", "spartan"], "unknown synthesis target 'spartan'; known are"),
     ],
 )
@@ -109,14 +139,14 @@ def test_wrong_input_is_one_sentence(
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert list(tmp_path.iterdir()) == [], "not even a folder"
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ('technology = "3nm"', "unknown technology '3nm'; known are unit"),
-        ("weight_buffer_kib = 2", "energy of a scratchpad is known from 4 to 2048 KiB, not for 2 KiB"),
+        ("weight_buffer_kib = 2", "energy of the weight buffer is known from 4 to 2048 KiB, not for 2 KiB"),
         (
             "weight_buffer_kib = 8\ngroup_size = 256",
             "weight_buffer_kib of a 32x32 output_stationary array with groups of 256 is at least 9, not 8",
@@ -135,8 +165,30 @@ def test_a_design_that_cannot_work_is_refused_before_the_work(
     (tmp_path / "bad.toml").write_text(fields)
     assert run(monkeypatch, "simulate", "--design", str(tmp_path / "bad.toml"), "--out", str(tmp_path / "out")) == 2
     captured = capsys.readouterr()
+    assert captured.err.startswith(f"shiftwise: design file {str(tmp_path / 'bad.toml')!r}: ")
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate", "--design", "mixpe"],
+        ["simulate", "--model", "gpt-9"],
+        ["simulate", "--batch", "0"],
+        ["simulate", "--text", "absent.txt"],
+        ["topology", "--model", "gpt-9"],
+        ["verify", "--design", "mixpe"],
+        ["verify", "--model", "gpt-9"],
+    ],
+)
+def test_what_can_be_refused_at_once_is_refused_without_torch(tmp_path: Path, arguments: list[str]) -> None:
+    """A process that cannot import torch, which takes seconds, says the same sentence."""
+    code = "import sys; sys.modules['torch'] = None; from shiftwise.cli import main; main()"
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_names_are_not_markup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,4 +217,4 @@ def test_ctrl_c_ends_with_its_own_status_and_no_results(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("shiftwise: interrupted")
     assert "Traceback" not in said
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()

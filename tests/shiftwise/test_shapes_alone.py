@@ -52,8 +52,12 @@ def test_a_topology_goes_in_and_out(tmp_path: Path) -> None:
     run = shiftwise.simulate(W4A8, str(path))
     assert run.summary["macs"] == sum(product.macs for product in products)
     assert run.summary["model"] == "net"
-    assert run.summary["tokens"] == 1
     assert run.summary["parameters"] is None
+    assert [run.summary[name] for name in ("tokens", "tokens_per_s", "energy_per_token_J")] == [None] * 3
+    assert run.summary["passes_per_s"] == 1 / run.summary["time_s"]
+    text = run.write(tmp_path / "report").read_text()
+    assert "passes/s" in text and "Energy per pass" in text
+    assert "token" not in text[text.index("<body>") : text.index("<footer>")].partition("Where the cycles go")[0]
     with pytest.raises(InputError, match="decode"):
         shiftwise.simulate(W4A8, str(path), "decode")
 

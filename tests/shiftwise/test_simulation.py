@@ -14,7 +14,8 @@ from sim import reference
 from sim.design import load_design
 from sim.quantized import quantize_activations, quantize_weights
 from workloads.checkpoint import LanguageModel
-from workloads.tracing import Phase, TracedProduct, trace
+from workloads.passes import Phase
+from workloads.tracing import TracedProduct, trace
 
 DESIGN = load_design("mixpe-w4a8")
 SAMPLES = 6
@@ -92,6 +93,8 @@ def test_where_the_cycles_go_adds_up(run: shiftwise.Simulation) -> None:
     """Every cycle of the run is one of the array's, or one in which only the vector unit works."""
     losses, array = run.summary["cycle_losses"], run.layers[run.layers.unit == "array"]
     assert sum(losses.values()) == run.summary["cycles"] == run.layers.end.max()
+    assert run.summary["compute_cycles"] == (array.ideal_cycles + array.edge_cycles + array.fill_cycles).sum()
+    assert run.summary["compute_cycles"] + run.summary["stall_cycles"] + losses["vector"] == run.summary["cycles"]
     parts = array.ideal_cycles + array.edge_cycles + array.fill_cycles + array.stall_cycles
     assert (parts == array.cycles).all()
     assert losses["ideal"] == array.ideal_cycles.sum() >= run.summary["macs"] / 1024

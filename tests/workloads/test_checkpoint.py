@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from sim.errors import InputError
 from workloads.accuracy import bits_per_byte
-from workloads.checkpoint import MODELS, LanguageModel, load_model
+from workloads.checkpoint import LanguageModel, load_model
+from workloads.embedded import MODELS
 
 FOLDER = MODELS["tiny-stdlib"]
 

@@ -1,11 +1,15 @@
 """Every bundled model: its parameters against the number published for it, its products against a formula by hand."""
 
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sim.errors import InputError
+from workloads.embedded import MODELS
 from workloads.shapes import shapes
 from workloads.zoo import CONFIGS, SOURCES, load_config
 
@@ -137,7 +141,9 @@ def test_a_name_a_folder_and_a_file_are_alike(tmp_path: Path) -> None:
 
 
 def test_no_such_model(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="^unknown model 'llama-9'; known are llama-2-7b, .*, or a folder with config.json$"):
+    with pytest.raises(
+        InputError, match="^unknown model 'llama-9'; known are tiny-stdlib, llama-2-7b, .*, or a folder with config.json$"
+    ):
         load_config("llama-9")
     with pytest.raises(InputError, match=r"has no config\.json"):
         load_config(str(tmp_path))
@@ -150,5 +156,35 @@ def test_what_is_no_configuration(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config.json"
     file.write_text(text)
     for use in (load_config, shapes):
-        with pytest.raises(InputError, match="is not a configuration that transformers knows"):
+        with pytest.raises(InputError, match="is not a configuration that transformers knows") as caught:
             use(str(file))
+        assert not re.search(r"Error|Exception", str(caught.value)), "names of Python's classes mean nothing to a user"
+
+
+def test_a_configuration_that_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_bytes(b'{"model_type": "\xff"}')
+    for use in (load_config, shapes):
+        with pytest.raises(InputError, match=r"^configuration '.*config.json' is not JSON: it is no text in UTF-8$"):
+            use(str(file))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("num_attention_heads", 7, r"The hidden size \(2048\) is not a multiple of the number of attention heads \(7\)\.$"),
+        ("hidden_act", "zap", "does not configure a model that can be built: 'zap' is not known$"),
+        ("architectures", 5, "architectures of .* is a list of names, not 5$"),
+        ("vocab_size", 10**30, "Overflow when unpacking long long$"),
+    ],
+)
+def test_a_reason_is_in_words(tmp_path: Path, field: str, value: Any, message: str) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(json.loads(CONFIGS["tinyllama-1.1b"].read_text()) | {field: value}))
+    with pytest.raises(InputError, match=message) as caught:
+        shapes(str(file))
+    assert not re.search(r"Error|Exception", str(caught.value))
+
+
+def test_an_embedded_model_has_shapes_by_its_name() -> None:
+    assert shapes("tiny-stdlib", sequence=96) == shapes(str(MODELS["tiny-stdlib"]), sequence=96)

@@ -1,0 +1,101 @@
+"""What ``simulate`` is asked, checked as far as that goes without torch, which takes seconds to load."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from costmodel.energy import energy_per_action
+from sim.design import DesignPoint, load_design, of_file
+from sim.errors import InputError
+from workloads.embedded import HELD_OUT_TEXT, MODELS
+from workloads.passes import Phase, check_pass
+from workloads.topology import read_topology
+from workloads.zoo import CONFIGS, config_path
+
+ACCURACY_BYTES = 8192
+
+
+@dataclass(frozen=True)
+class Request:
+    """One pass to simulate.
+
+    ``named`` is the design as it was given, for what is found wrong with it later. ``text`` is what weights are traced on
+    and predict, ``accuracy_bytes`` how much of it decides the accuracy; shapes alone have no text.
+    """
+
+    design: DesignPoint
+    named: str | DesignPoint
+    model: str
+    phase: Phase
+    batch: int
+    sequence: int | None
+    text: bytes | None
+    accuracy_bytes: int
+
+    @property
+    def is_topology(self) -> bool:
+        return _is_topology(self.model)
+
+
+def checked_request(
+    design: str | DesignPoint,
+    model: str,
+    phase: Phase,
+    batch: int,
+    sequence: int | None,
+    text: str | Path | None,
+    accuracy_bytes: int | None,
+) -> Request:
+    """The arguments of :func:`shiftwise.simulate`. Raises ``InputError`` for those that cannot be used.
+
+    What only the model itself can say, such as the context that it allows, is left to :mod:`shiftwise.workload`.
+    """
+    point = load_design(design)
+    with of_file(design):
+        energy_per_action(point, point.technology)  # refuses what the technology cannot cost
+    check_pass(phase, batch, sequence)
+    if _has_weights(model):
+        content = _read_text(text)
+        if accuracy_bytes is not None and accuracy_bytes < 2:
+            raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")
+    else:
+        content = None
+        for what, value in (("text", text), ("accuracy_bytes", accuracy_bytes)):
+            if value is not None:
+                raise InputError(f"{what} goes with a model that has weights, not with the shapes of {model!r}: {str(value)!r}")
+        _check_shapes(model, phase, batch, sequence)
+    bytes_judged = ACCURACY_BYTES if accuracy_bytes is None else accuracy_bytes
+    return Request(point, design, model, phase, batch, sequence, content, bytes_judged)
+
+
+def _has_weights(model: str) -> bool:
+    return model in MODELS or any(Path(model).glob("*.safetensors"))
+
+
+def _is_topology(model: str) -> bool:
+    return Path(model).suffix == ".csv"
+
+
+def _check_shapes(model: str, phase: Phase, batch: int, sequence: int | None) -> None:
+    """Refuse a model without weights that is nowhere, and a topology's sizes given twice."""
+    if _is_topology(model):
+        if (phase, batch, sequence) != ("prefill", 1, None):
+            raise InputError(
+                f"a topology has its sizes in it; phase, batch and sequence are left out, not {phase}, {batch}, {sequence}"
+            )
+        read_topology(model)
+        return
+    if model not in CONFIGS and not Path(model).exists():
+        known = ", ".join([*MODELS, *CONFIGS])
+        raise InputError(f"unknown model {model!r}; known are {known}, a folder with config.json, or a topology's CSV file")
+    config_path(model)
+
+
+def _read_text(text: str | Path | None) -> bytes:
+    path = HELD_OUT_TEXT if text is None else Path(text)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"text file {str(path)!r} cannot be read: {error.strerror}") from None
+    if len(content) < 2:
+        raise InputError(f"text file {str(path)!r} has at least 2 bytes, not {len(content)}")
+    return content
