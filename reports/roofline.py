@@ -35,8 +35,8 @@ def roofline(layers: pd.DataFrame, design: DesignPoint) -> go.Figure:
     slope = {"text": f"{bandwidth:,.4g} B/cycle", "xanchor": "left", "yanchor": "top", "showarrow": False, "yshift": -3}
     drawn.add_annotation(x=log10(middle), y=log10(middle * bandwidth), **slope)
     for under, chosen, color in (
-        ("bound by the array's peak", points["x"] >= ridge, BLUE),
-        ("bound by the DRAM's rate", points["x"] < ridge, RED),
+        ("under the array's peak", points["x"] >= ridge, BLUE),
+        ("under the DRAM's rate", points["x"] < ridge, RED),
     ):
         drawn.add_scatter(
             x=points["x"][chosen].tolist(),

@@ -46,7 +46,7 @@ def test_roofline_of_100_pes_at_128_bytes_a_cycle(run):
     drawn = roofline(layers, DesignPoint(**summary["design_fields"]))
     roof, array, memory = drawn.data
     assert drawn.layout.showlegend and not roof.showlegend
-    assert (array.name, memory.name) == ("bound by the array's peak", "bound by the DRAM's rate")
+    assert (array.name, memory.name) == ("under the array's peak", "under the DRAM's rate")
     assert (roof.x[1], roof.y[1]) == (100 / 128, 100)
     assert roof.y[0] == pytest.approx(roof.x[0] * 128)
     assert list(array.x) == [20_000 / 2000, 16_000 / 5000]
