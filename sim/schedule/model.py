@@ -182,19 +182,43 @@ def with_quantization(operators: Sequence[Operator]) -> tuple[Operator, ...]:
 
 
 def written_bits(design: DesignPoint, operators: Sequence[Operator]) -> Mapping[int, int]:
-    """Bits in which each vector work's numbers leave: as codes for products, as fp32 for the vector unit, or both."""
-    bits = dict.fromkeys(range(len(operators)), 0)
+    """Bits that each vector work writes in all: codes for products, fp32 for the vector unit, or both.
+
+    What products stream is in the activations' format, what the KV cache stores in its own: keys, and values, which is
+    all that a product of values reads but for the softmax. Queries and keys may come from one pass (rotary embedding), or
+    with values too (the bias of one projection), and are told apart by their number: a product of scores has
+    ``m * k * count`` queries, which are the first ones of what it reads; the rest are keys.
+    """
+    streamed = dict.fromkeys(range(len(operators)), 0)  # numbers
+    coded: set[int] = set()
     kept: set[int] = set()
     for operator in operators:
         if isinstance(operator, Product):
-            cache = operator.kind == "values"
-            for i in operator.inputs:
-                code = design.attention.weight if cache and _is_quantized_product(operators[i]) else design.activation
-                bits[i] = max(bits[i], code.bits)
+            coded |= set(operator.inputs)
+            for i, numbers in _streamed_numbers(operator, operators).items():
+                streamed[i] = max(streamed[i], numbers)
         else:
             kept |= set(operator.inputs)
-    return {i: code + (FP32_BITS if i in kept or not code else 0) for i, code in bits.items()}
+    bits = {}
+    for i, operator in enumerate(operators):
+        if isinstance(operator, VectorWork):
+            stored = operator.writes - streamed[i]
+            codes = streamed[i] * design.activation.bits + stored * design.attention.weight.bits
+            bits[i] = codes * (i in coded) + operator.writes * FP32_BITS * (i in kept or i not in coded)
+    return bits
 
 
-def _is_quantized_product(operator: Operator) -> bool:
-    return isinstance(operator, VectorWork) and operator.kind == "quantize"
+def _streamed_numbers(product: Product, operators: Sequence[Operator]) -> dict[int, int]:
+    """How many of the numbers that a product reads, by the vector work that made them, are its activations."""
+    found = {}
+    queries = product.m * product.k * product.count
+    for i in sorted(product.inputs):
+        work = operators[i]
+        assert isinstance(work, VectorWork), "results of products are quantized in between"
+        found[i] = work.writes
+        if product.kind == "scores":
+            found[i] = min(work.writes, queries)
+            queries -= found[i]
+        elif product.kind == "values" and work.kind != "softmax":
+            found[i] = 0
+    return found

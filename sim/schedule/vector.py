@@ -34,15 +34,15 @@ class VectorCycles:
         return "memory" if self.dram_cycles > self.lane_cycles else "compute"
 
 
-def run_vector(design: DesignPoint, work: VectorWork, write_bits: int = FP32_BITS) -> VectorCycles:
-    """Cycles and actions of vector work whose numbers come in as fp32 and go out with so many bits each.
+def run_vector(design: DesignPoint, work: VectorWork, write_bits: int) -> VectorCycles:
+    """Cycles and actions of vector work whose numbers come in as fp32 and go out with so many bits in all.
 
     Numbers stream through: reading, operations and writing overlap. What goes out as codes, alone or beside fp32, is
     quantized on the way.
     """
     d = design
-    operations = work.operations + (QUANTIZE_OPERATIONS * work.writes if write_bits != FP32_BITS else 0)
-    bits = {"vector_reads": d.dram.moved(work.reads * FP32_BITS), "vector_writes": d.dram.moved(work.writes * write_bits)}
+    operations = work.operations + (QUANTIZE_OPERATIONS * work.writes if write_bits != work.writes * FP32_BITS else 0)
+    bits = {"vector_reads": d.dram.moved(work.reads * FP32_BITS), "vector_writes": d.dram.moved(write_bits)}
     lanes = -(-operations // d.vector_lanes) + d.vector_latency
     dram = int(transfer_cycles(d, sum(bits.values())))
     cycles = max(lanes, dram)

@@ -17,8 +17,10 @@ from sim.operators import VECTOR_KINDS
 from sim.schedule import Operator, Product, ProductCycles, Schedule, VectorWork, run_product, schedule
 from sim.schedule.vector import run_vector
 
-FAST = DesignPoint("fast", rows=4, columns=4, memory="hbm2_peak", memory_channels=64, vector_lanes=4, vector_latency=16)
-"""32768 bit/cycle at 500 MHz: any transfer below takes one cycle."""
+FAST = DesignPoint(
+    "fast", rows=4, columns=4, memory="hbm2_peak", memory_channels=64, bank_width=2048, vector_lanes=4, vector_latency=16
+)
+"""32768 bit/cycle at 500 MHz, and as wide are the banks together: any transfer below takes one cycle."""
 
 SLOW = replace(FAST, clock_mhz=16_000, memory_channels=1)
 """16 bit/cycle."""
@@ -191,13 +193,18 @@ def test_quantization_between_products() -> None:
         (["vector"], 32, False),
         (["linear"], 8, True),
         (["scores"], 8, True),
-        (["values"], 8, True),  # these are probabilities: activations
+        (["values"], 4, True),
+        (["linear", "values"], 8, True),  # nothing tells which of them are which
         (["linear", "linear"], 8, True),
+        (["values", "vector"], 4 + 32, True),
         (["linear", "vector"], 8 + 32, True),  # a residual stays fp32 beside the codes
     ],
 )
 def test_what_leaves_as_codes_is_quantized(consumers: list[str], bits: int, quantized: bool) -> None:
-    """16 numbers of vector work: int8 for products, fp32 for the vector unit; each code takes three operations."""
+    """16 numbers of vector work: int8 for products, uint4 for the cache, fp32 for the vector unit; a code takes 3 operations.
+
+    Products are 4 x 4 x 4: all 16 are the queries of scores.
+    """
     operators: list[Operator] = [VectorWork("v", "norm", 40, 16, 16)]
     for kind in consumers:
         if kind == "vector":
@@ -217,6 +224,54 @@ def test_values_leave_in_the_format_of_the_cache() -> None:
     assert schedule(FAST, operators).steps[1].run.dram_bits["vector_writes"] == 16 * 4
 
 
+def test_probabilities_are_activations() -> None:
+    """16 numbers of a softmax in int8, 16 values beside them in 3 bits."""
+    operators = [
+        VectorWork("v_proj", "elementwise", 16, 16, 16),
+        VectorWork("softmax", "softmax", 80, 16, 16),
+        Product("pv", 4, 4, 4, kind="values", inputs=(0, 1)),
+    ]
+    steps = schedule(replace(FAST, kv_format="uint3"), operators).steps
+    assert [step.run.dram_bits.get("vector_writes") for step in steps] == [16 * 3, 16 * 8, None]
+
+
+def test_queries_and_keys_of_one_rotary_embedding() -> None:
+    """Two heads of queries share a key: 2 x 8 queries in int8 and 8 keys in 3 bits for a pass of one token with width 8."""
+    operators = [
+        VectorWork("rotary", "rotary", 72, 24, 24),
+        Product("qk", 2, 8, 6, kind="scores", inputs=(0,)),
+    ]
+    done = schedule(replace(FAST, kv_format="uint3"), operators)
+    assert done.steps[0].run.dram_bits["vector_writes"] == 16 * 8 + 8 * 3
+    assert done.steps[0].run.trace.counts["vector_operation"] == 72 + 24 * 3
+
+
+def test_queries_and_keys_of_their_own_passes() -> None:
+    """A product's queries are quantized to int8, keys of a norm to 3 bits, beside the fp32 that another pass reads."""
+    operators = [
+        Product("q_proj", 2, 4, 8),
+        VectorWork("k_norm", "norm", 32, 8, 8),
+        Product("qk", 2, 8, 6, kind="scores", inputs=(0, 1)),
+        VectorWork("v", "elementwise", 8, 8, 8, inputs=(1,)),
+    ]
+    done = schedule(replace(FAST, kv_format="uint3"), operators)
+    written = {step.operator.name: step.run.dram_bits.get("vector_writes") for step in done.steps}
+    assert (written["q_proj.quantize"], written["k_norm"], written["v"]) == (16 * 8, 8 * (3 + 32), 8 * 32)
+
+
+def test_queries_keys_and_values_of_one_projection() -> None:
+    """One bias for 8 numbers of each: the queries stay int8, keys and values are stored in 3 bits."""
+    operators = [
+        VectorWork("c_attn", "elementwise", 24, 24, 24),
+        Product("qk", 1, 8, 6, kind="scores", inputs=(0,)),
+        VectorWork("softmax", "softmax", 30, 6, 6, inputs=(1,)),
+        Product("pv", 1, 6, 8, kind="values", inputs=(0, 2)),
+    ]
+    steps = schedule(replace(FAST, kv_format="uint3"), operators).steps
+    assert steps[0].run.dram_bits["vector_writes"] == 8 * 8 + 16 * 3
+    assert steps[2].run.dram_bits["vector_writes"] == 6 * 8
+
+
 def test_the_memory_serves_who_begins_first() -> None:
     """``w`` comes last in the list but needs nothing, so it begins at 0 beside ``a``, long before ``b``."""
     operators = [Product("a", 4, 64, 4), Product("b", 4, 64, 4), VectorWork("w", "elementwise", 40, 16, 16)]
@@ -228,11 +283,11 @@ def test_the_memory_serves_who_begins_first() -> None:
 def test_the_memory_serves_one_after_the_other() -> None:
     """16 bit/cycle: ``a`` moves 3728 bits in 233 cycles, ``w`` 1024 in 64; it begins at 0 too, and is served after ``a``.
 
-    ``a`` takes 21 for the first 336 bits, 12 for each of the next 15 blocks of 4 x 4 and their 192, 4 + 14 for the last, 32
-    to store.
+    ``a`` takes 12 for the first 192 bits and for each of the next 14 blocks of 4 x 4, 21 for the last one with its scales, 4 +
+    14 to compute that, 32 to store.
     """
     done = schedule(SLOW, [Product("a", 4, 64, 4), VectorWork("w", "elementwise", 40, 16, 16)])
-    assert times(done) == [("a", "array", 0, 21 + 15 * 12 + 18 + 32), ("w", "vector", 0, 233 + 64)]
+    assert times(done) == [("a", "array", 0, 12 + 14 * 12 + 21 + 18 + 32), ("w", "vector", 0, 233 + 64)]
     check_sums(done)
 
 
@@ -300,14 +355,24 @@ def lowered(operators: list[Operator]) -> list[Operator]:
 
 
 def bits_out(d: DesignPoint, place: int, operators: list[Operator]) -> int:
+    """Number by number: an activation of any product, or else a key or a value."""
+    writes = operators[place].writes
     consumers = [o for o in operators if place in o.inputs]
-    codes = [0]
+    roles = [{"fp32"} if not consumers else set() for _ in range(writes)]
     for o in consumers:
-        if isinstance(o, Product):
-            of_cache = o.kind == "values" and operators[place].kind == "quantize"
-            codes.append(d.attention.weight.bits if of_cache else d.activation.bits)
-    kept = not consumers or any(isinstance(o, VectorWork) for o in consumers)
-    return max(codes) + (32 if kept else 0)
+        if isinstance(o, VectorWork):
+            given = ["fp32"] * writes
+        elif o.kind == "linear" or (operators[place].kind == "softmax" and o.kind == "values"):
+            given = ["activation"] * writes
+        elif o.kind == "values":
+            given = ["cache"] * writes
+        else:
+            earlier = sum(operators[i].writes for i in o.inputs if i < place)
+            given = ["activation" if earlier + i < o.m * o.k * o.count else "cache" for i in range(writes)]
+        for number, role in zip(roles, given, strict=True):
+            number.add(role)
+    bits = {"fp32": 32, "activation": d.activation.bits, "cache": d.attention.weight.bits}
+    return sum(bits[role] for number in roles for role in number if role != "cache" or "activation" not in number)
 
 
 def replay(d: DesignPoint, operators: list[Operator]) -> list[Event]:
