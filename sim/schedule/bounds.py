@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sim.epilogue import OUTPUT_BITS
 from sim.memory import Prices
-from sim.schedule.pipeline import left_over, transfer_cycles
+from sim.schedule.pipeline import cycles_alone, left_over, moved, transfer_cycles
 from sim.schedule.tiling import AXES, Axis, Bools, Ints, Tilings, activation_block_bits, weight_block_bits
 
 
@@ -19,14 +19,14 @@ from sim.schedule.tiling import AXES, Axis, Bools, Ints, Tilings, activation_blo
 class Totals:
     """Sums ``[tilings]`` over the blocks of one repetition that hold in any order of loops.
 
-    ``busy``: what the array's work and the scratchpads' ports take in all repetitions [cycle]; bits that are loaded before
-    the first block and stored after the last one, and of each tensor's blocks, as the DRAM moves them; bits of each
+    ``busy``: what the array's work and the scratchpads' ports take in all repetitions; ``alone``: what the first load and
+    the last store take [cycle]. Bits of these two, and of each tensor's blocks, as the DRAM moves them; bits of each
     tensor; bits that the array reads and writes.
     """
 
     busy: Ints
-    begin: Ints
-    end: Ints
+    alone: Ints
+    alone_moved: Ints
     weights_moved: Ints
     activations_moved: Ints
     results_moved: Ints
@@ -69,8 +69,8 @@ class Bounds:
         In between are all the work, all the rest of the traffic and all that passes a scratchpad's ports.
         """
         d, sums = self.tilings.design, self.totals
-        rest = transfer_cycles(d, np.maximum(self.traffic - sums.begin - sums.end, 0))
-        cycles: Ints = transfer_cycles(d, sums.begin) + np.maximum(sums.busy, rest) + transfer_cycles(d, sums.end)
+        rest = transfer_cycles(d, np.maximum(self.traffic - sums.alone_moved, 0))
+        cycles: Ints = sums.alone + np.maximum(sums.busy, rest)
         return cycles
 
     def energy(self, prices: Prices) -> NDArray[np.float64]:
@@ -123,14 +123,14 @@ def totals(t: Tilings) -> Totals:
     """Sums over all blocks of one repetition."""
     d, p, array = t.design, t.product, t.design.array
 
-    def weights_moved(k: Span, n: Span) -> Ints:
-        return d.dram.moved(t.part(lambda length: weight_block_bits(d, length, n.size), k.start, k.size))
+    def weights_of(k: Span, n: Span) -> Ints:
+        return t.part(lambda length: weight_block_bits(d, length, n.size), k.start, k.size)
 
-    def activations_moved(m: Span, k: Span) -> Ints:
-        return d.dram.moved(t.part(lambda length: activation_block_bits(d, m.size, length), k.start, k.size))
+    def activations_of(m: Span, k: Span) -> Ints:
+        return t.part(lambda length: activation_block_bits(d, m.size, length), k.start, k.size)
 
     def work(m: Span, k: Span, n: Span) -> Ints:
-        return t.array_part(lambda length: array.work(m.size, length, n.size), k.start, k.size)
+        return t.work(m.size, n.size, k.start, k.size)
 
     weights = _sum(t, ("n",), lambda n: weight_block_bits(d, p.k, n.size))
     activations = _sum(t, ("m",), lambda m: activation_block_bits(d, m.size, p.k))
@@ -147,12 +147,15 @@ def totals(t: Tilings) -> Totals:
     busy = p.count * _sum(t, AXES, work) + left_over(t)
     for name, bits in reads.items():
         busy = np.maximum(busy, p.count * bits // d.scratchpads[name].bits_per_cycle)
+    m, k, n = (Span(0 * t.size(axis), t.size(axis)) for axis in AXES)
+    load = {"weights": weights_of(k, n), "activations": activations_of(m, k)}
+    store = {"results": t.last("m") * t.last("n") * OUTPUT_BITS}
     return Totals(
         busy=busy,
-        begin=d.dram.moved(weight_block_bits(d, t.k, t.n)) + d.dram.moved(activation_block_bits(d, t.m, t.k)),
-        end=d.dram.moved(t.last("m") * t.last("n") * OUTPUT_BITS),
-        weights_moved=_sum(t, ("k", "n"), weights_moved),
-        activations_moved=_sum(t, ("m", "k"), activations_moved),
+        alone=cycles_alone(d, load) + cycles_alone(d, store),
+        alone_moved=moved(d, load) + moved(d, store),
+        weights_moved=_sum(t, ("k", "n"), lambda k, n: d.dram.moved(weights_of(k, n))),
+        activations_moved=_sum(t, ("m", "k"), lambda m, k: d.dram.moved(activations_of(m, k))),
         results_moved=_sum(t, ("m", "n"), lambda m, n: d.dram.moved(m.size * n.size * OUTPUT_BITS)),
         totals_moved=_sum(t, ("m", "n"), lambda m, n: d.dram.moved(m.size * n.size * t.total_bits)),
         weights=weights,
@@ -172,7 +175,7 @@ class Span:
 
 
 def _sum(t: Tilings, axes: Sequence[Axis], value: Callable[..., Ints]) -> Ints:
-    """Sum over all blocks along these axes: of those along one that do not differ, the first stands for all."""
+    """Sum over all blocks along these axes: those along one do not differ but for the last, so the first stands for them."""
     total = 0 * t.m
     for chosen in combinations(*(_kinds(t, axis) for axis in axes)):
         many = prod(occurs for _, occurs in chosen)
@@ -181,11 +184,6 @@ def _sum(t: Tilings, axes: Sequence[Axis], value: Callable[..., Ints]) -> Ints:
 
 
 def _kinds(t: Tilings, axis: Axis) -> list[tuple[Span, Ints]]:
-    """Blocks along an axis that differ, and how many there are of each."""
+    """The first and the last block along an axis, and how many there are like each."""
     size, count, last = t.size(axis), t.count(axis), t.last(axis)
-    at_the_end = Span((count - 1) * size, last), np.ones_like(count)
-    if axis == "k":
-        # What comes with a block may depend on whether one came before it.
-        first, between = np.minimum(count - 1, 1), np.maximum(count - 2, 0)
-        return [(Span(0 * size, size), first), (Span(size, size), between), at_the_end]
-    return [(Span(0 * size, size), count - 1), at_the_end]
+    return [(Span(0 * size, size), count - 1), (Span((count - 1) * size, last), np.ones_like(count))]

@@ -6,7 +6,9 @@ While a block is computed, the operands of the next one are loaded and the resul
 
 ``work_i`` is the array's, the last one's with all that the array does not overlap (:mod:`sim.array`); loads and stores
 share the DRAM; ``ports_i`` is how long a scratchpad's ports are busy with what the array and the DRAM read and write
-during that block. Repetitions of a product follow each other as blocks do, each with operands of its own.
+during that block. The first load ``load_0`` and the last store ``store_last`` overlap with nothing; each takes as long as
+the DRAM does, or a scratchpad's ports if these take longer. Repetitions of a product follow each other as blocks do,
+each with operands of its own.
 """
 
 from collections.abc import Sequence
@@ -17,11 +19,16 @@ import numpy as np
 from sim.design import DesignPoint
 from sim.epilogue import OUTPUT_BITS
 from sim.memory import Bits
-from sim.schedule.tiling import Axis, Ints, Tilings, activation_block_bits, weight_block_bits
+from sim.schedule.tiling import AXES, Axis, Ints, Tilings, activation_block_bits, weight_block_bits
 from sim.schedule.visits import REPEAT, Visits, column, visits
 
 BlockBits = dict[str, Ints]
 """Bits of the DRAM's traffic by tensor."""
+
+PADS = {"weight": ("weights",), "activation": ("activations",), "output": ("totals", "results")}
+"""The tensors that are in each scratchpad."""
+
+NOTHING = np.zeros(1, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,11 @@ class ArrayTraffic:
     writes: Ints
     sums: Ints
 
+    @property
+    def by_pad(self) -> BlockBits:
+        """Bits that pass between the array and each scratchpad."""
+        return self.reads | {"output": self.reads["output"] + self.writes}
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -74,12 +86,13 @@ def pipeline(tilings: Tilings, order: Sequence[Axis]) -> Pipeline:
     loads, stores = loads_of(now, now.preceding()), stores_of(now, now.following())
     array = array_traffic(now)
     during = overlap(now, array)
-    begins = np.where(now.first, transfer_cycles(d, moved(d, loads)), 0)
-    ends = np.where(now.last, transfer_cycles(d, moved(d, stores)), 0)
+    begins = np.where(now.first, cycles_alone(d, loads), 0)
+    ends = np.where(now.last, cycles_alone(d, stores), 0)
+    ports_alone = np.where(now.first, _port_cycles(d, {}, loads), 0) + np.where(now.last, _port_cycles(d, {}, stores), 0)
     return Pipeline(
         cycles=now.total(during.cycles + begins + ends),
         work=now.total(during.work),
-        ports=now.total(during.ports),
+        ports=now.total(during.ports + ports_alone),
         loads={name: now.total(d.dram.moved(bits)) for name, bits in loads.items()},
         stores={name: now.total(d.dram.moved(bits)) for name, bits in stores.items()},
         scratchpads={
@@ -101,13 +114,22 @@ def overlap(now: Visits, array: ArrayTraffic) -> Overlap:
     loads = {name: np.where(now.last, 0, bits) for name, bits in loads_of(after, now).items()}
     stores = {name: np.where(now.first, 0, bits) for name, bits in stores_of(before, now).items()}
     both = transfer_cycles(d, moved(d, loads) + moved(d, stores))
-    load = transfer_cycles(d, moved(d, loads))
+    # The block before leaves first, as totals that come may take its place.
+    store = transfer_cycles(d, moved(d, stores))
+    beside = loads | stores | {"totals": loads["totals"] + stores["totals"]}
+    work = now.tilings.work(now.size("m"), now.size("n"), now.start("k"), now.size("k"))
     return Overlap(
-        work=now.of_array(lambda k: d.array.work(now.size("m"), k, now.size("n"))) + now.last * column(left_over(now.tilings)),
-        load=load,
-        store=both - load,
-        ports=_port_cycles(d, array, loads, stores),
+        work=work + now.last * column(left_over(now.tilings)),
+        load=both - store,
+        store=store,
+        ports=_port_cycles(d, array.by_pad, beside),
     )
+
+
+def cycles_alone(design: DesignPoint, bits: BlockBits) -> Ints:
+    """Cycles of a load, or of a store, that overlaps with nothing: the DRAM's, or the ports' of a scratchpad."""
+    cycles: Ints = np.maximum(transfer_cycles(design, moved(design, bits)), _port_cycles(design, {}, bits))
+    return cycles
 
 
 def transfer_cycles(design: DesignPoint, bits: Bits) -> Bits:
@@ -163,32 +185,33 @@ def _results(at: Visits, bits: int = OUTPUT_BITS) -> Ints:
 
 def moved(design: DesignPoint, bits: BlockBits) -> Ints:
     """Bits that the DRAM moves: each tensor's block lies by itself and is moved in whole bursts."""
-    return sum((design.dram.moved(block) for block in bits.values()), np.zeros(1, dtype=np.int64))
+    return sum((design.dram.moved(block) for block in bits.values()), NOTHING)
 
 
 def array_traffic(at: Visits) -> ArrayTraffic:
     """What the array reads and writes of blocks."""
     t, d = at.tilings, at.tilings.design
-    sums = at.of_array(lambda k: d.array.partial_sums(at.size("m"), k, at.size("n")))
-    weight_reads, activation_reads = d.array.reads(at.size("m"), at.size("n"))
-    between_folds = sums * d.accumulator_bits
-    between_groups = t.group_totals(at.size("k")) * _results(at)
-    # Within one group the totals are those sums, and only the last block makes results.
+    m, k, n = (at.size(axis) for axis in AXES)
+    weight_reads, activation_reads = d.array.reads(m, n)
+    sums = d.array.partial_sums(m, k, n)
+    in_between = sums * d.accumulator_bits + t.group_totals(k) * _results(at)
+    # What is not complete leaves the array with a block of k, and is read with the next one.
+    totals = 0 if t.sums_stay else _results(at, t.total_bits)
     reads = {
         "weight": _weights(at) * weight_reads,
         "activation": _activations(at) * activation_reads,
-        "output": (at.at("k") > 0) * (not t.one_group) * _results(at) + between_folds + between_groups,
+        "output": (at.at("k") > 0) * totals + in_between,
     }
-    writes = (at.ends("k") | (not t.one_group)) * _results(at) + between_folds + between_groups
-    return ArrayTraffic(reads, writes, sums)
+    writes = np.where(at.ends("k"), _results(at), totals) + in_between
+    # Within one group these totals are sums of folds, too.
+    cut = (t.one_group and not t.sums_stay) * ~at.ends("k") * m * n
+    return ArrayTraffic(reads, writes, sums + cut)
 
 
-def _port_cycles(d: DesignPoint, array: ArrayTraffic, loads: BlockBits, stores: BlockBits) -> Ints:
-    """Cycles in which the busiest scratchpad's ports are busy."""
-    pads = d.scratchpads
-    weight = pads["weight"].busy_cycles(array.reads["weight"], loads["weights"])
-    activation = pads["activation"].busy_cycles(array.reads["activation"], loads["activations"])
-    by_dram = loads["totals"] + stores["results"] + stores["totals"]
-    output = pads["output"].busy_cycles(array.reads["output"] + array.writes, by_dram)
-    busiest: Ints = np.maximum(np.maximum(weight, activation), output)
+def _port_cycles(d: DesignPoint, by_array: BlockBits, by_dram: BlockBits) -> Ints:
+    """Cycles in which the busiest scratchpad's ports are busy, given bits by scratchpad and, beside them, by tensor."""
+    pads, busiest = d.scratchpads, NOTHING
+    for name, tensors in PADS.items():
+        dram = sum((by_dram[tensor] for tensor in tensors if tensor in by_dram), NOTHING)
+        busiest = np.maximum(busiest, pads[name].busy_cycles(by_array.get(name, NOTHING), dram))
     return busiest

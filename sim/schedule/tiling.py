@@ -6,7 +6,8 @@ array's rows: a stationary array keeps the group's sum in the output scratchpad;
 with the same results, so that a block is then no larger than a tile, and ``k`` the innermost loop. All sizes along all
 axes, and all six orders of the three loops, are legal if their blocks fit:
 
-* an operand that is not kept needs room for two blocks, the one at work and the one that is being loaded;
+* an operand that is not kept needs room for two blocks, the one at work and the one that is being loaded, each with the
+  scales of its groups or tokens beside it, whether they come with it or not;
 * an operand that is kept for the whole product (loaded once) needs room for all of it, and if the product is repeated
   with other operands, for twice that. An operand is kept if it can be.
 
@@ -15,12 +16,13 @@ so far are fp32 totals in the output scratchpad; where another block comes in be
 those of the block before leaving the place that those of the next one take.
 Between the folds of a group, in dataflows that have such, their integer sum is beside them, or in their place if
 there is only one group. Where a stream passes the array between two groups, their totals wait there too, read and
-written once a group. Operands' scales go with the first block of ``k`` that they belong to.
+written once a group. Scales come when they are needed: those of a group, and its zero points, with the block of ``k``
+that ends it, those of tokens with the last one.
 """
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -93,9 +95,14 @@ class Tilings:
         return self.product.k <= self.design.group_size
 
     @property
+    def sums_stay(self) -> bool:
+        """Whether nothing leaves the PEs between two blocks of ``k``: the group goes on where it is."""
+        return self.one_group and self.design.array.keeps_sums
+
+    @property
     def goes_on(self) -> Bools:
         """Whether blocks of ``k`` follow each other in the PEs."""
-        return (self.count("k") > 1) & (self.one_group and self.design.array.keeps_sums)
+        return (self.count("k") > 1) & self.sums_stay
 
     @property
     def total_bits(self) -> int:
@@ -107,13 +114,20 @@ class Tilings:
         waits = not (self.one_group or self.design.array.keeps_sums)
         return waits * (whole(k, self.design.group_size) - 1)
 
-    def part(self, value: Callable[[Ints], Ints], start: Ints, size: Ints) -> Ints:
-        """Something of a block of ``k``: what it adds to that of the blocks before."""
-        return value(start + size) - np.where(start > 0, value(start), 0)
+    def part(self, bits: Callable[[Ints], Ints], start: Ints, size: Ints) -> Ints:
+        """An operand's bits of a block of ``k``: what it adds to those of the blocks after, as scales come at the end."""
+        rest = self.product.k - start - size
+        return bits(rest + size) - np.where(rest > 0, bits(rest), 0)
 
-    def array_part(self, value: Callable[[Ints], Ints], start: Ints, size: Ints) -> Ints:
-        """The same of something that the array does, which begins anew with each block but within a group."""
-        return self.part(value, start, size) if self.one_group else value(size)
+    def work(self, m: Ints, n: Ints, start: Ints, size: Ints) -> Ints:
+        """Cycles of the array's work on a block of ``k``, which begins anew but within a group that goes on in the PEs."""
+        array = self.design.array
+        if not self.sums_stay:
+            return array.work(m, size, n)
+        # Skew or a tree is waited for before the next results, so after the last block of k only.
+        flowing, end = replace(array, double_buffered=True), start + size
+        until: Ints = np.where(end == self.product.k, array.work(m, end, n), flowing.work(m, end, n))
+        return until - flowing.work(m, start, n)
 
     @cached_property
     def weights_kept(self) -> Bools:

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from sim.design import DesignPoint
-from sim.schedule.pipeline import array_traffic, loads_of, moved, overlap, stores_of, transfer_cycles
+from sim.schedule.pipeline import array_traffic, cycles_alone, loads_of, overlap, stores_of
 from sim.schedule.products import ProductCycles
 from sim.schedule.tiling import Tilings
 from sim.schedule.visits import REPEAT, Visits, column
@@ -27,21 +27,21 @@ class Interval:
 def timeline(design: DesignPoint, run: ProductCycles, blocks: int) -> tuple[Interval, ...]:
     """The first ``blocks`` blocks of a product in time, from the beginning of its first load.
 
-    While a block is computed, the next one is loaded, and then the one before is stored. The last block of all is
-    followed by its store.
+    While a block is computed, the one before is stored, and then the next one is loaded, as totals of the one may take the
+    place of the other's. The last block of all is followed by its store.
     """
     d = design.seen_by(run.product.kind)
     now = _in_order(d, run, blocks)
     during = overlap(now, array_traffic(now))
     lengths = [_flat(now, values).tolist() for values in (during.work, during.load, during.store, during.cycles)]
-    first = int(_flat(now, transfer_cycles(d, moved(d, loads_of(now, now.preceding()))))[0])
-    last = int(_flat(now, transfer_cycles(d, moved(d, stores_of(now, now.following()))))[-1])
+    first = int(_flat(now, cycles_alone(d, loads_of(now, now.preceding())))[0])
+    last = int(_flat(now, cycles_alone(d, stores_of(now, now.following())))[-1])
     found = [Interval("load", 0, 0, first)]
     clock = first
     for block, (work, load, store, cycles) in enumerate(zip(*lengths, strict=True)):
         found.append(Interval("compute", block, clock, clock + work))
-        found.append(Interval("load", block + 1, clock, clock + load))
-        found.append(Interval("store", block - 1, clock + load, clock + load + store))
+        found.append(Interval("store", block - 1, clock, clock + store))
+        found.append(Interval("load", block + 1, clock + store, clock + store + load))
         clock += cycles
     if bool(_flat(now, now.last)[-1]):
         found.append(Interval("store", len(lengths[0]) - 1, clock, clock + last))

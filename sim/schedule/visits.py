@@ -45,13 +45,13 @@ class Visits:
         """Size along an axis."""
         return np.where(self.ends(axis), column(self.tilings.last(axis)), column(self.tilings.size(axis)))
 
-    def of_k(self, value: Callable[[Ints], Ints]) -> Ints:
-        """Something of an operand's block along ``k``; see :meth:`sim.schedule.tiling.Tilings.part`."""
-        return self.tilings.part(value, self.at("k") * column(self.tilings.k), self.size("k"))
+    def start(self, axis: Axis) -> Ints:
+        """Where it begins along an axis."""
+        return self.at(axis) * column(self.tilings.size(axis))
 
-    def of_array(self, value: Callable[[Ints], Ints]) -> Ints:
-        """Something that the array does with a block along ``k``."""
-        return self.tilings.array_part(value, self.at("k") * column(self.tilings.k), self.size("k"))
+    def of_k(self, bits: Callable[[Ints], Ints]) -> Ints:
+        """Bits of an operand's block along ``k``; see :meth:`sim.schedule.tiling.Tilings.part`."""
+        return self.tilings.part(bits, self.start("k"), self.size("k"))
 
     @property
     def first(self) -> Bools:

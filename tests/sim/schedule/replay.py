@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product as nested
-from math import ceil
+from math import ceil, log2
 
 from hypothesis import strategies as st
 
@@ -18,6 +18,9 @@ BURST = {"lpddr4": 16 * 16, "ddr4": 64 * 8, "hbm2": 64 * 4, "hbm2_peak": 1, "hbm
 
 RESULT = 32
 """[bit] fp32."""
+
+TOKEN_BITS = 16
+"""[bit] A token's scale."""
 
 Sizes = dict[str, int]
 
@@ -55,14 +58,18 @@ def granules(d: DesignPoint, k: int) -> Sizes:
 
 
 def weight_bits(d: DesignPoint, k: int, n: int) -> int:
-    """Codes, and for each group a 16-bit scale and, where codes are unsigned, a zero point."""
-    zero_point = width(d.weight_format) if d.weight_format.startswith("u") else 0
-    return n * (k * width(d.weight_format) + ceil(k / d.group_size) * (16 + zero_point))
+    """Codes, and what belongs to each group."""
+    return n * (k * width(d.weight_format) + ceil(k / d.group_size) * group_bits(d))
+
+
+def group_bits(d: DesignPoint) -> int:
+    """A 16-bit scale and, where codes are unsigned, a zero point."""
+    return 16 + (width(d.weight_format) if d.weight_format.startswith("u") else 0)
 
 
 def activation_bits(d: DesignPoint, m: int, k: int) -> int:
     """Codes, and for each token a 16-bit scale."""
-    return m * (k * width(d.activation_format) + 16)
+    return m * (k * width(d.activation_format) + TOKEN_BITS)
 
 
 def accumulator_bits(d: DesignPoint) -> int:
@@ -76,12 +83,36 @@ def accumulator_bits(d: DesignPoint) -> int:
     return bits
 
 
-def folds_and_groups(d: DesignPoint, k: int) -> tuple[int, int]:
-    """Pieces of ``rows`` along k that no group shares with another, and groups; one fold a group if sums stay in the PEs."""
-    lengths = [min(d.group_size, k - start) for start in range(0, k, d.group_size)]
-    if d.dataflow in ("output_stationary", "dot_product"):
-        return len(lengths), len(lengths)
-    return sum(ceil(length / d.rows) for length in lengths), len(lengths)
+def sums_pass_through(d: DesignPoint) -> bool:
+    """Whether sums leave the array with each fold, as one operand stays in it; else they stay, in PEs or behind trees."""
+    return d.dataflow in ("weight_stationary", "input_stationary")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What a stationary array holds at once of k, from ``start`` up to ``end``; and where in its group that is."""
+
+    start: int
+    end: int
+    begins_group: bool
+    ends_group: bool
+
+
+def folds(d: DesignPoint, start: int, end: int, k: int) -> list[Fold]:
+    """Row after row up to the array's last one or the group's end, of k numbers in all."""
+    found = []
+    while start < end:
+        ends = min(d.group_size - start % d.group_size, d.rows, k - start)
+        group_end = min(start - start % d.group_size + d.group_size, k)
+        found.append(Fold(start, start + ends, start % d.group_size == 0, start + ends == group_end))
+        start += ends
+    assert start == end, "a block ends where a fold does"
+    return found
+
+
+def has_sums(d: DesignPoint, k: int) -> bool:
+    """Whether a group has sums that wait for its next fold."""
+    return sums_pass_through(d) and min(k, d.group_size) > d.rows
 
 
 def reads(d: DesignPoint, m: int, n: int) -> tuple[int, int]:
@@ -126,8 +157,9 @@ class Pad:
     repeats: bool
     held: dict[tuple[int, ...], int] = field(default_factory=dict)
 
-    def put(self, block: tuple[int, ...], bits: int) -> None:
-        self.held[block] = bits
+    def put(self, block: tuple[int, ...], bits: int, place: int) -> None:
+        """A block of so many bits; in one of two halves it takes a ``place`` for all that may come with a block of its size."""
+        self.held[block] = bits if self.stays else place
         parts: dict[tuple[int, ...], int] = {}
         for other, size in self.held.items():
             part = other[:1] if self.stays else other
@@ -144,7 +176,7 @@ class Pad:
 
 @dataclass
 class Replay:
-    """What happened, in the fields of ``sim.schedule.pipeline.Pipeline``."""
+    """What happened, in the fields of ``sim.schedule.pipeline.Pipeline``; ``lanes`` say when: lane, block, start and end."""
 
     cycles: int = 0
     work: int = 0
@@ -157,6 +189,7 @@ class Replay:
             f"{pad}_buffer_{way}": 0 for pad in ("weight", "activation", "output") for way in ("read", "write")
         }
     )
+    lanes: list[tuple[str, int, int, int]] = field(default_factory=list, compare=False)
 
 
 @dataclass(frozen=True)
@@ -187,7 +220,7 @@ def replay(d: DesignPoint, p: Product, tile: tuple[int, int, int], order: Sequen
     Where sums stay in the PEs, a group that is cut goes on with the same results: one tile, and k innermost.
     """
     step = granules(d, p.k)
-    goes_on = tile[1] < p.k <= d.group_size and d.dataflow in ("output_stationary", "dot_product")
+    goes_on = tile[1] < p.k <= d.group_size and not sums_pass_through(d)
     if goes_on and (tile[0] > step["m"] or tile[2] > step["n"] or order[-1] != "k"):
         raise DoesNotFitError
     return _Walk(d, p).run(list(blocks(p, tile, order)))
@@ -199,11 +232,11 @@ class _Walk:
         self.rate = d.dram_bits_per_cycle
         self.sum_bits = accumulator_bits(d)
         self.shapes: dict[tuple[int, int, int, int], tuple[int, int, dict[str, int]]] = {}
-        self.one_group = p.k <= d.group_size
-        folds, groups = folds_and_groups(d, min(p.k, d.group_size))
-        sums = self.sum_bits if folds > groups else 0
-        self.entry = max(RESULT, sums) if self.one_group else RESULT + sums
-        self.total = self.sum_bits if self.one_group else RESULT
+        one_group = p.k <= d.group_size
+        sums = self.sum_bits if has_sums(d, p.k) else 0
+        # A group that is the only one has a sum until it has a total.
+        self.entry = max(RESULT, sums) if one_group else RESULT + sums
+        self.total = self.sum_bits if one_group else RESULT
         everything = {
             "weight": weight_bits(d, p.k, p.n),
             "activation": activation_bits(d, p.m, p.k),
@@ -219,8 +252,11 @@ class _Walk:
 
     def run(self, walk: list[Block]) -> Replay:
         d, seen = self.d, self.seen
+        nothing = dict.fromkeys(seen.scratchpads, 0)
         came = self.bring(walk[0])
-        seen.cycles = self.transfer(came)
+        seen.ports = self.port_cycles(nothing, came, {})
+        seen.cycles = max(self.transfer(came), seen.ports)
+        self.draw("load", 0, 0, seen.cycles)
         for i, block in enumerate(walk):
             following = walk[i + 1] if i + 1 < len(walk) else None
             gone = self.take_away(walk[i - 1], block) if i else {}
@@ -233,6 +269,10 @@ class _Walk:
             if following is None:
                 own += left_over(d, walk[0].size, block.size)
             ports = self.port_cycles(by_array, came, gone)
+            # What goes makes room for what comes.
+            self.draw("compute", i, seen.cycles, own)
+            self.draw("store", i - 1, seen.cycles, self.transfer(gone))
+            self.draw("load", i + 1, seen.cycles + self.transfer(gone), self.transfer(came, gone) - self.transfer(gone))
             seen.cycles += max(own, self.transfer(came, gone), ports)
             seen.work += own
             seen.ports += ports
@@ -240,24 +280,33 @@ class _Walk:
             for action, bits in by_array.items():
                 seen.scratchpads[action] += bits
         gone = self.take_away(walk[-1], None)
-        seen.cycles += self.transfer(gone)
+        ports = self.port_cycles(nothing, {}, gone)
+        seen.ports += ports
+        self.draw("store", len(walk) - 1, seen.cycles, max(self.transfer(gone), ports))
+        seen.cycles += max(self.transfer(gone), ports)
         assert not self.outside
         return seen
+
+    def draw(self, lane: str, block: int, start: int, cycles: int) -> None:
+        if cycles:
+            self.seen.lanes.append((lane, block, start, start + cycles))
 
     def bring(self, block: Block) -> dict[str, int]:
         """Load what a block needs and is not there."""
         d, size, came = self.d, block.size, {}
         weights, activations = self.operands(block)
-        for name, tensor, key, bits in (
-            ("weight", "weights", block.key("k", "n"), weights),
-            ("activation", "activations", block.key("m", "k"), activations),
+        weights_place, activations_place = weight_bits(d, size["k"], size["n"]), activation_bits(d, size["m"], size["k"])
+        for name, tensor, key, bits, place in (
+            ("weight", "weights", block.key("k", "n"), weights, weights_place),
+            ("activation", "activations", block.key("m", "k"), activations, activations_place),
         ):
             if key not in self.pads[name].held:
-                self.pads[name].put(key, bits)
+                self.pads[name].put(key, bits, place)
                 came[tensor] = bits
         result = block.key("m", "n")
         if result not in self.pads["output"].held:
-            self.pads["output"].put(result, size["m"] * size["n"] * self.entry)
+            bits = size["m"] * size["n"] * self.entry
+            self.pads["output"].put(result, bits, bits)
             if result in self.outside:
                 self.outside.remove(result)
                 came["totals"] = size["m"] * size["n"] * self.total
@@ -291,39 +340,74 @@ class _Walk:
 
     def of_array(self, block: Block) -> tuple[int, int, dict[str, int]]:
         """A block's work, sums of folds, and bits that the array reads and writes."""
-        d, (m, k, n) = self.d, (block.size[axis] for axis in AXES)
-        start = block.at["k"]
-        shape = m, k, n, start
+        m, n, start = block.size["m"], block.size["n"], block.at["k"]
+        shape = m, block.size["k"], n, start
         if shape not in self.shapes:
-            weights_again, activations_again = reads(d, m, n)
-            folds, groups = folds_and_groups(d, k)
+            weights_again, activations_again = reads(self.d, m, n)
             weights, activations = self.operands(block)
-            work = int(d.array.work(m, k, n))
-            if self.one_group and start:
-                groups = 0 if folds > groups or d.dataflow in ("weight_stationary", "input_stationary") else groups
-                work = int(d.array.work(m, start + k, n) - d.array.work(m, start, n))
-            sums = m * n * (folds - groups)
-            reads_totals = start > 0 and not self.one_group
-            writes = block.is_last_of_k or not self.one_group
-            stationary = d.dataflow in ("weight_stationary", "input_stationary")
-            # A whole stream passes between two groups, so each total but the block's last comes back.
-            totals = m * n * RESULT * (ceil(k / d.group_size) - 1) * (stationary and not self.one_group)
+            visit = self.folds_pass if sums_pass_through(self.d) else self.sums_stay
+            work, sums, read, written = visit(m, n, start, start + block.size["k"])
             by_array = {
                 "weight_buffer_read": weights_again * weights,
                 "activation_buffer_read": activations_again * activations,
-                "output_buffer_read": m * n * RESULT * reads_totals + sums * self.sum_bits + totals,
-                "output_buffer_write": m * n * RESULT * writes + sums * self.sum_bits + totals,
+                "output_buffer_read": m * n * read,
+                "output_buffer_write": m * n * written,
             }
-            self.shapes[shape] = work, sums, by_array
+            self.shapes[shape] = work, m * n * sums, by_array
         return self.shapes[shape]
 
+    def folds_pass(self, m: int, n: int, start: int, end: int) -> tuple[int, int, int, int]:
+        """A stationary array's work, and for each result: sums that wait for the next fold, bits that are read and written.
+
+        The foot of a column adds a fold's sum to what it finds of its group in the scratchpad and leaves it there, unless the
+        group is at its end: then the sum passes through the epilogue, which adds it to the total that it finds of the groups
+        before. A whole stream is between two folds, so nothing can wait anywhere else. Folds do not know of blocks.
+        """
+        work = sums = read = written = 0
+        for fold in folds(self.d, start, end, self.p.k):
+            work += int(self.d.array.work(m, fold.end - fold.start, n))
+            if not fold.begins_group:
+                read += self.sum_bits
+            if not fold.ends_group:
+                written += self.sum_bits
+                sums += 1
+            else:
+                read += RESULT * (fold.start >= self.d.group_size)
+                written += RESULT
+        return work, sums, read, written
+
+    def sums_stay(self, m: int, n: int, start: int, end: int) -> tuple[int, int, int, int]:
+        """The same of an array that makes one tile of results after the other, with all groups of the block for each.
+
+        A group's sum is in its PE, or behind its tree, until the group ends; then it is added to the total, which the
+        epilogue has while the tile is at work. It finds it in the scratchpad if other groups came with blocks before, and
+        leaves it there after the block. In the midst of a group there is nothing to find and nothing to leave.
+        """
+        d, k = self.d, self.p.k
+        groups_before, in_group = divmod(start, d.group_size)
+        ends_group = end % d.group_size == 0 or end == k
+        read = RESULT * (groups_before > 0 and in_group == 0)
+        written = RESULT * ends_group
+        if in_group == 0 and ends_group:
+            return int(d.array.work(m, end - start, n)), 0, read, written
+        # Part of a group: pairs of operands follow each other. Such groups are too long for the feeder to wait before the
+        # next one; but without double buffering it waits after the last pair, until it has reached the last PE or the sum.
+        assert end - start >= max(d.rows, d.columns) or end == k
+        steps = end - start if d.dataflow == "output_stationary" else ceil((end - start) / d.rows)
+        waits = d.rows + d.columns - 2 if d.dataflow == "output_stationary" else ceil(log2(d.rows))
+        return steps * d.element.interval + (ends_group and not d.double_buffered) * waits, 0, read, written
+
     def operands(self, block: Block) -> tuple[int, int]:
-        """Bits of a block's weights and activations; scales come with the first block of k that they belong to."""
+        """Bits of a block's weights and activations; scales come when they are applied.
+
+        That is with the block that ends the group, and those of tokens with the one that ends k.
+        """
         d, (m, k, n), start = self.d, (block.size[axis] for axis in AXES), block.at["k"]
-        weights, activations = weight_bits(d, start + k, n), activation_bits(d, m, start + k)
-        if start:
-            weights, activations = weights - weight_bits(d, start, n), activations - activation_bits(d, m, start)
-        return weights, activations
+        end = start + k
+        ended = ceil(end / d.group_size) if block.is_last_of_k else end // d.group_size
+        groups = ended - start // d.group_size
+        weights = n * (k * width(d.weight_format) + groups * group_bits(d))
+        return weights, m * (k * width(d.activation_format) + block.is_last_of_k * TOKEN_BITS)
 
     def port_cycles(self, by_array: dict[str, int], came: dict[str, int], gone: dict[str, int]) -> int:
         """The busiest scratchpad's: what the array does during a block, with what the DRAM does beside it."""
@@ -377,11 +461,10 @@ def designs(draw: st.DrawFn) -> DesignPoint:
 def smallest_kib(d: DesignPoint) -> Sizes:
     """[KiB] Two of the smallest blocks in each scratchpad."""
     step = granules(d, d.group_size + 1)
-    folds, groups = folds_and_groups(d, d.group_size)
     least = {
         "weight": weight_bits(d, d.group_size, step["n"]),
         "activation": activation_bits(d, step["m"], d.group_size),
-        "output": step["m"] * step["n"] * (RESULT + (accumulator_bits(d) if folds > groups else 0)),
+        "output": step["m"] * step["n"] * (RESULT + (accumulator_bits(d) if has_sums(d, d.group_size) else 0)),
     }
     return {f"{name}_buffer_kib": ceil(2 * bits / (1024 * 8)) for name, bits in least.items()}
 

@@ -74,8 +74,8 @@ def test_the_best_of_all(data: st.DataObject, price: Prices, chunk: int) -> None
     [
         (("m", "k", "n"), "dot_product", (9, 4), 32, 8000, (2, 1, 1), (9, 128, 16, 1)),
         (("m", "n", "k"), "input_stationary", (2, 5), 16, 8000, (1, 1, 1), (25, 32, 9, 1)),
-        (("k", "m", "n"), "dot_product", (9, 2), 16, 4000, (1, 2, 1), (6, 32, 8, 1)),
-        (("k", "n", "m"), "weight_stationary", (3, 2), 32, 8000, (1, 2, 2), (6, 32, 18, 1)),
+        (("k", "m", "n"), "dot_product", (8, 6), 64, 2000, (3, 1, 1), (6, 192, 36, 1)),
+        (("k", "n", "m"), "output_stationary", (4, 5), 16, 8000, (1, 2, 2), (8, 48, 15, 1)),
         (("n", "m", "k"), "output_stationary", (8, 8), 32, 2000, (1, 1, 2), (40, 128, 56, 2)),
         (("n", "k", "m"), "output_stationary", (4, 3), 32, 8000, (2, 2, 1), (12, 64, 9, 1)),
     ],
@@ -208,7 +208,7 @@ def test_a_very_long_axis() -> None:
     ],
 )
 def test_prices_decide_between_equal_cycles(price: Prices, expected: dict[str, int]) -> None:
-    """64 channels of 512 bit/cycle load any block in a cycle, so all tilings take the same 4 x 4 x 128 + 14 + 2 cycles.
+    """64 channels of 512 bit/cycle and banks as wide load any block in a cycle: all tilings take 4 x 4 x 128 + 14 + 2 cycles.
 
     Weights: 16 columns of 128 x 4 + 2 x 20 bits = 8832, more than 1 KiB, in blocks of at most 4096; activations: 16 rows of
     128 x 8 + 16 = 16640, more than 2 KiB, in blocks of at most 8192. With k = 128 these are 4 columns and 4 rows.
@@ -219,7 +219,14 @@ def test_prices_decide_between_equal_cycles(price: Prices, expected: dict[str, i
     and twice the other way round, 42112, and than once and four times with k whole, 51968.
     """
     d = DesignPoint(
-        "d", rows=4, columns=4, weight_buffer_kib=1, activation_buffer_kib=2, memory="hbm2_peak", memory_channels=64
+        "d",
+        rows=4,
+        columns=4,
+        weight_buffer_kib=1,
+        activation_buffer_kib=2,
+        bank_width=2048,
+        memory="hbm2_peak",
+        memory_channels=64,
     )
     taken = search.best_tiling(legal_tilings(d, Product("p", 16, 128, 16)), price).taken
     assert taken.cycles.tolist() == [1 + 2048 + 14 + 1]
