@@ -19,6 +19,7 @@ from costmodel.synthesis import TARGETS, Area, synthesise
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
 from sim.files import output_folder, write_whole
+from sim.pe import PES
 
 MEASURED_CSV = Path(__file__).parent / "data" / "measured.csv"
 
@@ -37,21 +38,22 @@ class Component:
 
 
 _OPERANDS = ("weight_format", "activation_format", "group_size")
+_OF_PE = ("pe", *_OPERANDS)
 
 COMPONENTS: dict[str, Component] = {
-    "shift_add_pe": Component(lambda _: "shift_add_pe", _OPERANDS, lambda design: design.rows * design.columns),
-    "row_sum": Component(lambda _: "row_sum", ("activation_format", "group_size"), lambda design: design.rows),
+    "pe": Component(lambda design: f"{design.pe}_pe", _OF_PE, lambda design: design.rows * design.columns),
+    "row_sum": Component(lambda _: "row_sum", _OF_PE, lambda design: design.rows),
     "epilogue": Component(lambda _: "epilogue", (*_OPERANDS, "rows"), lambda design: design.columns),
     "array_edge": Component(
         lambda design: f"array_{design.rows}x{design.columns}",
-        (*_OPERANDS, "rows", "columns"),
+        (*_OF_PE, "rows", "columns"),
         lambda _: 1,
-        ("shift_add_pe", "row_sum", "epilogue"),
+        (*(f"{kind}_pe" for kind in PES), "row_sum", "epilogue"),
     ),
 }
 """``array_edge`` is what the array holds beside its instances: skew registers and buses."""
 
-FIELDS = (*_OPERANDS, "rows", "columns")
+FIELDS = (*_OF_PE, "rows", "columns")
 NUMBERS = ("lut_sites", "logic_cells", "luts", "carry", "flip_flops", "dsps", "lutram", "area_um2", "leakage_nw", "cells")
 COLUMNS = ("component", *FIELDS, "target", *NUMBERS, "tool", "version", "command", "date")
 
@@ -150,7 +152,7 @@ def measure_component(design: DesignPoint, component: str, target: str, verilog:
     module = part.module(design)
     declaration = re.compile(rf"^\s*module\s+\\?{re.escape(module)}\s*\(", re.MULTILINE)
     text = [text for text in verilog.values() if part.without or declaration.search(text)]
-    area = synthesise("\n".join(text), module, target, part.without)
+    area = synthesise("\n".join(text), module, target, [name for name in part.without if f"{name}.v" in verilog])
     fields = MappingProxyType(fields_of(design, component))
     return Measured(component, fields, area, datetime.datetime.now(tz=datetime.UTC).date().isoformat())
 

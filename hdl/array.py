@@ -27,14 +27,14 @@ class Array(wiring.Component):
     activation_r, weight_c          in codes                      operand k of all rows and columns
     valid, last                     in 1                          an operand is there; it is its group's last
     first_group, last_group         in 1                          sampled with ``last``
-    scale, zero_point               in 16, zero_point_bits        of column c in cycle t + 1 + c
-    token_scale                     in 16                         of row r in cycle t + 2 + r
-    result_c, result_valid_c        out 32, 1                     of row r in cycle t + r + c + 2 + 6
+    scale, zero_point               in 16, zero_point_bits        of column c in cycle t + c + L - 1
+    token_scale                     in 16                         of row r in cycle t + r + L
+    result_c, result_valid_c        out 32, 1                     of row r in cycle t + r + c + L + 6
     =============================== ============================= =======================================
 
-    Row r and column c are delayed r and c cycles inside. Latency: PE plus epilogue, see
-    ``sim.array.result_cycles``. Throughput: R * C MACs a cycle. The last operands of consecutive groups are at least
-    max(R, C) cycles apart; cycles without ``valid`` are bubbles and may stand anywhere.
+    L is the latency of the PE. Row r and column c are delayed r and c cycles inside. Latency: PE plus epilogue, see
+    ``sim.array.result_cycles``. Throughput: R * C MACs each interval of the PE. The last operands of consecutive groups
+    are at least max(R, C) cycles apart; cycles without ``valid`` are bubbles and may stand anywhere.
 
     A column's group sums reach its epilogue on a bus, in consecutive cycles because of the skew: one row drives, the
     others are gated to zero. PEs, row sums and epilogues are instances of separately exported modules, so the
@@ -86,12 +86,13 @@ class Array(wiring.Component):
         row_sum, _ = self._bus(m, "row_sum", row_drivers)
         ends = Signal()
         m.d.comb += ends.eq(self.valid & self.last)
+        lead = self.design.element.latency - 1
         right = {
             "row_sum": row_sum,
             "token_scale": self.token_scale,
-            "load": self._delayed(m, "load", ends, 1),
-            "first_group": self._delayed(m, "first_group_at_load", self.first_group, 1),
-            "last_group": self._delayed(m, "last_group_at_load", self.last_group, 1),
+            "load": self._delayed(m, "load", ends, lead),
+            "first_group": self._delayed(m, "first_group_at_load", self.first_group, lead),
+            "last_group": self._delayed(m, "last_group_at_load", self.last_group, lead),
         }
         for c in range(columns):
             total, total_valid = self._bus(m, f"column_{c}", column_drivers[c])

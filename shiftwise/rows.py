@@ -161,7 +161,6 @@ def _area(area: DesignArea | NotMeasuredError) -> dict[str, Any] | None:
     if isinstance(area, NotMeasuredError):
         return None
     parts = {name: share.total for name, share in area.components.items()}
-    parts["pe"] = parts.pop("shift_add_pe")
     sram = "sram" if area.sram_unit == area.unit else area.sram_unit
     return {"unit": area.unit, "target": area.target, "total": area.total, **parts, sram: area.sram}
 

@@ -1,37 +1,48 @@
-"""Hardware of the processing elements: the file and registry name of each is that of its model in ``sim/pe``."""
+"""Hardware of the processing elements: each registry name is that of a model in ``sim/pe``."""
 
-from hdl.pe.shift_add import ShiftAddPE
+from typing import Any
+
+from amaranth.lib import wiring
+
+from hdl.pe.bit_serial import BitSerialPE
+from hdl.pe.dsp_packed import DspPackedPE
+from hdl.pe.dsp_slice import DspSlice
+from hdl.pe.element import PRODUCTS, ProcessingElement
 from sim.design import DesignPoint
 from sim.errors import InputError
 
-PES: dict[str, type[ShiftAddPE]] = {"shift_add": ShiftAddPE}
+PES: dict[str, Any] = {
+    **dict.fromkeys(PRODUCTS, ProcessingElement),
+    "bit_serial": BitSerialPE,
+    "dsp_packed": DspPackedPE,
+}
 """PE kind of a design point to the component that implements it."""
 
-WITHOUT_HARDWARE = (
-    "shift_add_float",
-    "minifloat",
-    "mixed",
-    "bit_serial",
-    "shift_only",
-    "multiplier",
-    "dsp_packed",
-    "fused",
-)
+WITHOUT_HARDWARE = ("fused",)
 """Kinds that have a model only."""
+
+
+def check_pe(design: DesignPoint) -> None:
+    """Raise ``InputError`` for a design whose PE has a model only."""
+    if design.pe not in PES:
+        raise InputError(f"PE kinds with hardware are {', '.join(PES)}, not {design.pe}")
+    if design.element.accumulation.family == "aligned":
+        raise InputError(f"hardware of PEs has no aligned accumulator, not even {design.accumulator}")
 
 
 def check_hardware(design: DesignPoint) -> None:
     """Raise ``InputError`` for a design that has a model only."""
-    if design.pe not in PES:
-        raise InputError(f"PE kinds with hardware are {', '.join(PES)}, not {design.pe}")
+    check_pe(design)
     if design.dataflow != "output_stationary" or not design.double_buffered:
         found = design.dataflow + ("" if design.double_buffered else ", not double-buffered")
         raise InputError(f"hardware of arrays is output_stationary and double-buffered, not {found}")
     if design.attention.weight_format != design.weight_format:
         raise InputError(f"hardware of KV caches is of the weights' format {design.weight_format}, not {design.kv_format}")
+    if design.element.lanes != (1, 1):
+        raise InputError(f"hardware of arrays has PEs of one product at a time, not {design.pe}")
     if not design.sums_are_integers:
         found = f"{design.weight_format} x {design.activation_format}, {design.accumulator}"
-        raise InputError(f"hardware of {design.pe} PEs is of integers with an exact accumulator, not {found}")
+        raise InputError(f"hardware of arrays is of integers with an exact accumulator, not {found}")
 
 
 def has_hardware(design: DesignPoint) -> bool:
@@ -43,7 +54,17 @@ def has_hardware(design: DesignPoint) -> bool:
     return True
 
 
-def pe_of(design: DesignPoint) -> ShiftAddPE:
-    """The component of a design's PEs. Raises ``InputError`` for a design that has a model only."""
-    check_hardware(design)
+def pe_of(design: DesignPoint) -> Any:
+    """The component of a design's PEs. Raises ``InputError`` for a design whose PE has a model only."""
+    check_pe(design)
     return PES[design.pe](design)
+
+
+def pe_parts(design: DesignPoint) -> tuple[wiring.Component, ...]:
+    """One of each component that a PE consists of, itself the last."""
+    return *pe_slices(design), pe_of(design)
+
+
+def pe_slices(design: DesignPoint) -> tuple[wiring.Component, ...]:
+    """One of each component that a PE instantiates."""
+    return (DspSlice(),) if design.pe == "dsp_packed" else ()

@@ -23,7 +23,7 @@ from sim.errors import InputError
 DESIGN = DesignPoint(
     name="small", group_size=48, rows=2, columns=3, weight_buffer_kib=4, activation_buffer_kib=5, output_buffer_kib=9
 )
-SIZES = {"shift_add_pe": 100.5, "row_sum": 20.0, "epilogue": 1000.0, "array_edge": 7.0}
+SIZES = {"pe": 100.5, "row_sum": 20.0, "epilogue": 1000.0, "array_edge": 7.0}
 
 
 def made_up(component, target, size):
@@ -39,7 +39,7 @@ def rows(target):
 def test_components_times_instances_by_hand():
     area = component_areas(DESIGN, "sky130hd", rows("sky130hd"))
     assert {name: share.instances for name, share in area.components.items()} == {
-        "shift_add_pe": 6,
+        "pe": 6,
         "row_sum": 2,
         "epilogue": 3,
         "array_edge": 1,
@@ -65,7 +65,7 @@ def test_a_component_that_was_not_measured(missing):
 
 
 def test_the_other_target_does_not_stand_in():
-    with pytest.raises(InputError, match="area of shift_add_pe on xcup was not measured for weight_format uint4"):
+    with pytest.raises(InputError, match="area of pe on xcup was not measured for pe shift_add, weight_format uint4"):
         component_areas(DESIGN, "xcup", rows("sky130hd"))
 
 
@@ -86,7 +86,7 @@ def test_rows_are_read_as_they_were_written(tmp_path):
 @pytest.mark.parametrize("design", list(filter(has_hardware, map(load_design, PRESETS))), ids=lambda d: d.name)
 def test_every_preset_with_hardware_was_measured(design, target):
     area = component_areas(design, target)
-    assert area.components["shift_add_pe"].instances == design.rows * design.columns
+    assert area.components["pe"].instances == design.rows * design.columns
     assert area.total > 0
     assert list(measure(design, target, read_measured())) == []
 
@@ -98,7 +98,7 @@ def test_no_component_was_measured_twice():
 
 @pytest.mark.parametrize(
     ("component", "target"),
-    [("shift_add_pe", "xcup"), ("shift_add_pe", "sky130hd"), ("row_sum", "sky130hd"), ("epilogue", "sky130hd")],
+    [("pe", "xcup"), ("pe", "sky130hd"), ("row_sum", "sky130hd"), ("epilogue", "sky130hd")],
 )
 def test_synthesis_finds_the_recorded_row_again(component, target):
     design = load_design("mixpe-w4a8")

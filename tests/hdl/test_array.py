@@ -75,17 +75,19 @@ def test_tiles_back_to_back(m: int, k: int, n: int, tiles: int, build_dir: Path,
 
 
 @pytest.mark.parametrize(
-    ("weight", "activation", "group_size", "rows", "columns"),
+    ("pe", "weight", "activation", "group_size", "rows", "columns"),
     [
-        ("uint3", "int8", 1, 1, 1),  # every cycle ends a group and a row
-        ("int4", "int8", 32, 3, 5),  # more columns than rows
-        ("uint8", "int16", 2, 5, 2),  # more rows than columns, the widest sums
+        ("shift_add", "uint3", "int8", 1, 1, 1),  # every cycle ends a group and a row
+        ("shift_add", "int4", "int8", 32, 3, 5),  # more columns than rows
+        ("shift_add", "uint8", "int16", 2, 5, 2),  # more rows than columns, the widest sums
+        ("multiplier", "int8", "int8", 7, 2, 2),
+        ("bit_serial", "uint5", "int8", 6, 2, 3),  # an operand every five cycles
     ],
 )
 def test_formats_and_shapes(
-    weight: str, activation: str, group_size: int, rows: int, columns: int, build_dir: Path, seed: int
+    pe: str, weight: str, activation: str, group_size: int, rows: int, columns: int, build_dir: Path, seed: int
 ) -> None:
-    formats = {"weight_format": weight, "activation_format": activation}
+    formats = {"pe": pe, "weight_format": weight, "activation_format": activation}
     design = DesignPoint("test", group_size=group_size, rows=rows, columns=columns, **formats)
     k = 2 * group_size + (group_size + 1) // 2
     assert check(design, random_product(design, 2 * rows + 1, k, columns + 1, seed), build_dir, seed) == 6
@@ -94,5 +96,6 @@ def test_formats_and_shapes(
 def test_one_wrong_bit_is_named(build_dir: Path, seed: int) -> None:
     product = random_product(W4A8, 9, 96, 10, seed)
     product.expected.view(np.uint32)[5, 7] ^= 1
-    with pytest.raises(VerificationError, match=r"row 5, column 7 in cycle \d+ .*; 1 of 90 results differ"):
+    due = W4A8.array.result_cycles(9, 96, 10)[5, 7]
+    with pytest.raises(VerificationError, match=rf"row 5, column 7 is wrong: .*result_3 in cycle {due} is 0x.*; 1 out"):
         check(W4A8, product, build_dir, seed)

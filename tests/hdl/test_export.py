@@ -40,7 +40,7 @@ def test_lint_is_clean_and_widths_are_those_of_the_design(preset: DesignPoint, t
     export = write_design(design, tmp_path)
     assert lint([file for file in export.files if file.suffix == ".v"], export.top) == ""
     widths = {
-        "shift_add_pe": {"sum": design.accumulator_bits, "weight": design.weight.bits, "activation": design.activation.bits},
+        f"{design.pe}_pe": {"sum": design.accumulator_bits, "weight": design.weight.bits, "activation": design.activation.bits},
         "row_sum": {"sum": design.row_sum_bits, "activation": design.activation.bits},
         "epilogue": {"sum": design.accumulator_bits, "row_sum": design.row_sum_bits, "zero_point": design.zero_point_bits},
         "array_2x3": {"weight_2": design.weight.bits, "activation_1": design.activation.bits, "result_2": 32},

@@ -48,7 +48,10 @@ def test_one_wrong_bit_in_one_result_is_found(build: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"pe": "minifloat", "weight_format": "e2m1", "activation_format": "e4m3"}, "are shift_add, not minifloat$"),
+        (
+            {"pe": "minifloat", "weight_format": "e2m1", "activation_format": "e4m3"},
+            "of integers with an exact accumulator, not e2m1 x e4m3, exact$",
+        ),
         ({"accumulator": "wrap20"}, "with an exact accumulator, not uint4 x int8, wrap20$"),
     ],
 )

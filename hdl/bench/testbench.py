@@ -1,0 +1,114 @@
+"""The Verilog test bench: it reads vectors, drives modules cycle by cycle and compares, with no help from Python."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amaranth.lib import wiring
+
+from hdl.bench.vectors import input_widths, output_widths
+
+
+@dataclass(frozen=True)
+class Dut:
+    """A module under test: its name in the Verilog, the component that says its ports, and the file of its vectors."""
+
+    module: str
+    component: wiring.Component
+
+    @property
+    def vectors(self) -> str:
+        return f"{self.module}.vectors"
+
+    @property
+    def word_bytes(self) -> int:
+        """Size [byte] of a cycle's vector."""
+        inputs, outputs = input_widths(self.component), output_widths(self.component)
+        return -(-(sum(inputs.values()) + sum(outputs.values()) + len(outputs)) // 8)
+
+
+HEAD = """\
+// Drives every module with the vectors in its file and compares its outputs in every cycle in which they are checked.
+// A word of a file is one cycle: inputs in the lowest bits, expected outputs, a bit for each output that is checked.
+module bench;
+  parameter FINISH = 1;
+  reg clk = 1'b0, done = 1'b0;
+  always #1 clk = ~clk;
+"""
+
+CHECKER = """
+  // {module}
+  reg [{top}:0] word_{i} = {bits}'d0;
+  reg [{top}:0] next_{i};
+  integer file_{i}, read_{i}, cycle_{i};
+  reg live_{i} = 1'b0, failed_{i} = 1'b0;
+{wires}
+  {module} dut_{i} (
+    .clk(clk),
+{ports}
+  );
+  initial begin
+    file_{i} = $fopen("{vectors}", "rb");
+    read_{i} = $fread(next_{i}, file_{i});
+    word_{i} = next_{i};
+    live_{i} = read_{i} == {size};
+    cycle_{i} = 0;
+  end
+  always @(posedge clk) if (live_{i}) begin
+    if (!failed_{i} && ({differs})) begin
+      failed_{i} <= 1'b1;
+{messages}
+    end
+    read_{i} = $fread(next_{i}, file_{i});
+    if (read_{i} == {size}) word_{i} <= next_{i};
+    else live_{i} <= 1'b0;
+    cycle_{i} <= cycle_{i} + 1;
+  end
+"""
+
+FOOT = """
+  always @(posedge clk) if (!done && !({live})) begin
+    done <= 1'b1;
+    if ({failed}) $display("FAIL");
+    else $display("PASS");
+    if (FINISH != 0) $finish;
+  end
+endmodule
+"""
+
+
+def testbench(duts: Sequence[Dut]) -> str:
+    """The text of a test bench for these modules, side by side on one clock."""
+    numbers = range(len(duts))
+    foot = FOOT.format(live=" || ".join(f"live_{i}" for i in numbers), failed=" || ".join(f"failed_{i}" for i in numbers))
+    return HEAD + "".join(_checker(i, dut) for i, dut in enumerate(duts)) + foot
+
+
+def _checker(i: int, dut: Dut) -> str:
+    inputs, outputs = input_widths(dut.component), output_widths(dut.component)
+    wires, ports, differences, messages = [], [], [], []
+    start = 0
+    for name, width in inputs.items():
+        ports.append(f"    .{name}(word_{i}[{start + width - 1}:{start}])")
+        start += width
+    checks = start + sum(outputs.values())
+    for place, (name, width) in enumerate(outputs.items()):
+        wires.append(f"  wire [{width - 1}:0] {name}_{i};")
+        ports.append(f"    .{name}({name}_{i})")
+        expected = f"word_{i}[{start + width - 1}:{start}]"
+        differs = f"(word_{i}[{checks + place}] && {name}_{i} !== {expected})"
+        differences.append(differs)
+        text = f'"{dut.module}: {name} in cycle %0d is %h, expected %h", cycle_{i}, {name}_{i}, {expected}'
+        messages.append(f"      if {differs} $display({text});")
+        start += width
+    return CHECKER.format(
+        i=i,
+        module=dut.module,
+        vectors=dut.vectors,
+        top=8 * dut.word_bytes - 1,
+        bits=8 * dut.word_bytes,
+        size=dut.word_bytes,
+        wires="\n".join(wires),
+        ports=",\n".join(ports),
+        differs=" || ".join(differences),
+        messages="\n".join(messages),
+    )

@@ -1,0 +1,74 @@
+"""The processing element as hardware: a product a cycle, added up group by group."""
+
+from collections.abc import Callable
+
+from amaranth import Module, Mux, Signal, Value
+from amaranth.lib import wiring
+
+from hdl.pe import fields, fixed_sum, float_sum, multiplier, shift_add, shift_only
+from hdl.pe.ports import forward, pe_ports
+from hdl.pe.term import Term
+from sim.design import DesignPoint
+from sim.pe import Element
+
+PRODUCTS: dict[str, Callable[[Module, Element, Value, Value], Term]] = {
+    "shift_add": shift_add.product,
+    "shift_add_float": fields.product,
+    "minifloat": fields.product,
+    "mixed": fields.product,
+    "shift_only": shift_only.product,
+    "multiplier": multiplier.product,
+}
+"""PE kind to what forms its product; the name is that of its model."""
+
+
+class ProcessingElement(wiring.Component):
+    """One multiply-accumulate of an array.
+
+        sum = sum of the products of a group, by the design's accumulator
+
+    Ports: :func:`hdl.pe.ports.pe_ports`.
+
+    Latency: that of the model's element. Two cycles are the product's register and the sum's; with three, the one in
+    between holds the product at its place in a fixed-point sum, or normalised. Throughput: one MAC a cycle, groups back to
+    back: the first product of a group overwrites the accumulator, which is therefore the output register too. Cycles
+    without ``valid`` are bubbles and may stand anywhere.
+    """
+
+    def __init__(self, design: DesignPoint) -> None:
+        self.design = design
+        self.module_name = f"{design.pe}_pe"
+        super().__init__(pe_ports(design))
+
+    def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
+        m = Module()
+        forward(m, self)
+        element = self.design.element
+        is_float = element.accumulation.is_float
+        term = PRODUCTS[element.kind](m, element, self.weight, self.activation).registered(m, "product")
+        # The product's flags are in step with it: they are the registers that the neighbour reads.
+        valid, last = self.valid_out, self.last_out
+        if is_float:
+            term = float_sum.normalised(m, element, term)
+        elif term.exponent is not None:
+            term = fixed_sum.placed(m, element, term)
+        if element.latency == 3:
+            term = term.registered(m, "term")
+            valid, last = Signal(name="term_valid"), Signal(name="term_last")
+            m.d.sync += [valid.eq(self.valid_out), last.eq(self.last_out)]
+        fresh = Signal(init=1)
+        before = Signal(self.sum.shape())
+        m.d.comb += before.eq(Mux(fresh, 0, self.sum))
+        with m.If(valid):
+            m.d.sync += [self.sum.eq(self._added(m, before, term)), fresh.eq(last)]
+        m.d.sync += self.sum_valid.eq(valid & last)
+        return m
+
+    def _added(self, m: Module, before: Signal, term: Term) -> Value:
+        element = self.design.element
+        if element.accumulation.is_float:
+            return float_sum.add(m, element, before, term)
+        total = fixed_sum.add(m, before, term)
+        if element.accumulation.family == "saturate":
+            return fixed_sum.saturated(m, total, element.accumulation.number)
+        return total

@@ -1,0 +1,42 @@
+"""Ports that all processing elements have."""
+
+from amaranth import Module, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Member, Out
+
+from sim.design import DesignPoint
+
+FORWARDED = ("weight", "activation", "valid", "last")
+"""Inputs that are outputs too, one cycle later, for the neighbours."""
+
+
+def pe_ports(design: DesignPoint) -> dict[str, Member]:
+    """Ports of a design's PE (w, a: widths of the weight's and the activation's code, times those side by side).
+
+    ============== ============================= ===========================================================
+    weight         in w                          code of the weight, the first lowest
+    activation     in a                          code of the activation, the first lowest
+    valid, last    in 1                          this cycle holds an operand; it is its group's last
+    \\*_out         out                           the four inputs, one cycle later, for the neighbours
+    sum            out accumulator_bits          the group's sum while ``sum_valid``: an integer, or a float's bits;
+                                                 of lanes those of the first activation with all weights lowest
+    sum_valid      out 1                         high for one cycle a group
+    ============== ============================= ===========================================================
+    """
+    activations, weights = design.element.lanes
+    operands = {"weight": unsigned(design.weight.bits * weights), "activation": unsigned(design.activation.bits * activations)}
+    inputs = {**operands, "valid": unsigned(1), "last": unsigned(1)}
+    sum_bits = design.accumulator_bits * activations * weights
+    is_number = activations * weights == 1 and not design.element.accumulation.is_float
+    return {
+        **{name: In(shape) for name, shape in inputs.items()},
+        **{f"{name}_out": Out(shape) for name, shape in inputs.items()},
+        "sum": Out(signed(sum_bits) if is_number else unsigned(sum_bits)),
+        "sum_valid": Out(1),
+    }
+
+
+def forward(m: Module, pe: wiring.Component) -> None:
+    """The inputs that are forwarded, one cycle later."""
+    for name in FORWARDED:
+        m.d.sync += getattr(pe, f"{name}_out").eq(getattr(pe, name))

@@ -1,0 +1,69 @@
+"""Every PE kind with every accumulator and every format, in one small configuration each, many to a build."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+from hdl.bench.bank import bank_parts, bank_vectors
+from hdl.pe import check_pe
+from hdl.verdict import PEVerdict, VerificationError
+from hdl.verify_pe import pe_vectors
+from hdl.verilator import Bench
+from sim.accumulators import ACCUMULATORS
+from sim.design import DesignPoint
+from sim.errors import InputError
+from sim.formats import FORMATS
+from sim.pe import PES
+
+GROUP = 4
+"""So short that chains of extremes overflow and saturate an accumulator one bit wider than a product, and so narrow."""
+
+PAIRS = 256
+"""Pairs of operands of a PE, corners beside these included, if it has more."""
+
+WIDEST = "128"
+
+
+def small_designs() -> Iterator[DesignPoint]:
+    """For every PE kind and family of accumulators, each format as a weight and as an activation at least once."""
+    for kind, element in PES.items():
+        for family in element.accumulators:
+            seen: set[tuple[str, str]] = set()
+            for weight, activation in product(FORMATS, FORMATS):
+                if ("weight", weight) in seen and ("activation", activation) in seen:
+                    continue
+                design = small_design(kind, weight, activation, family)
+                if design:
+                    seen |= {("weight", weight), ("activation", activation)}
+                    yield design
+
+
+def small_design(kind: str, weight: str, activation: str, family: str) -> DesignPoint | None:
+    """The design of these, an accumulator of a given width one bit wider than a product; ``None`` if there is none."""
+    name = f"{kind}-{weight}-{activation}-{family}"
+    try:
+        if ACCUMULATORS[family].numbers:
+            wide = PES[kind](FORMATS[weight], FORMATS[activation], family + WIDEST)
+            family += str(wide.product_bits + 1)
+        design = DesignPoint(name, kind, weight, activation, accumulator=family, group_size=GROUP)
+        check_pe(design)
+    except InputError:
+        return None
+    return design
+
+
+def verify_bank(designs: Sequence[DesignPoint], build_dir: Path, seed: int = 0) -> list[PEVerdict]:
+    """Pairs and chains (:func:`hdl.verify_pe.verify_pe`) through a PE of each design, all in one build.
+
+    Raises :class:`VerificationError` with the first difference.
+    """
+    made = [pe_vectors(design, seed, PAIRS) for design in designs]
+    differences = Bench.of(bank_parts(designs), build_dir, "-O0").run(bank_vectors([vectors for vectors, _, _ in made]))
+    if differences:
+        first = differences[0]
+        index, _, port = first.port.removeprefix("p").partition("_")
+        raise VerificationError(f"PE of {designs[int(index)].name}: {port}: {first}")
+    return [
+        PEVerdict(design.name, pairs, groups, vectors.cycles)
+        for design, (vectors, pairs, groups) in zip(designs, made, strict=True)
+    ]
