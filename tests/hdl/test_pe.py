@@ -1,4 +1,4 @@
-"""The Verilog of PEs against the model: pairs of operands, chains of groups; and every kind, accumulator and format."""
+"""The Verilog of PEs against the model: every pair of operands, chains of groups."""
 
 from pathlib import Path
 
@@ -6,13 +6,10 @@ import numpy as np
 import pytest
 
 from hdl.bench.vectors import Vectors
-from hdl.pe import PES, WITHOUT_HARDWARE, pe_parts
-from hdl.verify_bank import small_designs, verify_bank
+from hdl.pe import pe_parts
 from hdl.verify_pe import pe_vectors, verify_pe
 from hdl.verilator import Bench
 from sim.design import DesignPoint
-from sim.formats import FORMATS
-from sim.pe import PES as MODELS
 
 
 @pytest.mark.parametrize(
@@ -35,28 +32,6 @@ def test_every_pair_and_chains_of_groups(
     verdict = verify_pe(design, build_dir, seed)
     assert verdict.pairs == pairs
     assert verdict.groups > pairs / design.element.lanes[0] / design.element.lanes[1]
-
-
-DESIGNS = list(small_designs())
-BANKS = [DESIGNS[start : start + 100] for start in range(0, len(DESIGNS), 100)]
-
-
-@pytest.mark.parametrize("bank", BANKS, ids=lambda bank: f"{bank[0].name}...")
-def test_every_kind_accumulator_and_format(bank: list[DesignPoint], build_dir: Path, seed: int) -> None:
-    verdicts = verify_bank(bank, build_dir, seed)
-    assert len(verdicts) == len(bank)
-    assert all(verdict.pairs and verdict.groups > 60 for verdict in verdicts)
-
-
-def test_nothing_that_has_hardware_is_left_out() -> None:
-    """Each kind with each accumulator that it takes; each format where a kind takes it at all."""
-    found = {(design.pe, design.element.accumulation.family) for design in DESIGNS}
-    assert found == {(kind, family) for kind in PES for family in MODELS[kind].accumulators if family != "aligned"}
-    assert sorted(WITHOUT_HARDWARE) == sorted(MODELS.keys() - PES.keys())
-    assert {f"uint{bits}" for bits in range(1, 9)} <= {d.weight_format for d in DESIGNS if d.pe == "shift_add"}
-    assert {name for name in FORMATS if name.startswith(("e2", "e3"))} <= {
-        d.activation_format for d in DESIGNS if d.pe == "minifloat" and d.accumulator == "fp32"
-    }
 
 
 @pytest.mark.parametrize("port", ["sum", "sum_valid", "weight_out"])
