@@ -48,7 +48,8 @@ class DotProduct(Dataflow):
         return self._results(m, n) * self.pieces(k) * self.element.interval
 
     def once(self, m: Sizes, k: Sizes, n: Sizes) -> Sizes:  # noqa: ARG002 - there is neither loading nor skew
-        return 0 * m
+        """Nothing follows the last result: its way through the tree, which the next one would wait for, is latency."""
+        return 0 * m - self._waits
 
     def arrivals(self, m: int, k: int, n: int) -> NDArray[np.int64]:
         i, j = np.arange(m)[:, None], np.arange(n)[None, :]
@@ -70,5 +71,9 @@ class DotProduct(Dataflow):
         return whole(m, rows) * whole(n, columns)
 
     def _result_interval(self, k: Sizes) -> Sizes:
-        waits = 0 if self.double_buffered else self.levels
-        return self.pieces(k) * self.element.interval + waits
+        return self.pieces(k) * self.element.interval + self._waits
+
+    @property
+    def _waits(self) -> int:
+        """Cycles between one result's last step and the next one's first, when that may not begin earlier."""
+        return 0 if self.double_buffered else self.levels

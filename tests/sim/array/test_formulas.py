@@ -121,7 +121,7 @@ def test_input_stationary_by_hand() -> None:
         ({"group_size": 5}, 3, 10, 4, 3 * 4),  # steps of 4, 1, 4 and 1
         (SERIAL, 3, 8, 4, 3 * 2 * 4),
         (SQUARES, 3, 8, 9, 2 * 2 * 2),  # two rows and eight columns of results at once
-        ({"double_buffered": False}, 3, 8, 4, 3 * (2 + 2)),  # each result waits for two levels of the tree
+        ({"double_buffered": False}, 3, 8, 4, 3 * 2 + 2 * 2),  # the next result waits for two levels of the tree
     ],
 )
 def test_dot_product_by_hand(fields: dict[str, Any], m: int, k: int, n: int, cycles: int) -> None:
