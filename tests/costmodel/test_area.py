@@ -14,9 +14,10 @@ from costmodel.measured import (
     remember,
     write_measured,
 )
-from costmodel.synthesis import TARGETS, Area, find_yosys
+from costmodel.synthesis import TARGETS, Area
 from hdl.export import verilog_modules
 from hdl.pe import has_hardware
+from hdl.yosys import find_yosys
 from sim.design import PRESETS, DesignPoint, load_design
 from sim.errors import InputError
 

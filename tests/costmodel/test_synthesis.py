@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from costmodel.synthesis import TARGETS, SynthesisError, find_yosys, synthesise
+from costmodel.synthesis import TARGETS, SynthesisError, synthesise
+from hdl.yosys import find_yosys
 from sim.errors import InputError
 
 INVERTER_AND_FLIP_FLOP = """
