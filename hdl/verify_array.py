@@ -1,5 +1,6 @@
 """The Verilog of an array against expected numbers: every bit, and the cycle in which it appears."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from hdl.bench.vectors import Vectors
 from hdl.export import components
+from hdl.ieee import FP32
 from hdl.verdict import ArrayVerdict, VerificationError
 from hdl.verilator import Bench, Difference
 from sim.array import OutputStationary, group_lengths
@@ -37,8 +39,28 @@ def verify_array(
     Raises :class:`VerificationError` at the first wrong or missing result, or a result that is nobody's.
     """
     (m, k), n = activations.shape, weights.shape[1]
-    tile_rows, tile_columns = _array(design).tile_counts(m, n)
-    shape = (tile_rows * design.rows, tile_columns * design.columns)
+    vectors = array_vectors(design, activations, weights, scale, zero_point, token_scale, expected, seed)
+    differences = Bench.of(components(design), build_dir).run(vectors)
+    if differences:
+        place = _place(design, differences[0], m, k, n)
+        raise VerificationError(f"array: {place}{differences[0]}; {len(differences)} outputs differ")
+    tiles = math.prod(_array(design).tile_counts(m, n))
+    return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), vectors.cycles)
+
+
+def array_vectors(
+    design: DesignPoint,
+    activations: NDArray[np.unsignedinteger],
+    weights: NDArray[np.unsignedinteger],
+    scale: NDArray[np.float16],
+    zero_point: NDArray[np.unsignedinteger],
+    token_scale: NDArray[np.float16],
+    expected: NDArray[np.float32],
+    seed: int = 0,
+) -> Vectors:
+    """What the array is fed and what must come out; see :func:`verify_array`."""
+    (m, k), n = activations.shape, weights.shape[1]
+    shape = _whole_tiles(design, m, n)
     stimulus = _array_stimulus(design, _padded(activations, shape[0], 0), _padded(weights.T, shape[1], 0).T, seed)
     _feed_scales(
         design,
@@ -48,20 +70,20 @@ def verify_array(
         _padded(zero_point.T, shape[1], 0).T,
         _padded(token_scale.view(np.uint16)[:, None], shape[0], ONE)[:, 0],
     )
-    vectors = Vectors(stimulus, *_results(design, expected, shape, k, len(stimulus["valid"])))
-    differences = Bench.of(components(design), build_dir).run(vectors)
-    if differences:
-        raise VerificationError(
-            f"array: {_place(design, differences[0], shape, k)}{differences[0]}; {len(differences)} outputs differ"
-        )
-    tiles = tile_rows * tile_columns
-    return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), vectors.cycles)
+    return Vectors(stimulus, *_results(design, expected, shape, k, len(stimulus["valid"])))
 
 
-def _place(design: DesignPoint, difference: Difference, shape: tuple[int, int], k: int) -> str:
+def _whole_tiles(design: DesignPoint, m: int, n: int) -> tuple[int, int]:
+    """Rows and columns of results with the edge tiles filled up."""
+    rows, columns = _array(design).tile_counts(m, n)
+    return rows * design.rows, columns * design.columns
+
+
+def _place(design: DesignPoint, difference: Difference, m: int, k: int, n: int) -> str:
     """Which result it is that differs, if one is due in that cycle."""
     _, _, column = difference.port.rpartition("_")
-    due = design.array.result_cycles(shape[0], k, shape[1])[:, int(column) :: design.columns]
+    rows, columns = _whole_tiles(design, m, n)
+    due = design.array.result_cycles(rows, k, columns)[:, int(column) :: design.columns]
     found = np.argwhere(due == difference.cycle)
     return f"row {found[0][0]}, column {found[0][1] * design.columns + int(column)} is wrong: " if len(found) else ""
 
@@ -137,6 +159,8 @@ def _results(
     """The results of each column in their cycles, and in which they are checked: those of padding are ignored."""
     due = design.array.result_cycles(shape[0], k, shape[1])
     bits = np.ascontiguousarray(expected, dtype=np.float32).view(np.uint32).astype(np.int64)
+    # IEEE 754 leaves the bits of NaN open: numpy's are the machine's.
+    bits = np.where(np.isnan(expected), FP32.nan, bits)
     outputs: Streams = {}
     checked = {}
     for c in range(design.columns):
