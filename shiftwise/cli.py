@@ -136,8 +136,13 @@ def topology(
 
 @app.command()
 def generate(design: Design = "mixpe-w4a8", out: Out = Path("build/generate"), as_json: Json = False) -> None:
-    """Write the design's Verilog, each module once, and `manifest.json` with ports, widths, latency and tool versions."""
-    from hdl.export import MANIFEST
+    """Write the design's hardware: Verilog, each module once, a test bench with vectors, scripts, and `manifest.json`.
+
+    `bench.v` needs no Python: it drives the processing element and the array with the `.vectors` files and compares every
+    output with what the model computed, in its cycle. `vivado.tcl` and `yosys_*.ys` synthesise the array for UltraScale+,
+    ECP5 and standard cells. The manifest has ports, widths, latencies, the command that runs the bench, and tool versions.
+    """
+    from hdl.delivery import MANIFEST
     from shiftwise.generation import generate as run_generation
 
     export = run_generation(design, out)

@@ -1,22 +1,24 @@
-"""``generate``: the Verilog of a design."""
+"""``generate``: the hardware of a design, ready to be simulated and synthesised."""
 
 from pathlib import Path
 
-from hdl.export import Export, write_design
+from costmodel.liberty import sky130_liberty
+from hdl.delivery import Export, write_design
 from hdl.pe import check_hardware
 from sim.design import DesignPoint, load_design, of_file
 from sim.schedule import check_buffers
 
 
 def generate(design: str | DesignPoint = "mixpe-w4a8", out: str | Path = "build/generate") -> Export:
-    """Write each module of the design once and ``manifest.json`` (ports, widths, latency, tool versions) into ``out``.
+    """Write everything of the design's hardware into ``out``; see :func:`hdl.delivery.write_design`.
 
-    Raises ``InputError`` for a design that does not exist or cannot work, and a folder that cannot be written.
+    Raises ``InputError`` for a design that does not exist or cannot work, and a folder that cannot be written or holds
+    anything else.
     """
     point = hardware_design(design)
     with of_file(design):
         check_buffers(point, point.group_size + 1)
-    return write_design(point, Path(out))
+    return write_design(point, Path(out), sky130_liberty())
 
 
 def hardware_design(design: str | DesignPoint) -> DesignPoint:

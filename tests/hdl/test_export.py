@@ -1,32 +1,48 @@
 """Exported files: reproducible, clean under lint, and of the widths that the design point names."""
 
 import dataclasses
+import hashlib
 import json
+import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hdl.export import design_hash, verilog_modules, write_design
+from hdl.bench.vectors import input_widths, output_widths
+from hdl.delivery import Export, design_hash, write_design
+from hdl.example import example_vectors
+from hdl.export import components, verilog_modules
 from hdl.pe import has_hardware
-from hdl.verilator import lint
+from hdl.verilator import environment, lint
 from sim.design import PRESETS, DesignPoint, load_design
+from sim.errors import InputError
+
+LIBERTY = "library(none) {}"
 
 SMALL = DesignPoint("small", rows=2, columns=3, group_size=32)
 
 
-def test_text_is_the_same_in_every_run() -> None:
+def test_every_byte_is_the_same_in_every_run(tmp_path: Path) -> None:
+    first, second = (write_design(SMALL, tmp_path / name, LIBERTY) for name in ("a", "b"))
+    assert [file.read_bytes() for file in first.files] == [file.read_bytes() for file in second.files]
     assert verilog_modules(SMALL) == verilog_modules(SMALL)
 
 
 def test_files_and_manifest(tmp_path: Path) -> None:
-    export = write_design(SMALL, tmp_path / "new" / "folder")
-    names = ["shift_add_pe.v", "row_sum.v", "epilogue.v", "array_2x3.v", "manifest.json"]
+    export = write_design(SMALL, tmp_path / "new" / "folder", LIBERTY)
+    names = ["shift_add_pe.v", "row_sum.v", "epilogue.v", "array_2x3.v"]
+    names += ["bench.v", "yosys_xcup.ys", "yosys_ecp5.ys", "yosys_cells.ys", "vivado.tcl", "cells.lib"]
+    names += ["shift_add_pe.vectors", "array_2x3.vectors", "manifest.json"]
     assert [file.name for file in export.files] == names
     assert sorted(file.name for file in (tmp_path / "new" / "folder").iterdir()) == sorted(names)
     manifest = json.loads(export.files[-1].read_text())
     assert manifest["top"] == export.top == "array_2x3"
     assert manifest["design_sha256"] == design_hash(SMALL) != design_hash(dataclasses.replace(SMALL, group_size=64))
     assert manifest["latency_cycles"] == {"shift_add": 2, "row_sum": 2, "epilogue": 6, "result": 8}
+    assert list(manifest["files"]) == names[:-1]
+    for file in export.files[:-1]:
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == manifest["files"][file.name]
     for name, module in manifest["modules"].items():
         text = (tmp_path / "new" / "folder" / module["file"]).read_text()
         for port, fields in module["ports"].items():
@@ -37,8 +53,8 @@ def test_files_and_manifest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("preset", list(filter(has_hardware, map(load_design, PRESETS))), ids=lambda d: d.name)
 def test_lint_is_clean_and_widths_are_those_of_the_design(preset: DesignPoint, tmp_path: Path) -> None:
     design = dataclasses.replace(preset, rows=2, columns=3)
-    export = write_design(design, tmp_path)
-    assert lint([file for file in export.files if file.suffix == ".v"], export.top) == ""
+    export = write_design(design, tmp_path, LIBERTY)
+    assert lint(modules_of(export), export.top) == ""
     widths = {
         f"{design.pe}_pe": {"sum": design.accumulator_bits, "weight": design.weight.bits, "activation": design.activation.bits},
         "row_sum": {"sum": design.row_sum_bits, "activation": design.activation.bits},
@@ -54,5 +70,44 @@ def test_lint_is_clean_and_widths_are_those_of_the_design(preset: DesignPoint, t
 
 
 def test_lint_is_clean_of_an_array_of_one(tmp_path: Path) -> None:
-    export = write_design(dataclasses.replace(SMALL, rows=1, columns=1), tmp_path)
-    assert lint([file for file in export.files if file.suffix == ".v"], export.top) == ""
+    export = write_design(dataclasses.replace(SMALL, rows=1, columns=1), tmp_path, LIBERTY)
+    assert lint(modules_of(export), export.top) == ""
+
+
+def modules_of(export: Export) -> list[Path]:
+    """Files of the design's modules."""
+    modules = json.loads(export.files[-1].read_text())["modules"].values()
+    return [export.files[0].parent / module["file"] for module in modules]
+
+
+def test_an_earlier_design_is_replaced_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    write_design(dataclasses.replace(SMALL, rows=1), tmp_path, LIBERTY)
+    export = write_design(SMALL, tmp_path, LIBERTY)
+    assert {file.name for file in tmp_path.iterdir()} == {file.name for file in export.files}
+    (tmp_path / "thesis.tex").write_text("mine")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(InputError, match="holds 'thesis.tex'; a new or empty one is needed"):
+        write_design(SMALL, tmp_path, LIBERTY)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_the_bench_runs_by_the_manifests_command_without_python(tmp_path: Path) -> None:
+    """It passes; and with one bit of an expected output inverted it names the output and its cycle, and fails."""
+    export = write_design(SMALL, tmp_path, LIBERTY)
+    command = json.loads(export.files[-1].read_text())["bench"]["run"].replace("--timing", "--timing -CFLAGS -std=c++20")
+
+    def run(line: str) -> list[str]:
+        done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+        return [said for said in done.stdout.splitlines() if not said.startswith(("- ", "make", "g++", "ccache", "echo"))]
+
+    assert run(command)[-1] == "PASS"
+    vectors = tmp_path / "array_2x3.vectors"
+    data = bytearray(vectors.read_bytes())
+    (dut, given) = example_vectors(SMALL, components(SMALL))[1]
+    size, cycle = dut.word_bytes, int(np.flatnonzero(given.checked["result_1"])[5])
+    place = sum(input_widths(dut.component).values()) + list(output_widths(dut.component)).index("result_1") * 32
+    data[cycle * size + size - 1 - place // 8] ^= 1 << place % 8
+    vectors.write_bytes(data)
+    wrong, verdict = run("obj_dir/Vbench")
+    assert wrong.startswith(f"array_2x3: result_1 in cycle {cycle} is ")
+    assert verdict == "FAIL"

