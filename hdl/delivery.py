@@ -64,8 +64,8 @@ def _earlier_files(folder: Path) -> set[str]:
         known = set()
     if there - known:
         raise InputError(
-            f"output folder {str(folder)!r} holds {sorted(there - known)[0]!r}; a new or empty one is needed, or one with nothing "
-            "but a generated design"
+            f"output folder {str(folder)!r} holds {sorted(there - known)[0]!r}; "
+            "a new or empty one is needed, or one with nothing but a generated design"
         )
     return there & known
 
