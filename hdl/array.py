@@ -21,6 +21,8 @@ class Array(wiring.Component):
 
         result[r, c] = fp32(token_scale[r] * sum over groups of scale[c] * (sum of w*a - zero_point[c] * sum of a))
 
+    with the roundings of ``sim.epilogue``.
+
     Ports, with t the cycle of the operand that is a group's last (r < R, c < C):
 
     =============================== ============================= =======================================
@@ -34,7 +36,8 @@ class Array(wiring.Component):
 
     L is the latency of the PE. Row r and column c are delayed r and c cycles inside. Latency: PE plus epilogue, see
     ``sim.array.result_cycles``. Throughput: R * C MACs each interval of the PE. The last operands of consecutive groups
-    are at least max(R, C) cycles apart; cycles without ``valid`` are bubbles and may stand anywhere.
+    are at least max(R, C) cycles apart; cycles without ``valid`` are bubbles and may stand anywhere. Designs without zero
+    points have neither their port nor row sums.
 
     A column's group sums reach its epilogue on a bus, in consecutive cycles because of the skew: one row drives, the
     others are gated to zero. PEs, row sums and epilogues are instances of separately exported modules, so the
@@ -45,7 +48,7 @@ class Array(wiring.Component):
         self.design = design
         self.module_name = f"array_{design.rows}x{design.columns}"
         self._pe = pe_of(design)
-        self._row_sum = RowSum(design)
+        self._row_sum = RowSum(design) if design.has_zero_points else None
         self._epilogue = Epilogue(design)
         super().__init__(
             {
@@ -53,7 +56,7 @@ class Array(wiring.Component):
                 **{f"weight_{c}": In(unsigned(design.weight.bits)) for c in range(design.columns)},
                 **{flag: In(1) for flag in ("valid", "last", "first_group", "last_group")},
                 "scale": In(epilogue.SCALE_BITS),
-                "zero_point": In(design.zero_point_bits),
+                **({"zero_point": In(design.zero_point_bits)} if design.has_zero_points else {}),
                 "token_scale": In(epilogue.SCALE_BITS),
                 **{f"result_{c}": Out(epilogue.OUTPUT_BITS) for c in range(design.columns)},
                 **{f"result_valid_{c}": Out(1) for c in range(design.columns)},
@@ -63,7 +66,7 @@ class Array(wiring.Component):
     @property
     def parts(self) -> tuple[wiring.Component, ...]:
         """One of each component that the array instantiates."""
-        return self._pe, self._row_sum, self._epilogue
+        return self._pe, *([self._row_sum] if self._row_sum else []), self._epilogue
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
@@ -75,7 +78,8 @@ class Array(wiring.Component):
         for r in range(rows):
             activation = self._delayed(m, f"activation_{r}_skew", getattr(self, f"activation_{r}"), r)
             right: Wires = {"activation": activation, **flags}
-            row_drivers.append(self._instance(m, self._row_sum, f"row_sum_{r}", right))
+            if self._row_sum:
+                row_drivers.append(self._instance(m, self._row_sum, f"row_sum_{r}", right))
             for c in range(columns):
                 pe = self._instance(m, self._pe, f"pe_{r}_{c}", {**right, "weight": down[c]})
                 column_drivers[c].append(pe)
@@ -83,12 +87,12 @@ class Array(wiring.Component):
                 down[c] = pe["weight_out"]
             flags = {name: self._delayed(m, f"{name}_{r}_skew", flag, 1) for name, flag in flags.items()}
 
-        row_sum, _ = self._bus(m, "row_sum", row_drivers)
+        from_left = {"row_sum": self._bus(m, "row_sum", row_drivers)[0]} if self._row_sum else {}
         ends = Signal()
         m.d.comb += ends.eq(self.valid & self.last)
         lead = self.design.element.latency - 1
         right = {
-            "row_sum": row_sum,
+            **from_left,
             "token_scale": self.token_scale,
             "load": self._delayed(m, "load", ends, lead),
             "first_group": self._delayed(m, "first_group_at_load", self.first_group, lead),
@@ -96,7 +100,9 @@ class Array(wiring.Component):
         }
         for c in range(columns):
             total, total_valid = self._bus(m, f"column_{c}", column_drivers[c])
-            broadcast = {"sum": total, "sum_valid": total_valid, "scale": self.scale, "zero_point": self.zero_point}
+            broadcast = {"sum": total, "sum_valid": total_valid, "scale": self.scale}
+            if self.design.has_zero_points:
+                broadcast["zero_point"] = self.zero_point
             column = self._instance(m, self._epilogue, f"epilogue_{c}", {**right, **broadcast})
             m.d.comb += [
                 getattr(self, f"result_{c}").eq(column["result"]),

@@ -1,11 +1,16 @@
 """The group epilogue as hardware: zero point, scale, fp32 sum across groups, token scale."""
 
-from amaranth import Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hdl import float32
+from hdl.float32 import Product
+from hdl.pe.ports import sum_shape
+from hdl.pipeline import delayed
+from hdl.row_sum import row_sum_shape
+from hdl.scaled import GroupSum, arithmetic, scaled
 from sim import epilogue
 from sim.design import DesignPoint
 
@@ -13,7 +18,7 @@ from sim.design import DesignPoint
 class Epilogue(wiring.Component):
     """What happens to a column's group sums, one row a cycle.
 
-        corrected = sum - zero_point * row_sum
+        corrected = sum - zero_point * row_sum                    rounded as ``sim.epilogue`` says
         total[r]  = fp32((first group ? 0 : total[r]) + fp32(scale * corrected))
         result    = fp32(token_scale * total[r])                  after the last group
 
@@ -29,7 +34,9 @@ class Epilogue(wiring.Component):
     result, result_valid        out 32, 1                 fp32, for one cycle a row of the last group
     =========================== ========================= =================================================
 
-    Latency: ``sim.epilogue.LATENCY`` = 6 cycles from ``sum_valid`` to ``result_valid``: correct, multiply, round, add,
+    Designs without zero points have neither ``zero_point`` nor ``row_sum``.
+
+    Latency: ``sim.epilogue.LATENCY`` = 6 cycles from ``sum_valid`` to ``result_valid``: three of :mod:`hdl.scaled`, add,
     multiply, round. Throughput: one row a cycle. Row 0 comes first; the row counter starts with the token. Tokens
     are at least as many cycles apart as there are rows, so the group's constants may change as soon as the last row
     has entered; scale and flags travel with the row from there on.
@@ -43,18 +50,19 @@ class Epilogue(wiring.Component):
     def __init__(self, design: DesignPoint) -> None:
         self.design = design
         from_left = {
-            "row_sum": signed(design.row_sum_bits),
+            **({"row_sum": row_sum_shape(design)} if design.has_zero_points else {}),
             "token_scale": unsigned(epilogue.SCALE_BITS),
             "load": unsigned(1),
             "first_group": unsigned(1),
             "last_group": unsigned(1),
         }
+        self.from_left = tuple(from_left)
         super().__init__(
             {
-                "sum": In(signed(design.accumulator_bits)),
+                "sum": In(sum_shape(design)),
                 "sum_valid": In(1),
                 "scale": In(epilogue.SCALE_BITS),
-                "zero_point": In(design.zero_point_bits),
+                **({"zero_point": In(design.zero_point_bits)} if design.has_zero_points else {}),
                 **{name: In(shape) for name, shape in from_left.items()},
                 **{f"{name}_out": Out(shape) for name, shape in from_left.items()},
                 "result": Out(epilogue.OUTPUT_BITS),
@@ -64,7 +72,7 @@ class Epilogue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        for name in ("row_sum", "token_scale", "load", "first_group", "last_group"):
+        for name in self.from_left:
             m.d.sync += getattr(self, f"{name}_out").eq(getattr(self, name))
 
         # The group at work, and the row whose sum comes next.
@@ -77,7 +85,7 @@ class Epilogue(wiring.Component):
         with m.If(self.load):
             m.d.sync += [
                 scale.eq(self.scale),
-                zero_point.eq(self.zero_point),
+                *([zero_point.eq(self.zero_point)] if self.design.has_zero_points else []),
                 first_group.eq(self.first_group),
                 last_group.eq(self.last_group),
                 row.eq(0),
@@ -85,31 +93,15 @@ class Epilogue(wiring.Component):
         with m.Elif(self.sum_valid):
             m.d.sync += row.eq(row + 1)
 
-        # 1: correct
-        corrected = Signal(signed(self.design.corrected_bits), reset_less=True)
-        m.d.sync += corrected.eq(self.sum - zero_point * self.row_sum)
-        valid_1 = self._delayed(m, "valid_1", self.sum_valid)
-
-        # 2: multiply. The magnitude of the most negative corrected sum fits too: the width is symmetric.
-        magnitude = Signal(self.design.corrected_bits - 1)
-        m.d.comb += magnitude.eq(Mux(corrected < 0, -corrected, corrected))
-        half = float32.unpack_half(m, "scale", self._delayed(m, "scale_1", scale))
-        product = Signal(len(magnitude) + float32.HALF_SIGNIFICAND_BITS, reset_less=True)
-        m.d.sync += product.eq(magnitude * half.significand)
-        sign_2 = self._delayed(m, "sign_2", corrected < 0)
-        exponent_2 = self._delayed(m, "exponent_2", half.exponent)
-        valid_2 = self._delayed(m, "valid_2", valid_1)
-
-        # 3: round
-        lsb = exponent_2 + (float32.BIAS - float32.HALF_LSB)
-        term = self._delayed(m, "term_3", float32.round_integer(m, "term", sign_2, product, lsb))
-        valid_3 = self._delayed(m, "valid_3", valid_2)
-        row_3 = self._delayed(m, "row_3", self._delayed(m, "row_2", self._delayed(m, "row_1", row)))
+        # 1 to 3: correct and scale
+        offset = (zero_point, self.row_sum) if self.design.has_zero_points else ()
+        term = scaled(m, self.design, GroupSum(self.sum, self.sum_valid, scale, *offset))
+        row_3 = delayed(m, "row_3", delayed(m, "row_2", delayed(m, "row_1", row)))
         first_3, last_3, token_3 = first_group, last_group, self.token_scale
         for stage in (1, 2, 3):
-            first_3 = self._delayed(m, f"first_group_{stage}", first_3)
-            last_3 = self._delayed(m, f"last_group_{stage}", last_3)
-            token_3 = self._delayed(m, f"token_scale_{stage}", token_3)
+            first_3 = delayed(m, f"first_group_{stage}", first_3)
+            last_3 = delayed(m, f"last_group_{stage}", last_3)
+            token_3 = delayed(m, f"token_scale_{stage}", token_3)
 
         # 4: add
         m.submodules.totals = totals = Memory(shape=unsigned(32), depth=depth, init=[])
@@ -117,31 +109,23 @@ class Epilogue(wiring.Component):
         write = totals.write_port()
         before = Signal(32)
         m.d.comb += before.eq(Mux(first_3, 0, read.data))
-        total = float32.add(m, "total", before, term)
-        m.d.comb += [read.addr.eq(row_3), write.addr.eq(row_3), write.data.eq(total), write.en.eq(valid_3)]
-        total_4 = self._delayed(m, "total_4", total)
-        token_4 = self._delayed(m, "token_scale_4", token_3)
-        valid_4 = self._delayed(m, "valid_4", valid_3 & last_3)
+        unit = arithmetic(self.design)
+        total = unit.add(m, "total", before, term.number)
+        m.d.comb += [read.addr.eq(row_3), write.addr.eq(row_3), write.data.eq(total), write.en.eq(term.valid)]
+        total_4 = delayed(m, "total_4", total)
+        token_4 = delayed(m, "token_scale_4", token_3)
+        valid_4 = delayed(m, "valid_4", term.valid & last_3)
 
         # 5: multiply
-        half = float32.unpack_half(m, "token", token_4)
-        scaled = Signal(float32.SIGNIFICAND_BITS + float32.HALF_SIGNIFICAND_BITS, reset_less=True)
-        m.d.sync += scaled.eq(float32.significand_of(m, "factor", total_4) * half.significand)
-        sign_5 = self._delayed(m, "sign_5", total_4[31])
-        lsb = Signal(float32.EXPONENT_BITS)
-        m.d.comb += lsb.eq(total_4[23:31] + half.exponent - (float32.FRACTION_BITS + float32.HALF_LSB))
-        exponent_5 = self._delayed(m, "exponent_5", lsb)
-        valid_5 = self._delayed(m, "valid_5", valid_4)
+        exact = unit.product(m, "factor", total_4, float32.unpack_half(m, "token", token_4))
+        exact_5 = Product(
+            magnitude=delayed(m, "scaled", exact.magnitude),
+            negative=delayed(m, "sign_5", exact.negative),
+            exponent=delayed(m, "exponent_5", exact.exponent),
+            special=None if exact.special is None else delayed(m, "special_5", exact.special),
+        )
+        valid_5 = delayed(m, "valid_5", valid_4)
 
         # 6: round
-        m.d.sync += [
-            self.result.eq(float32.round_integer(m, "result", sign_5, scaled, exponent_5)),
-            self.result_valid.eq(valid_5),
-        ]
+        m.d.sync += [self.result.eq(unit.round_product(m, "result", exact_5)), self.result_valid.eq(valid_5)]
         return m
-
-    def _delayed(self, m: Module, name: str, value: Value) -> Signal:
-        """``value`` one cycle later; only what is valid needs a reset."""
-        register = Signal(unsigned(len(value)), name=name, reset_less=not name.startswith("valid"))
-        m.d.sync += register.eq(value)
-        return register

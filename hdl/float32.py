@@ -1,8 +1,8 @@
 """Building blocks of IEEE 754 arithmetic for zero and normal numbers, rounded to nearest even.
 
-The epilogue's operands are bounded so that no subnormal, infinity, NaN or negative zero occurs (proof in
-``sim.epilogue``); what would handle them is left out. Every function adds combinational logic to ``m`` and returns
-signals; ``name`` keeps the signals of several uses apart in the Verilog.
+The epilogue's operands are bounded so that no subnormal, infinity, NaN or negative zero occurs unless sums are floats
+(proof in ``sim.epilogue``); what would handle them is in :mod:`hdl.ieee`. Every function adds combinational logic to
+``m`` and returns signals; ``name`` keeps the signals of several uses apart in the Verilog.
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,19 @@ class Half:
 
     significand: Signal
     exponent: Signal
+
+
+@dataclass(frozen=True)
+class Product:
+    """An exact product ``(-1)**negative * magnitude * 2**(exponent - BIAS)``.
+
+    ``special`` is there where a factor may be an infinity or NaN: whether it is NaN, and whether it is either.
+    """
+
+    negative: Value
+    magnitude: Value
+    exponent: Value
+    special: Value | None = None
 
 
 def unpack_half(m: Module, name: str, bits: Value) -> Half:
@@ -101,6 +114,19 @@ def significand_of(m: Module, name: str, number: Value) -> Signal:
     result = Signal(SIGNIFICAND_BITS, name=f"{name}_significand")
     m.d.comb += result.eq(Cat(number[:FRACTION_BITS], number[FRACTION_BITS:31].any()))
     return result
+
+
+def product(m: Module, name: str, number: Value, half: Half) -> Product:
+    """The exact product of a fp32 number and a positive fp16 number."""
+    magnitude = significand_of(m, name, number) * half.significand
+    lsb = Signal(EXPONENT_BITS, name="lsb")
+    m.d.comb += lsb.eq(number[FRACTION_BITS:31] + half.exponent - (FRACTION_BITS + HALF_LSB))
+    return Product(number[31], magnitude, lsb)
+
+
+def round_product(m: Module, name: str, exact: Product) -> Signal:
+    """The fp32 number nearest to a product."""
+    return round_integer(m, name, exact.negative, exact.magnitude, exact.exponent)
 
 
 def add(m: Module, name: str, a: Value, b: Value) -> Signal:

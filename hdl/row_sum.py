@@ -1,23 +1,34 @@
 """Sum of a group's activations: what a zero point is multiplied with."""
 
-from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from sim.design import DesignPoint
+from hdl import float32, ieee
+from hdl.pe.fields import split
+from hdl.pipeline import named
+from sim.design import FP32_BITS, DesignPoint
+from sim.formats import FORMATS
+from sim.pe.fields import integer_fields, minifloat_fields
+
+
+def row_sum_shape(design: DesignPoint) -> Shape:
+    """The shape of the sum of a group's activations: an integer, or a fp32 number's bits."""
+    bits = design.row_sum_bits
+    return signed(bits) if design.row_sums_are_integers else unsigned(bits)
 
 
 class RowSum(wiring.Component):
     """Sum of one row's activations over a group, shared by all columns of the array.
 
-        sum = sum over the group of a
+        sum = sum over the group of a       exact in units of the activations' last place, or rounded to fp32 every time
 
     Ports:
 
     ============== ========================= ===================================================
     activation     in a                      code of the activation at the array's left edge
     valid, last    in 1                      as at a PE
-    sum            out signed row_sum_bits   the group's sum while ``sum_valid``
+    sum            out row_sum_bits          the group's sum while ``sum_valid``
     sum_valid      out 1                     high for one cycle a group
     ============== ========================= ===================================================
 
@@ -34,21 +45,49 @@ class RowSum(wiring.Component):
                 "activation": In(unsigned(design.activation.bits)),
                 "valid": In(1),
                 "last": In(1),
-                "sum": Out(signed(design.row_sum_bits)),
+                "sum": Out(row_sum_shape(design)),
                 "sum_valid": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        term, term_valid, term_last = self.activation.as_signed(), self.valid, self.last
-        for stage in range(1, self.design.element.latency):
-            before = term, term_valid, term_last
-            term = Signal(signed(self.design.activation.bits), name=f"term_{stage}")
+        term, term_valid, term_last = self._code(), self.valid, self.last
+        stages = self.design.element.latency - 1
+        for stage in range(1, stages + 1):
+            before = (term if stage < stages else self._number(m, term)), term_valid, term_last
+            term = Signal(before[0].shape(), name=f"term_{stage}")
             term_valid, term_last = Signal(name=f"term_valid_{stage}"), Signal(name=f"term_last_{stage}")
             m.d.sync += [after.eq(value) for after, value in zip((term, term_valid, term_last), before, strict=True)]
         fresh = Signal(init=1)
         with m.If(term_valid):
-            m.d.sync += [self.sum.eq(term + Mux(fresh, 0, self.sum)), fresh.eq(term_last)]
+            m.d.sync += [self.sum.eq(self._added(m, term, Mux(fresh, 0, self.sum))), fresh.eq(term_last)]
         m.d.sync += self.sum_valid.eq(term_valid & term_last)
         return m
+
+    def _code(self) -> Value:
+        return self.activation.as_signed() if self.design.activation.is_integer else self.activation
+
+    def _number(self, m: Module, code: Value) -> Value:
+        """The activation as it is added: an integer, or the bits of a fp32 number."""
+        format_ = self.design.activation
+        exact = self.design.row_sums_are_integers
+        if exact and format_.is_integer:
+            return code
+        if not exact and format_ == FORMATS["bf16"]:
+            return Cat(Const(0, FP32_BITS - format_.bits), code)
+        fields = integer_fields(format_) or minifloat_fields(format_)
+        assert fields is not None
+        parts = split(m, "a", fields, code)
+        exponent = Const(0) if parts.exponent is None else parts.exponent
+        if not exact:
+            # Normal numbers, all but bf16's: their least is 2**-24.
+            return float32.round_integer(m, "a", parts.negative, parts.significand, exponent + (float32.BIAS + fields.lsb))
+        placed, number = Signal(format_.fixed_bits, name="placed"), Signal(signed(format_.fixed_bits), name="number")
+        m.d.comb += [placed.eq(parts.significand << exponent), number.eq(Mux(parts.negative, -placed, placed))]
+        return number
+
+    def _added(self, m: Module, term: Value, total: Value) -> Value:
+        return (
+            term + total if self.design.row_sums_are_integers else ieee.add_finite(m, "total", named(m, "before", total), term)
+        )

@@ -215,11 +215,17 @@ class DesignPoint:
 
     @property
     def corrected_bits(self) -> int:
-        """Width [bit] of a group sum after the zero point's correction: exact of integers, fp32 beside other zero points."""
-        if not self.sums_are_integers:
-            return FP32_BITS if self.has_zero_points else self.accumulator_bits
-        largest = self._largest_corrected(self.group_size)
-        return signed_bits(-largest, largest)
+        """Width [bit] of a group sum after the zero point's correction: exact where row sums are, else that of fp32."""
+        if not self.has_zero_points:
+            return self.accumulator_bits
+        if not self.row_sums_are_integers:
+            return FP32_BITS
+        if self.accumulator == "exact":
+            largest = self._largest_corrected(self.group_size)
+            return signed_bits(-largest, largest)
+        # A sum of given width may be any number of that width.
+        offset = 0 if self.weight.signed else self._largest_corrected(self.group_size)
+        return max(self.accumulator_bits, signed_bits(-offset, offset)) + 1
 
     def _largest_corrected(self, terms: int) -> int:
         return terms * self.weight.magnitude * self.activation.magnitude

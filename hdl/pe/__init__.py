@@ -40,9 +40,6 @@ def check_hardware(design: DesignPoint) -> None:
         raise InputError(f"hardware of KV caches is of the weights' format {design.weight_format}, not {design.kv_format}")
     if design.element.lanes != (1, 1):
         raise InputError(f"hardware of arrays has PEs of one product at a time, not {design.pe}")
-    if not design.sums_are_integers:
-        found = f"{design.weight_format} x {design.activation_format}, {design.accumulator}"
-        raise InputError(f"hardware of arrays is of integers with an exact accumulator, not {found}")
 
 
 def has_hardware(design: DesignPoint) -> bool:

@@ -1,6 +1,6 @@
 """Ports that all processing elements have."""
 
-from amaranth import Module, signed, unsigned
+from amaranth import Module, Shape, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Member, Out
 
@@ -26,14 +26,19 @@ def pe_ports(design: DesignPoint) -> dict[str, Member]:
     activations, weights = design.element.lanes
     operands = {"weight": unsigned(design.weight.bits * weights), "activation": unsigned(design.activation.bits * activations)}
     inputs = {**operands, "valid": unsigned(1), "last": unsigned(1)}
-    sum_bits = design.accumulator_bits * activations * weights
-    is_number = activations * weights == 1 and not design.element.accumulation.is_float
+    lanes = activations * weights
     return {
         **{name: In(shape) for name, shape in inputs.items()},
         **{f"{name}_out": Out(shape) for name, shape in inputs.items()},
-        "sum": Out(signed(sum_bits) if is_number else unsigned(sum_bits)),
+        "sum": Out(sum_shape(design) if lanes == 1 else unsigned(design.accumulator_bits * lanes)),
         "sum_valid": Out(1),
     }
+
+
+def sum_shape(design: DesignPoint) -> Shape:
+    """The shape of a lane's sum: an integer, or a float's bits."""
+    bits = design.accumulator_bits
+    return unsigned(bits) if design.element.accumulation.is_float else signed(bits)
 
 
 def forward(m: Module, pe: wiring.Component) -> None:

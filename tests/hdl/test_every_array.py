@@ -1,0 +1,105 @@
+"""Arrays of every kind of PE and accumulator against the model's product, side by side in one build."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdl.bench.testbench import Dut
+from hdl.export import components, module_texts
+from hdl.pe import PES
+from hdl.verify_array import array_vectors
+from hdl.verilator import Bench
+from sim.design import DesignPoint
+from sim.formats import Format
+from sim.kernels.product import matrix_product
+from sim.pe import PES as MODELS
+from sim.quantized import QuantizedTensor
+
+M, K, N = 5, 19, 7
+"""Tiles of 2 x 3 with an edge in both directions; two whole groups of 8 and a short one."""
+
+SPECIAL = {"shift_add_float-uint3-bf16-fp32", "multiplier-bf16-bf16-bf16", "shift_add_float-int4-bf16-fp16"}
+"""Designs whose numbers overflow: infinities, and NaN where two meet."""
+
+DESIGNS = [
+    DesignPoint("-".join(fields), *fields[:3], accumulator=fields[3], group_size=8, rows=2, columns=3)
+    for fields in (
+        ("shift_add", "uint4", "int8", "exact"),
+        ("shift_add", "uint4", "int8", "wrap12"),
+        ("shift_add", "int5", "int8", "saturate13"),
+        ("shift_add", "bipolar2", "int4", "exact"),
+        ("shift_only", "apot5", "int8", "exact"),
+        ("shift_only", "pot4", "int16", "wrap23"),
+        ("bit_serial", "uint5", "int8", "exact"),
+        ("bit_serial", "int3", "int8", "wrap11"),
+        ("minifloat", "ocp_e4m3", "ocp_e5m2", "exact"),
+        ("minifloat", "e2m1", "e4m3", "fp16"),
+        ("mixed", "uint4", "e4m3", "bf16"),
+        ("mixed", "uint8", "e3m2", "saturate18"),
+        ("mixed", "e3m2", "int8", "fp32"),
+        ("shift_add_float", "uint4", "fp16", "exact"),
+        ("shift_add_float", "uint4", "fp16", "fp32"),
+        ("shift_add_float", "uint3", "bf16", "fp32"),
+        ("shift_add_float", "int4", "bf16", "fp16"),
+        ("multiplier", "uint4", "int16", "exact"),
+        ("multiplier", "uint8", "int8", "fp32"),
+        ("multiplier", "fp16", "fp16", "fp32"),
+        ("multiplier", "fp16", "fp16", "exact"),
+        ("multiplier", "bf16", "bf16", "bf16"),
+    )
+]
+
+
+def random_codes(
+    format_: Format, shape: tuple[int, int], special: bool, rng: np.random.Generator
+) -> NDArray[np.unsignedinteger]:
+    """Codes of numbers; where sums are to overflow every fourth one is among the largest."""
+    codes = np.flatnonzero(np.isfinite(format_.reals))
+    chosen = rng.choice(codes, shape)
+    if special:
+        large = codes[np.argsort(np.abs(format_.reals[codes]))[-len(codes) // 64 - 1 :]]
+        chosen = np.where(rng.random(shape) < 0.25, rng.choice(large, shape), chosen)
+    return chosen.astype(np.uint8 if format_.bits <= 8 else np.uint16)
+
+
+def random_scales(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float16]:
+    """Every positive finite fp16 number is as likely as every other one."""
+    return rng.integers(1, 0x7C00, size=shape).astype(np.uint16).view(np.float16)
+
+
+def random_operands(design: DesignPoint, rng: np.random.Generator) -> tuple[QuantizedTensor, QuantizedTensor]:
+    special = design.name in SPECIAL
+    groups = -(-K // design.group_size)
+    scheme = design.activation_scheme
+    scales = tuple(random_scales((M, 1), rng) for _ in scheme.levels)
+    activations = QuantizedTensor(random_codes(design.activation, (M, K), special, rng), scheme, 1, scales)
+    codes, scheme = random_codes(design.weight, (K, N), special, rng), design.weight_scheme
+    zero = rng.integers(len(design.weight.values), size=(groups, N)).astype(codes.dtype) if scheme.zero == "integer" else None
+    return activations, QuantizedTensor(codes, scheme, 0, (random_scales((groups, N), rng),), zero)
+
+
+def test_every_array(build_dir: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    duts, texts, vectors, found = [], {}, [], set()
+    for i, design in enumerate(DESIGNS):
+        activations, weights = random_operands(design, rng)
+        with np.errstate(all="ignore"):
+            expected = matrix_product(activations, weights, design.accumulator)
+        found |= {design.name} if np.isinf(expected).any() and np.isnan(expected).any() else set()
+        parts = components(design)
+        for part in parts:
+            part.module_name = f"{part.module_name}_{i}"
+        duts.append(Dut(parts[-1].module_name, parts[-1]))
+        texts |= module_texts(parts)
+        token_scale = activations.scale if activations.scales else np.ones(M, np.float16)
+        operands = (activations.codes, weights.codes, weights.scale, weights.zero_point, token_scale)
+        vectors.append(array_vectors(design, *operands, expected, seed))
+    assert Bench(duts, texts, build_dir, "-O0").run(*vectors) == []
+    assert found == SPECIAL
+
+
+def test_every_kind_and_accumulator_is_there() -> None:
+    assert {design.pe for design in DESIGNS} == PES.keys() - {"dsp_packed"}
+    families = {design.element.accumulation.family for design in DESIGNS}
+    assert families == {family for model in MODELS.values() for family in model.accumulators} - {"aligned"}
