@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from costmodel.measured import COMPONENTS, Measured, fields_of, key_of, known_rows
+from costmodel.measured import Measured, components_of, fields_of, key_of, known_rows
 from costmodel.synthesis import TARGETS
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
@@ -100,7 +100,7 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
         raise NotMeasuredError(str(error)) from None
     by_key = {row.key: row for row in (known_rows() if rows is None else rows)}
     shares = {}
-    for component, part in COMPONENTS.items():
+    for component, part in components_of(design).items():
         key = key_of(design, component, target)
         if key not in by_key:
             fields = ", ".join(f"{field} {value}" for field, value in fields_of(design, component).items())

@@ -26,7 +26,7 @@ MEASURED_CSV = Path(__file__).parent / "data" / "measured.csv"
 
 @dataclass(frozen=True)
 class Component:
-    """A part of every design: its module, the fields of the design that determine it, and how many there are.
+    """A part of designs: its module, the fields of the design that determine it, and how many there are.
 
     ``without`` names the modules inside it that are components themselves and are left out of its area.
     """
@@ -37,12 +37,12 @@ class Component:
     without: tuple[str, ...] = ()
 
 
-_OPERANDS = ("weight_format", "activation_format", "group_size")
+_OPERANDS = ("weight_format", "activation_format", "accumulator", "group_size")
 _OF_PE = ("pe", *_OPERANDS)
 
 COMPONENTS: dict[str, Component] = {
     "pe": Component(lambda design: f"{design.pe}_pe", _OF_PE, lambda design: design.rows * design.columns),
-    "row_sum": Component(lambda _: "row_sum", _OF_PE, lambda design: design.rows),
+    "row_sum": Component(lambda _: "row_sum", _OF_PE, lambda design: design.rows if design.has_zero_points else 0),
     "epilogue": Component(lambda _: "epilogue", (*_OPERANDS, "rows"), lambda design: design.columns),
     "array_edge": Component(
         lambda design: f"array_{design.rows}x{design.columns}",
@@ -79,6 +79,11 @@ class Measured:
         fields = {field: self.fields.get(field, "") for field in FIELDS}
         run = {"tool": area.tool, "version": area.version, "command": area.command, "date": self.date}
         return {"component": self.component, **fields, "target": area.target, **area.numbers, **run}
+
+
+def components_of(design: DesignPoint) -> dict[str, Component]:
+    """The components that a design has: row sums are there for zero points."""
+    return {name: component for name, component in COMPONENTS.items() if component.instances(design)}
 
 
 def fields_of(design: DesignPoint, component: str) -> dict[str, str]:
@@ -164,7 +169,7 @@ def measure(design: DesignPoint, target: str, known: Sequence[Measured] = ()) ->
     """
     choose("synthesis target", target, TARGETS)
     keys = {row.key for row in known}
-    missing = [component for component in COMPONENTS if key_of(design, component, target) not in keys]
+    missing = [component for component in components_of(design) if key_of(design, component, target) not in keys]
     from hdl.export import verilog_modules  # here, so that looking an area up does not wait for Amaranth
 
     verilog = verilog_modules(design) if missing else {}
