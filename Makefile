@@ -1,13 +1,14 @@
 # make demo   simulate the embedded model, prefill and decode
 # make test   lint and all tests
 # make test-exhaustive   every pair of codes of the larger formats too, minutes more
-# Both set themselves up: a virtual environment in .venv, made when constraints.txt or pyproject.toml change.
+# make verify-all   every product and decoder proved for all inputs, and every netlist equal to its Verilog
+# All set themselves up: a virtual environment in .venv, made when constraints.txt or pyproject.toml change.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-exhaustive lint bench characterize clean
+.PHONY: demo test test-exhaustive verify-all lint bench characterize clean
 
 demo: $(READY)
 	$(BIN)/shiftwise simulate --phase prefill --sequence 512 --out build/demo/prefill
@@ -19,6 +20,9 @@ test: lint
 
 test-exhaustive: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/sim -m exhaustive
+
+verify-all: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/hdl/test_prove.py tests/costmodel/test_equivalence.py -m "exhaustive or not exhaustive"
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
