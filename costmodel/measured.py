@@ -8,6 +8,7 @@ import csv
 import datetime
 import hashlib
 import io
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,22 +29,30 @@ MEASURED_CSV = Path(__file__).parent / "data" / "measured.csv"
 class Component:
     """A part of designs: its module, the fields of the design that determine it, and how many there are.
 
-    ``without`` names the modules inside it that are components themselves and are left out of its area.
+    ``without`` names the modules inside it that are components themselves and are left out of its area, ``within`` those
+    that belong to it.
     """
 
     module: Callable[[DesignPoint], str]
     fields: tuple[str, ...]
     instances: Callable[[DesignPoint], int]
     without: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
 
 
 _OPERANDS = ("weight_format", "activation_format", "accumulator", "group_size")
 _OF_PE = ("pe", *_OPERANDS)
 
 COMPONENTS: dict[str, Component] = {
-    "pe": Component(lambda design: f"{design.pe}_pe", _OF_PE, lambda design: design.rows * design.columns),
-    "row_sum": Component(lambda _: "row_sum", _OF_PE, lambda design: design.rows if design.has_zero_points else 0),
-    "epilogue": Component(lambda _: "epilogue", (*_OPERANDS, "rows"), lambda design: design.columns),
+    "pe": Component(
+        lambda design: f"{design.pe}_pe", _OF_PE, lambda design: design.rows * design.columns, within=("dsp_slice",)
+    ),
+    "row_sum": Component(
+        lambda _: "row_sum", _OF_PE, lambda design: design.rows * design.element.lanes[0] if design.has_zero_points else 0
+    ),
+    "epilogue": Component(
+        lambda _: "epilogue", (*_OPERANDS, "rows"), lambda design: design.columns * math.prod(design.element.lanes)
+    ),
     "array_edge": Component(
         lambda design: f"array_{design.rows}x{design.columns}",
         (*_OF_PE, "rows", "columns"),
@@ -156,7 +165,8 @@ def measure_component(design: DesignPoint, component: str, target: str, verilog:
     part = COMPONENTS[component]
     module = part.module(design)
     declaration = re.compile(rf"^\s*module\s+\\?{re.escape(module)}\s*\(", re.MULTILINE)
-    text = [text for text in verilog.values() if part.without or declaration.search(text)]
+    inside = [f"{name}.v" for name in part.within]
+    text = [text for name, text in verilog.items() if part.without or name in inside or declaration.search(text)]
     area = synthesise("\n".join(text), module, target, [name for name in part.without if f"{name}.v" in verilog])
     fields = MappingProxyType(fields_of(design, component))
     return Measured(component, fields, area, datetime.datetime.now(tz=datetime.UTC).date().isoformat())

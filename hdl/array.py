@@ -2,18 +2,19 @@
 
 from functools import reduce
 from operator import or_
+from typing import Any
 
-from amaranth import ClockSignal, Instance, Module, Mux, ResetSignal, Signal, unsigned
+from amaranth import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.epilogue import Epilogue
-from hdl.pe import pe_of
+from hdl.pe import pe_of, pe_slices
 from hdl.row_sum import RowSum
 from sim import epilogue
 from sim.design import DesignPoint
 
-Wires = dict[str, Signal]
+Wires = dict[str, Any]
 
 
 class Array(wiring.Component):
@@ -42,23 +43,27 @@ class Array(wiring.Component):
     A column's group sums reach its epilogue on a bus, in consecutive cycles because of the skew: one row drives, the
     others are gated to zero. PEs, row sums and epilogues are instances of separately exported modules, so the
     Verilog of an array stays small.
+
+    Of a PE with lanes each activation has a row sum and each lane a bus and an epilogue of its own. What belongs to several
+    of them is side by side on a port, the first lowest; results are in the order of a PE's sums.
     """
 
     def __init__(self, design: DesignPoint) -> None:
         self.design = design
         self.module_name = f"array_{design.rows}x{design.columns}"
+        self._lanes = activations, weights = design.element.lanes
         self._pe = pe_of(design)
         self._row_sum = RowSum(design) if design.has_zero_points else None
         self._epilogue = Epilogue(design)
         super().__init__(
             {
-                **{f"activation_{r}": In(unsigned(design.activation.bits)) for r in range(design.rows)},
-                **{f"weight_{c}": In(unsigned(design.weight.bits)) for c in range(design.columns)},
+                **{f"activation_{r}": In(unsigned(design.activation.bits * activations)) for r in range(design.rows)},
+                **{f"weight_{c}": In(unsigned(design.weight.bits * weights)) for c in range(design.columns)},
                 **{flag: In(1) for flag in ("valid", "last", "first_group", "last_group")},
-                "scale": In(epilogue.SCALE_BITS),
-                **({"zero_point": In(design.zero_point_bits)} if design.has_zero_points else {}),
-                "token_scale": In(epilogue.SCALE_BITS),
-                **{f"result_{c}": Out(epilogue.OUTPUT_BITS) for c in range(design.columns)},
+                "scale": In(epilogue.SCALE_BITS * weights),
+                **({"zero_point": In(design.zero_point_bits * weights)} if design.has_zero_points else {}),
+                "token_scale": In(epilogue.SCALE_BITS * activations),
+                **{f"result_{c}": Out(epilogue.OUTPUT_BITS * activations * weights) for c in range(design.columns)},
                 **{f"result_valid_{c}": Out(1) for c in range(design.columns)},
             }
         )
@@ -66,20 +71,21 @@ class Array(wiring.Component):
     @property
     def parts(self) -> tuple[wiring.Component, ...]:
         """One of each component that the array instantiates."""
-        return self._pe, *([self._row_sum] if self._row_sum else []), self._epilogue
+        return *pe_slices(self.design), self._pe, *([self._row_sum] if self._row_sum else []), self._epilogue
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
         rows, columns = self.design.rows, self.design.columns
         down = [self._delayed(m, f"weight_{c}_skew", getattr(self, f"weight_{c}"), c) for c in range(columns)]
         column_drivers: list[list[Wires]] = [[] for _ in range(columns)]
-        row_drivers: list[Wires] = []
+        row_drivers: list[list[Wires]] = [[] for _ in range(self._lanes[0])]
         flags: Wires = {"valid": self.valid, "last": self.last}
         for r in range(rows):
             activation = self._delayed(m, f"activation_{r}_skew", getattr(self, f"activation_{r}"), r)
             right: Wires = {"activation": activation, **flags}
-            if self._row_sum:
-                row_drivers.append(self._instance(m, self._row_sum, f"row_sum_{r}", right))
+            for x, drivers in enumerate(row_drivers if self._row_sum else []):
+                of_lane = {**right, "activation": _part(activation, x, self._lanes[0])}
+                drivers.append(self._instance(m, self._row_sum, f"row_sum_{r}" + self._suffix(x), of_lane))
             for c in range(columns):
                 pe = self._instance(m, self._pe, f"pe_{r}_{c}", {**right, "weight": down[c]})
                 column_drivers[c].append(pe)
@@ -87,29 +93,42 @@ class Array(wiring.Component):
                 down[c] = pe["weight_out"]
             flags = {name: self._delayed(m, f"{name}_{r}_skew", flag, 1) for name, flag in flags.items()}
 
-        from_left = {"row_sum": self._bus(m, "row_sum", row_drivers)[0]} if self._row_sum else {}
+        row_sums = [self._bus(m, "row_sum" + self._suffix(x), of)[0] for x, of in enumerate(row_drivers) if self._row_sum]
         ends = Signal()
         m.d.comb += ends.eq(self.valid & self.last)
         lead = self.design.element.latency - 1
-        right = {
-            **from_left,
-            "token_scale": self.token_scale,
+        group = {
             "load": self._delayed(m, "load", ends, lead),
             "first_group": self._delayed(m, "first_group_at_load", self.first_group, lead),
             "last_group": self._delayed(m, "last_group_at_load", self.last_group, lead),
         }
+        activations, weights = self._lanes
+        from_left: list[Wires] = []
+        for x in range(activations):
+            of_row = {"row_sum": row_sums[x]} if self._row_sum else {}
+            of_row |= {"token_scale": _part(self.token_scale, x, activations), **group}
+            from_left += [of_row] * weights
         for c in range(columns):
             total, total_valid = self._bus(m, f"column_{c}", column_drivers[c])
-            broadcast = {"sum": total, "sum_valid": total_valid, "scale": self.scale}
-            if self.design.has_zero_points:
-                broadcast["zero_point"] = self.zero_point
-            column = self._instance(m, self._epilogue, f"epilogue_{c}", {**right, **broadcast})
+            results = []
+            for lane, of_row in enumerate(from_left):
+                x, y = divmod(lane, weights)
+                inputs = {"sum": _part(total, lane, len(from_left)), "sum_valid": total_valid}
+                inputs["scale"] = _part(self.scale, y, weights)
+                if self.design.has_zero_points:
+                    inputs["zero_point"] = _part(self.zero_point, y, weights)
+                column = self._instance(m, self._epilogue, f"epilogue_{c}" + self._suffix(x, y), {**of_row, **inputs})
+                results.append(column)
+                from_left[lane] = {name: column[f"{name}_out"] for name in of_row}
             m.d.comb += [
-                getattr(self, f"result_{c}").eq(column["result"]),
-                getattr(self, f"result_valid_{c}").eq(column["result_valid"]),
+                getattr(self, f"result_{c}").eq(Cat(column["result"] for column in results)),
+                getattr(self, f"result_valid_{c}").eq(results[0]["result_valid"]),
             ]
-            right = {name: column[f"{name}_out"] for name in right}
         return m
+
+    def _suffix(self, *lane: int) -> str:
+        """What tells the names of several lanes apart."""
+        return "".join(f"_{index}" for index in lane) if self._lanes != (1, 1) else ""
 
     def _delayed(self, m: Module, name: str, value: Signal, cycles: int) -> Signal:
         """``value`` some cycles later."""
@@ -141,3 +160,8 @@ class Array(wiring.Component):
             valid.eq(reduce(or_, (driver["sum_valid"] for driver in drivers))),
         ]
         return bus, valid
+
+
+def _part(value: Value, index: int, parts: int) -> Value:
+    """One of several equal parts of a value, the first lowest."""
+    return value if parts == 1 else value.word_select(index, len(value) // parts)

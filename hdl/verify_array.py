@@ -1,7 +1,9 @@
 """The Verilog of an array against expected numbers: every bit, and the cycle in which it appears."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,11 @@ from hdl.verdict import ArrayVerdict, VerificationError
 from hdl.verilator import Bench, Difference
 from sim.array import OutputStationary, group_lengths
 from sim.design import DesignPoint
+from sim.epilogue import OUTPUT_BITS, SCALE_BITS
 
 Streams = dict[str, NDArray[np.int64]]
+
+INT64_BITS = 64
 
 ONE = int(np.float16(1).view(np.uint16))
 
@@ -75,17 +80,24 @@ def array_vectors(
 
 def _whole_tiles(design: DesignPoint, m: int, n: int) -> tuple[int, int]:
     """Rows and columns of results with the edge tiles filled up."""
-    rows, columns = _array(design).tile_counts(m, n)
-    return rows * design.rows, columns * design.columns
+    rows, columns = design.array.granule
+    tile_rows, tile_columns = _array(design).tile_counts(m, n)
+    return tile_rows * rows, tile_columns * columns
 
 
 def _place(design: DesignPoint, difference: Difference, m: int, k: int, n: int) -> str:
     """Which result it is that differs, if one is due in that cycle."""
-    _, _, column = difference.port.rpartition("_")
+    _, _, place = difference.port.rpartition("_")
+    activations, weights = design.element.lanes
     rows, columns = _whole_tiles(design, m, n)
-    due = design.array.result_cycles(rows, k, columns)[:, int(column) :: design.columns]
+    due = design.array.result_cycles(rows, k, columns)[::activations, ::weights][:, int(place) :: design.columns]
     found = np.argwhere(due == difference.cycle)
-    return f"row {found[0][0]}, column {found[0][1] * design.columns + int(column)} is wrong: " if len(found) else ""
+    if not len(found):
+        return ""
+    wrong = difference.got ^ difference.expected
+    x, y = divmod(((wrong & -wrong).bit_length() - 1) // OUTPUT_BITS, weights)
+    row, column = found[0][0] * activations + x, (found[0][1] * design.columns + int(place)) * weights + y
+    return f"row {row}, column {column} is wrong: "
 
 
 def _array(design: DesignPoint) -> OutputStationary:
@@ -100,15 +112,25 @@ def _padded(values: NDArray[np.generic], length: int, fill: int) -> NDArray[np.i
     return np.concatenate([values.astype(np.int64), rows])
 
 
+def _side_by_side(numbers: NDArray[np.int64], bits: int) -> NDArray[Any]:
+    """Numbers ``[lane, ...]`` in one, the first lowest; Python's integers where 64 bits are too narrow."""
+    kind = np.int64 if len(numbers) * bits < INT64_BITS else object
+    packed: NDArray[Any] = numbers[0].astype(kind)
+    for lane in range(1, len(numbers)):
+        packed |= numbers[lane].astype(kind) << lane * bits
+    return packed
+
+
 def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights: NDArray[np.int64], seed: int) -> Streams:
     """Operands of all tiles and their flags; noise where no operand is valid."""
     (m, k), n = activations.shape, weights.shape[1]
     cycles = design.array.compute_cycles(m, k, n) + design.array.drain_cycles + 2 * max(design.rows, design.columns)
     rng = np.random.default_rng(seed)
-    limits = {f"activation_{r}": len(design.activation.values) for r in range(design.rows)}
-    limits |= {f"weight_{c}": len(design.weight.values) for c in range(design.columns)}
-    limits |= {"valid": 1, "last": 2, "first_group": 2, "last_group": 2}
-    limits |= {"scale": 1 << 16, "zero_point": 1 << design.zero_point_bits, "token_scale": 1 << 16}
+    of_row, of_column = design.element.lanes
+    limits = {f"activation_{r}": 1 << design.activation.bits * of_row for r in range(design.rows)}
+    limits |= {f"weight_{c}": 1 << design.weight.bits * of_column for c in range(design.columns)}
+    limits |= {"valid": 1, "last": 2, "first_group": 2, "last_group": 2, "scale": 1 << SCALE_BITS * of_column}
+    limits |= {"zero_point": 1 << design.zero_point_bits * of_column, "token_scale": 1 << SCALE_BITS * of_row}
     stimulus = {name: rng.integers(limit, size=cycles) for name, limit in limits.items()}
 
     ends = _last_operands(design, k)
@@ -117,9 +139,11 @@ def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights
         column, row = divmod(tile, tile_rows)
         feed = tile * _array(design).tile_interval(k) + _array(design).feed_cycles(k)
         for r in range(design.rows):
-            stimulus[f"activation_{r}"][feed] = activations[row * design.rows + r]
+            first = (row * design.rows + r) * of_row
+            stimulus[f"activation_{r}"][feed] = _side_by_side(activations[first : first + of_row], design.activation.bits)
         for c in range(design.columns):
-            stimulus[f"weight_{c}"][feed] = weights[:, column * design.columns + c]
+            first = (column * design.columns + c) * of_column
+            stimulus[f"weight_{c}"][feed] = _side_by_side(weights[:, first : first + of_column].T, design.weight.bits)
         stimulus["valid"][feed] = 1
         stimulus["last"][feed] = 0
         stimulus["last"][feed[ends]] = 1
@@ -142,32 +166,41 @@ def _feed_scales(
 ) -> None:
     """Put the constants of columns and rows into the cycles in which the epilogues expect them."""
     ends = _array(design).feed_cycles(k)[_last_operands(design, k)]
-    tile_rows = len(token_scale) // design.rows
-    for tile in range(tile_rows * (scale.shape[1] // design.columns)):
+    (rows, columns), (of_row, of_column) = design.array.granule, design.element.lanes
+    tile_rows = len(token_scale) // rows
+    for tile in range(tile_rows * (scale.shape[1] // columns)):
         column, row = divmod(tile, tile_rows)
         last = tile * _array(design).tile_interval(k) + ends + design.element.latency
         for c in range(design.columns):
-            stimulus["scale"][last - 1 + c] = scale[:, column * design.columns + c]
-            stimulus["zero_point"][last - 1 + c] = zero_point[:, column * design.columns + c]
+            of = slice(column * columns + c * of_column, column * columns + (c + 1) * of_column)
+            stimulus["scale"][last - 1 + c] = _side_by_side(scale[:, of].T, SCALE_BITS)
+            stimulus["zero_point"][last - 1 + c] = _side_by_side(zero_point[:, of].T, design.zero_point_bits)
         for r in range(design.rows):
-            stimulus["token_scale"][last + r] = token_scale[row * design.rows + r]
+            of = slice(row * rows + r * of_row, row * rows + (r + 1) * of_row)
+            stimulus["token_scale"][last + r] = _side_by_side(token_scale[of], SCALE_BITS)
 
 
 def _results(
     design: DesignPoint, expected: NDArray[np.float32], shape: tuple[int, int], k: int, cycles: int
-) -> tuple[Streams, dict[str, NDArray[np.bool_]]]:
-    """The results of each column in their cycles, and in which they are checked: those of padding are ignored."""
-    due = design.array.result_cycles(shape[0], k, shape[1])
-    bits = np.ascontiguousarray(expected, dtype=np.float32).view(np.uint32).astype(np.int64)
+) -> tuple[Mapping[str, NDArray[Any]], dict[str, NDArray[np.bool_]]]:
+    """The results of each column in their cycles, and in which they are checked: those of padding are ignored.
+
+    Padding beside a result, in another lane of its PE, is zero: only integers have lanes, and their code 0 is a zero.
+    """
+    of_row, of_column = design.element.lanes
+    due = design.array.result_cycles(shape[0], k, shape[1])[::of_row, ::of_column]
     # IEEE 754 leaves the bits of NaN open: numpy's are the machine's.
-    bits = np.where(np.isnan(expected), FP32.nan, bits)
-    outputs: Streams = {}
+    bits = np.where(np.isnan(expected), FP32.nan, np.ascontiguousarray(expected, np.float32).view(np.uint32).astype(np.int64))
+    filled = np.pad(bits, ((0, -len(bits) % of_row), (0, -bits.shape[1] % of_column)))
+    lanes = np.stack([filled[x::of_row, y::of_column] for x in range(of_row) for y in range(of_column)])
+    results = _side_by_side(lanes, OUTPUT_BITS)
+    outputs: dict[str, NDArray[Any]] = {}
     checked = {}
     for c in range(design.columns):
         outputs[f"result_valid_{c}"] = np.zeros(cycles, dtype=np.int64)
         outputs[f"result_valid_{c}"][due[:, c :: design.columns]] = 1
-        outputs[f"result_{c}"], checked[f"result_{c}"] = np.zeros(cycles, dtype=np.int64), np.zeros(cycles, dtype=bool)
-        of_column = due[: len(bits), c : bits.shape[1] : design.columns]
-        outputs[f"result_{c}"][of_column] = bits[:, c :: design.columns]
-        checked[f"result_{c}"][of_column] = True
+        outputs[f"result_{c}"], checked[f"result_{c}"] = np.zeros(cycles, dtype=results.dtype), np.zeros(cycles, dtype=bool)
+        cells = due[: len(results), c : results.shape[1] : design.columns]
+        outputs[f"result_{c}"][cells] = results[:, c :: design.columns]
+        checked[f"result_{c}"][cells] = True
     return outputs, checked

@@ -38,8 +38,6 @@ def check_hardware(design: DesignPoint) -> None:
         raise InputError(f"hardware of arrays is output_stationary and double-buffered, not {found}")
     if design.attention.weight_format != design.weight_format:
         raise InputError(f"hardware of KV caches is of the weights' format {design.weight_format}, not {design.kv_format}")
-    if design.element.lanes != (1, 1):
-        raise InputError(f"hardware of arrays has PEs of one product at a time, not {design.pe}")
 
 
 def has_hardware(design: DesignPoint) -> bool:
