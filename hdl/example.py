@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hdl.bench.testbench import Dut
 from hdl.bench.vectors import Vectors
@@ -17,22 +18,36 @@ PAIRS = 1 << 12
 """Pairs of operands of the PE, if it has more."""
 
 
-def example_vectors(design: DesignPoint, parts: Sequence[Any], seed: int = 0) -> list[tuple[Dut, Vectors]]:
-    """The PE with pairs and chains of groups, and the array with a product of two by two tiles, the last ones not full.
+Operands = tuple[Any, Any, NDArray[np.float16], Any, NDArray[np.float16], NDArray[np.float32]]
 
-    ``parts`` are the design's components, the array last. The product's groups are two whole ones and a part of one.
+
+def example_vectors(design: DesignPoint, parts: Sequence[Any], seed: int = 0) -> list[tuple[Dut, Vectors]]:
+    """The PE with pairs and chains of groups, and the array with :func:`example_product`.
+
+    ``parts`` are the design's components, the array last.
     """
-    rng = np.random.default_rng(seed)
-    rows, columns = design.array.granule
-    m, k, n = 2 * rows - rows // 2, 2 * design.group_size + (design.group_size + 1) // 2, 2 * columns - columns // 2
-    activations = quantize(rng.standard_normal((m, k)), design.activation_scheme, axis=1)
-    weights = quantize(rng.standard_normal((k, n)), design.weight_scheme, axis=0)
-    # Float activations have no scale of their own: each token's is one.
-    token_scale = activations.scale if design.activation_scheme.levels else np.ones(m, dtype=np.float16)
-    tensors = activations.codes, weights.codes, weights.scale, weights.zero_point, token_scale
-    array = array_vectors(design, *tensors, matrix_product(activations, weights, design.accumulator), seed)
     pe = next(part for part in parts if part.module_name == f"{design.pe}_pe")
     return [
         (Dut(pe.module_name, pe), pe_vectors(design, seed, PAIRS)[0]),
-        (Dut(parts[-1].module_name, parts[-1]), array),
+        (Dut(parts[-1].module_name, parts[-1]), array_vectors(design, *example_product(design, seed), seed)),
     ]
+
+
+def example_product(design: DesignPoint, seed: int = 0) -> Operands:
+    """A random product of two by two tiles, the last ones not full, in three whole groups and a part of one.
+
+    Codes ``activations[m, k]`` and ``weights[k, n]``, ``scale[g, n]``, ``zero_point[g, n]``, ``token_scale[m]``, and the
+    model's results ``[m, n]``.
+    """
+    rng = np.random.default_rng(seed)
+    rows, columns = design.array.granule
+    m, k, n = 2 * rows - rows // 2, 3 * design.group_size + (design.group_size + 1) // 2, 2 * columns - columns // 2
+    return product_of(design, rng.standard_normal((m, k)), rng.standard_normal((k, n)))
+
+
+def product_of(design: DesignPoint, activations: ArrayLike, weights: ArrayLike) -> Operands:
+    """Operands ``[m, k]`` and ``[k, n]`` as the design has them, and the model's results."""
+    a, w = quantize(activations, design.activation_scheme, axis=1), quantize(weights, design.weight_scheme, axis=0)
+    # Float activations have no scale of their own: each token's is one.
+    token_scale = a.scale if design.activation_scheme.levels else np.ones(a.shape[0], dtype=np.float16)
+    return a.codes, w.codes, w.scale, w.zero_point, token_scale, matrix_product(a, w, design.accumulator)

@@ -1,12 +1,21 @@
 """What a verification returns or raises."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sim.errors import Failure
 
 
 class VerificationError(Failure):
-    """The Verilog differs from what was expected; the message names the first difference."""
+    """The Verilog differs from what was expected; the message names the first difference.
+
+    ``keep_wave`` simulates once more, with a waveform around the first wrong cycle, and returns the waveform's file.
+    """
+
+    def __init__(self, message: str, keep_wave: Callable[[], Path] | None = None) -> None:
+        super().__init__(message)
+        self.keep_wave = keep_wave
 
 
 @dataclass(frozen=True)

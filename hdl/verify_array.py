@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,12 @@ def verify_array(
     """
     (m, k), n = activations.shape, weights.shape[1]
     vectors = array_vectors(design, activations, weights, scale, zero_point, token_scale, expected, seed)
-    differences = Bench.of(components(design), build_dir).run(vectors)
+    bench = Bench.of(components(design), build_dir)
+    differences = bench.run(vectors)
     if differences:
         place = _place(design, differences[0], m, k, n)
-        raise VerificationError(f"array: {place}{differences[0]}; {len(differences)} outputs differ")
+        message = f"array: {place}{differences[0]}; {len(differences)} outputs differ"
+        raise VerificationError(message, partial(bench.keep_wave, differences[0].cycle, vectors))
     tiles = math.prod(_array(design).tile_counts(m, n))
     return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), vectors.cycles)
 

@@ -1,6 +1,6 @@
 """The Verilog of a PE against the model: every bit, and the cycle in which it appears."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ def verify_pe(design: DesignPoint, build_dir: Path, seed: int = 0) -> PEVerdict:
     Raises :class:`VerificationError` at the first difference.
     """
     vectors, pairs, groups = pe_vectors(design, seed)
-    differences = Bench.of(pe_parts(design), build_dir).run(vectors)
+    bench = Bench.of(pe_parts(design), build_dir)
+    differences = bench.run(vectors)
     if differences:
-        raise VerificationError(f"PE: {differences[0]}")
+        raise VerificationError(f"PE: {differences[0]}", partial(bench.keep_wave, differences[0].cycle, vectors))
     return PEVerdict(design.name, pairs, groups, vectors.cycles)
 
 

@@ -21,7 +21,7 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
 from hdl.bench import check
-from hdl.bench.testbench import Dut, testbench
+from hdl.bench.testbench import WAVE, WAVE_CYCLES, Dut, testbench
 from hdl.bench.vectors import Vectors
 from hdl.export import module_texts
 from sim.errors import Failure, InputError
@@ -110,11 +110,11 @@ class Bench:
 
     def __init__(self, duts: Sequence[Dut], texts: Mapping[str, str], folder: Path, optimise: str = "-O1") -> None:
         self.duts = tuple(duts)
-        files = {**texts, "bench.v": testbench(self.duts)}
-        digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+        self.files = {**texts, "bench.v": testbench(self.duts)}
+        digest = hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()
         self.folder = folder.resolve() / f"{self.duts[0].module}-{digest[:12]}"
         if not (self.folder / PROGRAM).is_file():
-            _build(files, self.folder, folder.resolve() / RUNTIME, optimise)
+            _build(self.files, self.folder, folder.resolve() / RUNTIME, optimise)
 
     @classmethod
     def of(cls, parts: Sequence[Any], folder: Path, optimise: str = "-O1") -> "Bench":
@@ -123,16 +123,28 @@ class Bench:
 
     def run(self, *vectors: Vectors) -> list[Difference]:
         """Differences between what comes out of each module and what its vectors expect; nothing if there are none."""
-        for dut, given in zip(self.duts, vectors, strict=True):
-            (self.folder / dut.vectors).write_bytes(given.words(dut.component).tobytes())
+        self._write(self.folder, vectors)
         log = self._run()
         found = [Difference(d[1], d[2], int(d[3]), int(d[4], 16), int(d[5], 16)) for d in DIFFERENCE.finditer(log)]
         return sorted(found, key=lambda difference: difference.cycle)
 
+    def keep_wave(self, cycle: int, *vectors: Vectors) -> Path:
+        """The file of a waveform that begins some cycles before this one, from a build and a run of its own."""
+        folder = self.folder / "wave"
+        _write_texts(self.files, folder)
+        self._write(folder, vectors)
+        command = ["verilator", "--binary", "--timing", "--trace", "-CFLAGS", "-std=c++20", "-Mdir", "build", "-o", "traced"]
+        _call([*command, "-Wno-fatal", "-Wno-lint", "--top-module", "bench", *self.files], folder)
+        _call(["build/traced", f"+wave_from={max(0, cycle - WAVE_CYCLES // 2)}"], folder)
+        return folder / WAVE
+
+    def _write(self, folder: Path, vectors: Sequence[Vectors]) -> None:
+        for dut, given in zip(self.duts, vectors, strict=True):
+            (folder / dut.vectors).write_bytes(given.words(dut.component).tobytes())
+
     def _run(self) -> str:
         """Run the simulator in its own process; cocotb's runner says which interpreter and libraries it takes."""
-        log = self.folder / "simulation.log"
-        results = self.folder / "results.xml"
+        log, results = self.folder / "simulation.log", self.folder / "results.xml"
         results.unlink(missing_ok=True)
         try:
             get_runner("verilator").test(
@@ -154,10 +166,8 @@ class Bench:
 
 def _build(texts: dict[str, str], folder: Path, runtime: Path, optimise: str) -> None:
     """Verilate and compile; only the end of the bench is public, for the speed of both steps and of the simulation."""
-    folder.mkdir(parents=True, exist_ok=True)
+    _write_texts(texts, folder)
     runtime.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / name).write_text(text)
     (folder / "public.vlt").write_text('`verilator_config\npublic_flat_rd -module "bench" -var "done"\n')
     libraries = cocotb_tools.config.libs_dir
     main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
@@ -184,6 +194,12 @@ def _build(texts: dict[str, str], folder: Path, runtime: Path, optimise: str) ->
         if not (runtime / name).is_file():
             shutil.copyfile(folder / name, runtime / f"{name}.part")
             (runtime / f"{name}.part").replace(runtime / name)
+
+
+def _write_texts(texts: Mapping[str, str], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text)
 
 
 def _call(command: list[str], folder: Path) -> None:

@@ -1,29 +1,35 @@
-"""``verify``: the design's hardware against the model, on all operand pairs and on traced operands."""
+"""``verify``: the design's hardware against the model, on all operand pairs, random products and traced operands."""
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
-from hdl.verdict import ArrayVerdict, PEVerdict
+from hdl.example import Operands, example_product, product_of
+from hdl.verdict import ArrayVerdict, PEVerdict, VerificationError
 from hdl.verify_array import verify_array
 from hdl.verify_pe import verify_pe
 from shiftwise.generation import hardware_design
 from sim.design import DesignPoint
-from sim.files import output_folder, write_whole
-from sim.kernels.product import matrix_product
-from sim.quantized import quantize
+from sim.files import output_folder, remove, write_whole
 from workloads.checkpoint import load_model
 from workloads.embedded import HELD_OUT_TEXT
 from workloads.tracing import TracedProduct, trace
 
-VERDICT = "verification.json"
+VERDICT, JUNIT, SUMMARY, WAVE = "verification.json", "junit.xml", "summary.md", "wave.vcd"
 
 ARRAY = 4
 """Rows and columns of the array that is simulated."""
+
+GROUP_SIZES = (1, 32)
+"""Of random products, besides the design's own; the last group of each is a part of one."""
 
 SEQUENCE = 80
 """Tokens that are traced: the reduction of the attention's values is then one group of 64 and a short one."""
@@ -31,66 +37,121 @@ SEQUENCE = 80
 TILE_ROWS, TILE_COLUMNS = 2, 3
 """Tiles cut from each traced product: several, so that one begins while another's results are still under way."""
 
+Check = tuple[str, Callable[[], PEVerdict | ArrayVerdict]]
 
-@dataclass(frozen=True)
+
+@dataclass
 class Verification:
-    """What was found equal in every bit and every cycle: the PE's pairs and chains, and traced products by name."""
+    """What was found equal in every bit and every cycle, by name, how long each took [s], and what was not, if anything."""
 
-    pe: PEVerdict
-    products: Mapping[str, ArrayVerdict]
+    design: str
+    found: dict[str, PEVerdict | ArrayVerdict] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    failure: tuple[str, str] | None = None
+
+    @property
+    def pe(self) -> PEVerdict:
+        """The PE's pairs and chains."""
+        return next(verdict for verdict in self.found.values() if isinstance(verdict, PEVerdict))
+
+    @property
+    def products(self) -> Mapping[str, ArrayVerdict]:
+        """Products through the array."""
+        return {name: verdict for name, verdict in self.found.items() if isinstance(verdict, ArrayVerdict)}
 
     def write(self, folder: str | Path) -> Path:
-        """Write ``verification.json``; returns its path."""
+        """Write ``junit.xml``, ``summary.md`` and, if all is equal, ``verification.json``, whose path is returned."""
         path = output_folder(folder) / VERDICT
-        write_whole(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        write_whole(path.with_name(JUNIT), self._junit())
+        write_whole(path.with_name(SUMMARY), self._summary())
+        if not self.failure:
+            products = {name: dataclasses.asdict(verdict) for name, verdict in self.products.items()}
+            write_whole(path, json.dumps({"pe": dataclasses.asdict(self.pe), "products": products}, indent=2) + "\n")
         return path
+
+    def _junit(self) -> str:
+        """A test case for each check, in the form that continuous integration reads."""
+        cases = [*self.found, *([self.failure[0]] if self.failure else [])]
+        suite = ElementTree.Element("testsuite", name=f"shiftwise verify {self.design}")
+        suite.attrib |= {"tests": str(len(cases)), "failures": str(int(self.failure is not None)), "errors": "0"}
+        for name in cases:
+            case = ElementTree.SubElement(suite, "testcase", classname=self.design, name=name, time=f"{self.seconds[name]:.3f}")
+            if self.failure and name == self.failure[0]:
+                ElementTree.SubElement(case, "failure", message=self.failure[1])
+        ElementTree.indent(suite)
+        return ElementTree.tostring(suite, encoding="unicode") + "\n"
+
+    def _summary(self) -> str:
+        lines = [f"# Verification of {self.design}", "", "| compared | sums or results | groups | cycles | seconds |"]
+        lines += ["|---|---:|---:|---:|---:|"]
+        for name, verdict in self.found.items():
+            count = verdict.pairs if isinstance(verdict, PEVerdict) else verdict.results
+            lines.append(f"| {name} | {count:,} | {verdict.groups:,} | {verdict.cycles:,} | {self.seconds[name]:.1f} |")
+        verdict_line = "Every bit is that of the model, in the model's cycle."
+        if self.failure:
+            verdict_line = f"**{self.failure[0]} differs:** {self.failure[1]}"
+        return "\n".join([*lines, "", verdict_line, ""])
 
 
 def verify(
     design: str | DesignPoint = "mixpe-w4a8",
     model: str = "tiny-stdlib",
-    build_dir: str | Path = "build/verify",
+    out: str | Path = "build/verify",
     announce: Callable[[str], None] = print,
 ) -> Verification:
     """Build the generated Verilog with Verilator and compare it with the model.
 
-    Every pair of operand codes goes through the PE. Then, through an array of 4x4 such PEs, tiles of a linear layer,
-    of attention scores and of attention values, with operands traced from ``model``. Raises
-    :class:`hdl.verdict.VerificationError` at the first difference, ``InputError`` for input that cannot be used.
+    Every pair of operand codes goes through the PE, up to 2**20 of them. Then, through an array of 4x4 such PEs, random
+    products in groups of 1, 32 and the design's own, and tiles of a linear layer, of attention scores and of attention
+    values, with operands traced from ``model``. Writes what :meth:`Verification.write` does into ``out``, builds included.
+    Raises :class:`hdl.verdict.VerificationError` at the first difference, of which a waveform is kept, and ``InputError`` for
+    input that cannot be used.
     """
     point = hardware_design(design)
     language_model = load_model(model)
-    small = dataclasses.replace(point, rows=ARRAY, columns=ARRAY)
-    folder = output_folder(build_dir)
-    pairs = 1 << (point.weight.bits + point.activation.bits)
-    announce(f"PE: {pairs} operand pairs and chains of groups")
-    pe = verify_pe(point, folder / "pe")
-    verdicts = {}
     tokens = language_model.encode(HELD_OUT_TEXT.read_bytes())
-    traced = trace(language_model, tokens, "prefill", 1, min(SEQUENCE, language_model.context))
-    for product in _one_of_each_kind(traced):
-        announce(f"{ARRAY}x{ARRAY} array: tiles of {product.name}")
-        verdicts[product.name] = _verify_tiles(small, product, folder / "array")
-    return Verification(pe, verdicts)
+    folder = output_folder(out)
+    for name in (VERDICT, WAVE):
+        remove(folder / name)
+    verification = Verification(point.name)
+    traced = partial(trace, language_model, tokens, "prefill", 1, min(SEQUENCE, language_model.context))
+    for name, check in _checks(point, traced, folder / "build"):
+        announce(name)
+        began = time.perf_counter()
+        try:
+            verification.found[name] = check()
+        except VerificationError as error:
+            verification.seconds[name] = time.perf_counter() - began
+            message = str(error)
+            if error.keep_wave:
+                announce("a waveform around the first wrong cycle")
+                message += f"; waveform {shutil.copyfile(error.keep_wave(), folder / WAVE)}"
+            verification.failure = name, message
+            verification.write(folder)
+            raise VerificationError(message) from None
+        verification.seconds[name] = time.perf_counter() - began
+    verification.write(folder)
+    return verification
 
 
-def _one_of_each_kind(traced: tuple[TracedProduct, ...]) -> list[TracedProduct]:
-    return list({product.kind: product for product in reversed(traced)}.values())
+def _checks(point: DesignPoint, traced: Callable[[], tuple[TracedProduct, ...]], build_dir: Path) -> Iterator[Check]:
+    """What is compared, by name; products are traced when their turn comes."""
+    small = dataclasses.replace(point, rows=ARRAY, columns=ARRAY)
+    yield "PE: pairs of operands, chains of groups", partial(verify_pe, point, build_dir)
+    for size in sorted({*GROUP_SIZES, point.group_size}):
+        grouped = dataclasses.replace(small, group_size=size)
+        name = f"{ARRAY}x{ARRAY} array: random product in groups of {size}"
+        yield name, partial(_verify_operands, grouped, example_product(grouped), build_dir)
+    for product in {product.kind: product for product in reversed(traced())}.values():
+        yield f"{ARRAY}x{ARRAY} array: tiles of {product.name}", partial(_verify_tiles, small, product, build_dir)
 
 
 def _verify_tiles(design: DesignPoint, product: TracedProduct, build_dir: Path) -> ArrayVerdict:
     """The first rows and columns of a product, one of each short of whole tiles, through the array."""
     a = product.activations[0, : TILE_ROWS * design.rows - 1]
     w = np.ascontiguousarray(product.weights[0, :, : TILE_COLUMNS * design.columns - 1])
-    activations = quantize(a, design.activation_scheme, axis=1)
-    weights = quantize(w, design.weight_scheme, axis=0)
-    return verify_array(
-        design,
-        activations.codes,
-        weights.codes,
-        weights.scale,
-        weights.zero_point,
-        activations.scale,
-        matrix_product(activations, weights),
-        build_dir,
-    )
+    return _verify_operands(design, product_of(design, a, w), build_dir)
+
+
+def _verify_operands(design: DesignPoint, operands: Operands, build_dir: Path) -> ArrayVerdict:
+    return verify_array(design, *operands, build_dir)

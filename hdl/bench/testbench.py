@@ -26,6 +26,8 @@ class Dut:
         return -(-(sum(inputs.values()) + sum(outputs.values()) + len(outputs)) // 8)
 
 
+WAVE, WAVE_CYCLES = "wave.vcd", 128
+
 HEAD = """\
 // Drives every module with the vectors in its file and compares its outputs in every cycle in which they are checked.
 // A word of a file is one cycle: inputs in the lowest bits, expected outputs, a bit for each output that is checked.
@@ -33,6 +35,18 @@ module bench;
   parameter FINISH = 1;
   reg clk = 1'b0, done = 1'b0;
   always #1 clk = ~clk;
+
+  // +wave_from=N keeps a waveform of {after} cycles from cycle N on, and ends with it.
+  integer cycle = 0, wave_from = -1;
+  initial if (!$value$plusargs("wave_from=%d", wave_from)) wave_from = -1;
+  always @(posedge clk) begin
+    cycle <= cycle + 1;
+    if (wave_from >= 0 && cycle == wave_from) begin
+      $dumpfile("{wave}");
+      $dumpvars(0, bench);
+    end
+    if (wave_from >= 0 && cycle == wave_from + {after}) $finish;
+  end
 """
 
 CHECKER = """
@@ -80,7 +94,8 @@ def testbench(duts: Sequence[Dut]) -> str:
     """The text of a test bench for these modules, side by side on one clock."""
     numbers = range(len(duts))
     foot = FOOT.format(live=" || ".join(f"live_{i}" for i in numbers), failed=" || ".join(f"failed_{i}" for i in numbers))
-    return HEAD + "".join(_checker(i, dut) for i, dut in enumerate(duts)) + foot
+    head = HEAD.replace("{wave}", WAVE).replace("{after}", str(WAVE_CYCLES))
+    return head + "".join(_checker(i, dut) for i, dut in enumerate(duts)) + foot
 
 
 def _checker(i: int, dut: Dut) -> str:

@@ -2,15 +2,16 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import shiftwise.verification as verification
+from hdl.example import Operands, product_of
 from hdl.verdict import VerificationError
 from sim.design import DesignPoint
 from sim.errors import InputError
-from sim.kernels.product import matrix_product
 
 
 @pytest.fixture(scope="module")
@@ -18,31 +19,44 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("build")
 
 
-def test_the_preset_is_equal_on_all_pairs_and_on_traced_operands(build: Path, tmp_path: Path) -> None:
+def test_the_preset_is_equal_on_all_pairs_and_on_traced_operands(build: Path) -> None:
     said: list[str] = []
-    result = verification.verify("mixpe-w4a8", build_dir=build, announce=said.append)
+    result = verification.verify("mixpe-w4a8", out=build, announce=said.append)
     assert result.pe.pairs == 16 * 256
     # 7 x 11 results of each product's first tiles; the groups of K = 256, 64 and 80 are 4, 1 and 2 in each of 6 tiles.
-    kinds = {name.rpartition(".")[2]: verdict for name, verdict in result.products.items()}
+    # Random ones have 6 x 6 results in four tiles of four groups each.
+    kinds = {name.rpartition(".")[2].rpartition(" ")[2]: verdict for name, verdict in result.products.items()}
     assert {kind: (v.results, v.tiles, v.groups) for kind, v in kinds.items()} == {
+        **dict.fromkeys(("1", "32", "64"), (36, 4, 16)),
         "q_proj": (77, 6, 24),
         "scores": (77, 6, 6),
         "values": (77, 6, 12),
     }
-    assert len(said) == 4
-    assert json.loads(result.write(tmp_path).read_text())["pe"]["pairs"] == 4096
+    assert said == list(result.found)
+    assert json.loads((build / "verification.json").read_text())["pe"]["pairs"] == 4096
+    suite = ElementTree.parse(build / "junit.xml").getroot()
+    assert (suite.tag, suite.attrib["tests"], suite.attrib["failures"]) == ("testsuite", "7", "0")
+    assert [case.attrib["name"] for case in suite] == said
+    assert "Every bit is that of the model" in (build / "summary.md").read_text()
 
 
-@pytest.mark.parametrize("place", [(0, 0), (6, 10)])
+@pytest.mark.parametrize("place", [(6, 10)])
 def test_one_wrong_bit_in_one_result_is_found(build: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[int, int]) -> None:
-    def off_by_one_unit(*operands: object) -> np.ndarray:
-        result = matrix_product(*operands)  # type: ignore[arg-type]
-        result.view(np.uint32)[place] ^= 1
-        return result
+    def off_by_one_unit(*given: object) -> Operands:
+        operands = product_of(*given)  # type: ignore[arg-type]
+        operands[-1].view(np.uint32)[place] ^= 1
+        return operands
 
-    monkeypatch.setattr(verification, "matrix_product", off_by_one_unit)
-    with pytest.raises(VerificationError, match=f"row {place[0]}, column {place[1]} "):
-        verification.verify("mixpe-w4a8", build_dir=build, announce=lambda _: None)
+    monkeypatch.setattr(verification, "product_of", off_by_one_unit)
+    with pytest.raises(
+        VerificationError, match=f"row {place[0]}, column {place[1]} is wrong: .*; waveform .*wave.vcd$"
+    ) as caught:
+        verification.verify("mixpe-w4a8", out=build, announce=lambda _: None)
+    assert (build / "wave.vcd").read_text().count("$var") > 100
+    assert not (build / "verification.json").exists()
+    assert str(caught.value) in (build / "summary.md").read_text()
+    (failure,) = ElementTree.parse(build / "junit.xml").getroot().iter("failure")
+    assert failure.attrib["message"] == str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -55,5 +69,5 @@ def test_one_wrong_bit_in_one_result_is_found(build: Path, monkeypatch: pytest.M
 def test_a_design_without_hardware_is_one_sentence(fields: dict[str, str], message: str, tmp_path: Path) -> None:
     said: list[str] = []
     with pytest.raises(InputError, match=message):
-        verification.verify(DesignPoint("test", **fields), build_dir=tmp_path, announce=said.append)  # type: ignore[arg-type]
+        verification.verify(DesignPoint("test", **fields), out=tmp_path, announce=said.append)  # type: ignore[arg-type]
     assert said == []
