@@ -152,10 +152,13 @@ def texts(claim: Claim) -> str:
 
 
 def elements(kind: str, most_bits: int = 8) -> Iterator[Element]:
-    """The PEs of a kind, of all pairs of formats that it takes with operands of at most so many bits."""
+    """The PEs of a kind, of all pairs of formats that it takes with operands of at most so many bits.
+
+    Activations are signed, as those of a :class:`sim.design.DesignPoint`: hardware takes no others.
+    """
     formats = [format_ for format_ in FORMATS.values() if format_.bits <= most_bits]
     for weight in formats:
-        for activation in formats:
+        for activation in (format_ for format_ in formats if format_.signed):
             # Which sums an accumulator holds says nothing of products: an exact one refuses the widest.
             with contextlib.suppress(InputError):
                 yield PES[kind](weight, activation, "fp32" if "fp32" in PES[kind].accumulators else "exact")
