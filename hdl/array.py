@@ -96,7 +96,7 @@ class Array(wiring.Component):
         row_sums = [self._bus(m, "row_sum" + self._suffix(x), of)[0] for x, of in enumerate(row_drivers) if self._row_sum]
         ends = Signal()
         m.d.comb += ends.eq(self.valid & self.last)
-        lead = self.design.element.latency - 1
+        lead = self.design.pe_latency - 1
         group = {
             "load": self._delayed(m, "load", ends, lead),
             "first_group": self._delayed(m, "first_group_at_load", self.first_group, lead),

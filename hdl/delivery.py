@@ -90,8 +90,8 @@ def _files(design: DesignPoint, parts: tuple[Any, ...], liberty: str) -> dict[st
 def _manifest(design: DesignPoint, parts: tuple[Any, ...], files: dict[str, bytes]) -> dict[str, object]:
     """What a user of the Verilog needs to know: modules, ports with widths [bit], latencies [cycle], bench, provenance."""
     latencies = {
-        design.pe: design.element.latency,
-        "row_sum": design.element.latency,
+        design.pe: design.pe_latency,
+        "row_sum": design.pe_latency,
         "epilogue": epilogue.LATENCY,
         "result": design.array.result_latency,
     }

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl import float32, ieee
 from hdl.pe.fields import split
-from hdl.pipeline import named
+from hdl.pipeline import buffered, flagged, named, ring
 from sim.design import FP32_BITS, DesignPoint
 from sim.formats import FORMATS
 from sim.pe.fields import integer_fields, minifloat_fields
@@ -53,6 +53,11 @@ class RowSum(wiring.Component):
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
         term, term_valid, term_last = self._code(), self.valid, self.last
+        waits = self.design.pe_latency - self.design.element.latency
+        if waits:
+            term = buffered(m, "codes", ring(m, "buffer", waits), waits, term)
+            term_valid = flagged(m, "valid_waiting", waits, self.valid)
+            term_last = flagged(m, "last_waiting", waits, self.last)
         stages = self.design.element.latency - 1
         for stage in range(1, stages + 1):
             before = (term if stage < stages else self._number(m, term)), term_valid, term_last

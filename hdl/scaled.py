@@ -6,6 +6,8 @@ sums        1                              2                       3
 integers    sum - zero_point * row_sum     times scale             rounded
 fixed point sum - zero_point * row_sum     rounded                 times scale, rounded
 floats      fp32(zero_point * row_sum)     fp32(sum - that)        times scale, rounded
+aligned     fp32(zero_point * row_sum),    fp32(fp32(sum) - that)  times scale, rounded
+            fp32(sum)
 =========== ============================== ======================= ==========================
 
 Integers of at most 24 bits are fp32 numbers, so they are rounded once, after the scale; all others before it too
@@ -18,6 +20,7 @@ from typing import Any
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 
 from hdl import float32, ieee
+from hdl.float32 import Product
 from hdl.pipeline import delayed, named
 from sim.design import DesignPoint
 
@@ -45,7 +48,7 @@ def scaled(m: Module, design: DesignPoint, group: GroupSum) -> Scaled:
     """``fp32(scale * fp32(sum - zero_point * row_sum))``, three cycles later."""
     if design.sums_are_integers:
         return _integer(m, design, group)
-    corrected = _float(m, design, group) if design.element.accumulation.is_float else _fixed(m, design, group)
+    corrected = _fixed(m, design, group) if design.row_sums_are_integers else _float(m, design, group)
     scale = delayed(m, "scale_2", delayed(m, "scale_1", group.scale))
     unit = arithmetic(design)
     exact = unit.product(m, "corrected", corrected, float32.unpack_half(m, "scale", scale))
@@ -56,7 +59,7 @@ def scaled(m: Module, design: DesignPoint, group: GroupSum) -> Scaled:
 
 def arithmetic(design: DesignPoint) -> Any:
     """The module that a design's fp32 numbers are computed with: the smaller one where sums are no floats."""
-    return ieee if design.element.accumulation.is_float else float32
+    return float32 if design.row_sums_are_integers else ieee
 
 
 def _integer(m: Module, design: DesignPoint, group: GroupSum) -> Scaled:
@@ -96,10 +99,25 @@ def _corrected(m: Module, design: DesignPoint, group: GroupSum) -> Signal:
 
 def _float(m: Module, design: DesignPoint, group: GroupSum) -> Signal:
     """The corrected sum, two cycles later."""
-    float_ = ieee.layout(design.element.accumulation.family)
-    sum_1 = delayed(m, "sum_1", ieee.widened(m, "sum", float_, group.sum))
+    sum_1 = delayed(m, "sum_1", _fp32(m, design, group.sum))
     # Zero times an infinite row sum is NaN, so symmetric weights, which have no zero points, are not corrected by zero.
     if group.zero_point is None or group.row_sum is None or design.weight.signed:
         return delayed(m, "corrected_2", sum_1)
     offset = delayed(m, "offset_1", ieee.times_integer(m, "offset", group.row_sum, group.zero_point))
     return delayed(m, "corrected_2", ieee.add(m, "difference", sum_1, Cat(offset[:-1], ~offset[-1])))
+
+
+def _fp32(m: Module, design: DesignPoint, total: Value) -> Value:
+    """A float's sum as it is, or that of ``aligned`` rounded to fp32."""
+    element, bits = design.element, design.accumulator_bits
+    if element.accumulation.is_float:
+        return ieee.widened(m, "sum", ieee.layout(element.accumulation.family), total)
+    integer = total[:bits].as_signed()
+    # An fp32 significand is cut from more bits than it has.
+    padding = max(0, float32.SIGNIFICAND_BITS + 2 - bits)
+    magnitude = Signal(bits + padding, name="magnitude")
+    m.d.comb += magnitude.eq(Mux(integer < 0, -integer, integer) << padding)
+    unit = float32.BIAS + element.product_lsb - element.accumulation.number - padding
+    exponent = Signal(signed(float32.EXPONENT_BITS + 2), name="sum_lsb")
+    m.d.comb += exponent.eq(total[bits:] + unit)
+    return ieee.round_product(m, "sum", Product(integer < 0, magnitude, exponent, Const(0, 2)))

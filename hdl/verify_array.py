@@ -173,7 +173,7 @@ def _feed_scales(
     tile_rows = len(token_scale) // rows
     for tile in range(tile_rows * (scale.shape[1] // columns)):
         column, row = divmod(tile, tile_rows)
-        last = tile * _array(design).tile_interval(k) + ends + design.element.latency
+        last = tile * _array(design).tile_interval(k) + ends + design.pe_latency
         for c in range(design.columns):
             of = slice(column * columns + c * of_column, column * columns + (c + 1) * of_column)
             stimulus["scale"][last - 1 + c] = _side_by_side(scale[:, of].T, SCALE_BITS)

@@ -23,6 +23,9 @@ PAIRS = 256
 
 WIDEST = "128"
 
+GUARD = "3"
+"""[bit] So few that most products of different exponents are cut."""
+
 
 def small_designs() -> Iterator[DesignPoint]:
     """For every PE kind and family of accumulators, each format as a weight and as an activation at least once."""
@@ -42,7 +45,9 @@ def small_design(kind: str, weight: str, activation: str, family: str) -> Design
     """The design of these, an accumulator of a given width one bit wider than a product; ``None`` if there is none."""
     name = f"{kind}-{weight}-{activation}-{family}"
     try:
-        if ACCUMULATORS[family].numbers:
+        if family == "aligned":
+            family += GUARD
+        elif ACCUMULATORS[family].numbers:
             wide = PES[kind](FORMATS[weight], FORMATS[activation], family + WIDEST)
             family += str(wide.product_bits + 1)
         design = DesignPoint(name, kind, weight, activation, accumulator=family, group_size=GROUP)

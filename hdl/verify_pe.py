@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from amaranth import Shape
 from numpy.typing import NDArray
 
 from hdl.bench.vectors import RESET, Vectors
 from hdl.pe import pe_parts
-from hdl.pe.ports import FORWARDED
+from hdl.pe.ports import FORWARDED, sum_shape
 from hdl.verdict import PEVerdict, VerificationError
 from hdl.verilator import Bench
-from sim.accumulators import FLOATS, Products
+from sim.accumulators import FLOATS, Products, aligned_parts
 from sim.design import DesignPoint
 from sim.formats import Format
 
@@ -44,7 +45,7 @@ def pe_vectors(design: DesignPoint, seed: int = 0, most_pairs: int = MOST_PAIRS)
     rng = np.random.default_rng(seed)
     pairs = _pairs(design, rng, most_pairs)
     streams = [pairs, *_chains(design, rng)]
-    drain = {name: np.zeros(design.element.latency + 2, dtype=np.int64) for name in pairs}
+    drain = {name: np.zeros(design.pe_latency + 2, dtype=np.int64) for name in pairs}
     stimulus = {name: np.concatenate([*(stream[name] for stream in streams), drain[name]]) for name in drain}
     vectors, groups = _expected(design, stimulus)
     return vectors, int(pairs["last"].sum()), groups
@@ -123,6 +124,9 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
         stream = _operands(design, rng, w, a)
         stream["last"][-interval] = 1
         places = np.sort(rng.integers(length + 1, size=bubbles)) * interval
+        if design.pe_latency > design.element.latency:
+            # Products wait for a group as long as it may take: more bubbles stand before it.
+            places[: max(0, bubbles - (size - length))] = 0
         return _with_bubbles(design, rng, stream, places)
 
     def extreme(weight: int, activation: int) -> Streams:
@@ -160,7 +164,7 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
 
 def _expected(design: DesignPoint, stimulus: Streams) -> tuple[Vectors, int]:
     """The model's sums in the cycles in which they are due, and how many there are."""
-    latency = design.element.latency
+    latency = design.pe_latency
     valid, reset = stimulus["valid"].astype(bool), stimulus[RESET].astype(bool)
     ends = np.flatnonzero(valid & stimulus["last"].astype(bool))
     # What a reset finds in the registers is lost: sums that are due after it, operands that no sum has taken.
@@ -187,7 +191,7 @@ def _group_sums(
     design: DesignPoint, stimulus: Streams, operands: NDArray[np.int64], group: NDArray[np.int64], groups: int
 ) -> NDArray[Any]:
     """Bits of the sums ``[groups]`` of operands that belong to these groups; lanes side by side, the first lowest."""
-    element, bits = design.element, design.accumulator_bits
+    element, bits = design.element, Shape.cast(sum_shape(design)).width
     lengths = np.bincount(group, minlength=groups)
     first = np.cumsum(lengths) - lengths
     sums = np.zeros(groups, dtype=np.int64 if bits * np.prod(element.lanes) <= 62 else object)
@@ -199,16 +203,22 @@ def _group_sums(
             chosen = np.flatnonzero(lengths == length)
             index = first[chosen] + np.arange(length)[:, None]
             significands, exponents = element.multiply(w[index], a[index])
-            found = element.accumulation.sum(Products(significands, exponents, element.product_lsb, element.product_bits))
-            sums[chosen] += _bits(found, element.accumulation.family, bits).astype(sums.dtype) << lane * bits
+            products = Products(significands, exponents, element.product_lsb, element.product_bits)
+            sums[chosen] += _bits(design, products, bits).astype(sums.dtype) << lane * bits
     return sums
 
 
-def _bits(sums: NDArray[Any], family: str, bits: int) -> NDArray[Any]:
+def _bits(design: DesignPoint, products: Products, bits: int) -> NDArray[Any]:
     """Sums as they are on the port."""
+    family = design.element.accumulation.family
+    if family == "aligned":
+        integers, largest = aligned_parts(products, design.element.accumulation.number)
+        above = largest - products.lsb << design.accumulator_bits
+        return above + (integers & (1 << design.accumulator_bits) - 1)
+    sums = design.element.accumulation.sum(products)
     if family not in FLOATS:
-        integers: NDArray[Any] = sums & (1 << bits) - 1
-        return integers
+        wrapped: NDArray[Any] = sums & (1 << bits) - 1
+        return wrapped
     if family == "fp16":
         return sums.astype(np.float16).view(np.uint16).astype(np.int64)
     return sums.astype(np.float32).view(np.uint32).astype(np.int64) >> (16 if family == "bf16" else 0)

@@ -126,7 +126,11 @@ def round_float(numbers: NDArray[np.float64], significand_bits: int, largest_exp
     return result
 
 
-def _aligned(products: Products, guard: int) -> NDArray[Any]:
+def aligned_parts(products: Products, guard: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """What an ``aligned`` accumulator holds ``[...]``: an integer and the group's exponent, that of ``lsb`` for zeros alone.
+
+    The value is ``integer * 2**(exponent - guard)``.
+    """
     exponents = np.broadcast_to(products.exponents, products.significands.shape)
     lowest = np.int64(-(2**31))
     largest = np.where(products.significands != 0, exponents, lowest).max(axis=0)
@@ -135,6 +139,12 @@ def _aligned(products: Products, guard: int) -> NDArray[Any]:
     terms_bits = len(products.significands).bit_length()
     significand_bits = int(np.abs(products.significands).max()).bit_length() + 1
     total = shifted(products.significands, distance, significand_bits + guard + terms_bits).sum(axis=0)
+    return total, largest
+
+
+def _aligned(products: Products, guard: int) -> NDArray[Any]:
+    total, largest = aligned_parts(products, guard)
+    terms_bits = len(products.significands).bit_length()
     # Truncation may enlarge the magnitude of a negative product, at most to its double.
     return shifted(total, largest - guard - products.lsb, products.bits + 1 + terms_bits)
 

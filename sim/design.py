@@ -197,6 +197,11 @@ class DesignPoint:
         return self.element.accumulator_bits(self.group_size)
 
     @property
+    def pe_latency(self) -> int:
+        """From a group's last operands at a PE to its sum [cycle]."""
+        return self.element.sum_latency(self.group_size)
+
+    @property
     def row_sums_are_integers(self) -> bool:
         """Whether the sum of a group's activations is exact; beside a float accumulator or ``aligned`` it is one of fp32."""
         return not (self.element.accumulation.is_float or self.element.accumulation.family == "aligned")

@@ -26,8 +26,6 @@ def check_pe(design: DesignPoint) -> None:
     """Raise ``InputError`` for a design whose PE has a model only."""
     if design.pe not in PES:
         raise InputError(f"PE kinds with hardware are {', '.join(PES)}, not {design.pe}")
-    if design.element.accumulation.family == "aligned":
-        raise InputError(f"hardware of PEs has no aligned accumulator, not even {design.accumulator}")
 
 
 def check_hardware(design: DesignPoint) -> None:

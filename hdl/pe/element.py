@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 
-from hdl.pe import fields, fixed_sum, float_sum, multiplier, shift_add, shift_only
+from hdl.pe import aligned_sum, fields, fixed_sum, float_sum, multiplier, shift_add, shift_only
 from hdl.pe.ports import forward, pe_ports
 from hdl.pe.term import Term
 from sim.design import DesignPoint
@@ -29,8 +29,9 @@ class ProcessingElement(wiring.Component):
 
     Ports: :func:`hdl.pe.ports.pe_ports`.
 
-    Latency: that of the model's element. Two cycles are the product's register and the sum's; with three, the one in
-    between holds the product at its place in a fixed-point sum, or normalised. Throughput: one MAC a cycle, groups back to
+    Latency: ``DesignPoint.pe_latency``, that of the model's element and what products wait for their group
+    (:mod:`hdl.pe.aligned_sum`). Two cycles are the product's register and the sum's; with three, the one in between holds
+    the product at its place in a fixed-point sum, or normalised. Throughput: one MAC a cycle, groups back to
     back: the first product of a group overwrites the accumulator, which is therefore the output register too. Cycles
     without ``valid`` are bubbles and may stand anywhere.
     """
@@ -48,6 +49,8 @@ class ProcessingElement(wiring.Component):
         term = PRODUCTS[element.kind](m, element, self.weight, self.activation).registered(m, "product")
         # The product's flags are in step with it: they are the registers that the neighbour reads.
         valid, last = self.valid_out, self.last_out
+        if element.accumulation.family == "aligned":
+            return self._aligned(m, term)
         if is_float:
             term = float_sum.normalised(m, element, term)
         elif term.exponent is not None:
@@ -61,6 +64,27 @@ class ProcessingElement(wiring.Component):
         m.d.comb += before.eq(Mux(fresh, 0, self.sum))
         with m.If(valid):
             m.d.sync += [self.sum.eq(self._added(m, before, term)), fresh.eq(last)]
+        m.d.sync += self.sum_valid.eq(valid & last)
+        return m
+
+    def _aligned(self, m: Module, term: Term) -> Module:
+        """Sums of aligned products; where all products have the same exponent, nothing waits."""
+        element = self.design.element
+        found = aligned_sum.Ready(term, Const(0, 0), self.valid_out, self.last_out)
+        if self.design.pe_latency > element.latency:
+            found = aligned_sum.wait(m, self.design, found)
+        addend, largest, valid, last = aligned_sum.aligned(m, element, found), found.largest, found.valid, found.last
+        if element.latency == 3:
+            registers = Signal.like(addend, name="term"), Signal(len(largest), name="largest")
+            flags = Signal(name="term_valid"), Signal(name="term_last")
+            values = zip((*registers, *flags), (addend, largest, valid, last), strict=True)
+            m.d.sync += [register.eq(value) for register, value in values]
+            (addend, largest), (valid, last) = registers, flags
+        fresh = Signal(init=1)
+        total = Signal(signed(self.design.accumulator_bits), name="total")
+        m.d.comb += total.eq(Mux(fresh, 0, self.sum[: len(total)].as_signed()) + addend)
+        with m.If(valid):
+            m.d.sync += [self.sum.eq(Cat(total, largest)), fresh.eq(last)]
         m.d.sync += self.sum_valid.eq(valid & last)
         return m
 

@@ -19,9 +19,12 @@ def pe_ports(design: DesignPoint) -> dict[str, Member]:
     valid, last    in 1                          this cycle holds an operand; it is its group's last
     \\*_out         out                           the four inputs, one cycle later, for the neighbours
     sum            out accumulator_bits          the group's sum while ``sum_valid``: an integer, or a float's bits;
+                                                 of ``aligned`` with the group's exponent above it;
                                                  of lanes those of the first activation with all weights lowest
     sum_valid      out 1                         high for one cycle a group
     ============== ============================= ===========================================================
+
+    Operands of a group for an ``aligned`` accumulator are there within ``group_size`` cycles.
     """
     activations, weights = design.element.lanes
     operands = {"weight": unsigned(design.weight.bits * weights), "activation": unsigned(design.activation.bits * activations)}
@@ -36,9 +39,11 @@ def pe_ports(design: DesignPoint) -> dict[str, Member]:
 
 
 def sum_shape(design: DesignPoint) -> Shape:
-    """The shape of a lane's sum: an integer, or a float's bits."""
-    bits = design.accumulator_bits
-    return unsigned(bits) if design.element.accumulation.is_float else signed(bits)
+    """The shape of a lane's sum: an integer, a float's bits, or of ``aligned`` the integer and above it the exponent."""
+    bits, element = design.accumulator_bits, design.element
+    if element.accumulation.family == "aligned":
+        return unsigned(bits + element.largest_exponent.bit_length())
+    return unsigned(bits) if element.accumulation.is_float else signed(bits)
 
 
 def forward(m: Module, pe: wiring.Component) -> None:

@@ -38,7 +38,7 @@ class OutputStationary(Dataflow):
 
     @property
     def sum_latency(self) -> int:
-        return self.element.latency
+        return self.element.sum_latency(self.group_size)
 
     def feed_cycles(self, k: int) -> NDArray[np.int64]:
         """Cycle ``[k]``, relative to the tile's first operand, in which each operand is at the array's inputs."""

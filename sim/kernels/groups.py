@@ -197,7 +197,7 @@ def _aligned(tile: Tile) -> NDArray[Any]:
     a_table, w_table = significand_tables(tile.activations.format), significand_tables(tile.weights.format)
     guard, bits = tile.chain.accumulator.number, [int(np.abs(table[0]).max()).bit_length() for table in (a_table, w_table)]
     if max(bits) > INT32_BITS - 1 or sum(bits) + tile.chain.terms.bit_length() + guard >= INT64_BITS:
-        return _definition(tile)
+        return fp32_of(_definition(tile), tile.chain.lsb)
     codes = tile.a_codes
     sums, exponents = aligned_group_sums(
         a_table[0].astype(np.int32)[codes],

@@ -26,6 +26,9 @@ OPERATIONS: dict[str, str] = {
 }
 """What :meth:`Element.counts` counts."""
 
+SHORTEST_WAIT = 2
+"""[cycle] A buffer has no fewer places."""
+
 ROUNDING_BITS = 3
 """[bit] Guard, round and sticky bits of a float adder."""
 
@@ -71,6 +74,15 @@ class Element(ABC):
     def latency(self) -> int:
         """From operands at the inputs to the sum that contains them [cycle]."""
 
+    def sum_latency(self, group_size: int) -> int:
+        """From a group's last operands at the inputs to its sum [cycle].
+
+        A product of ``aligned`` waits until its group is complete, as the largest exponent is needed before anything is
+        added: as long as a group of ``group_size`` takes, so that all products wait alike.
+        """
+        waits = self.accumulation.family == "aligned" and self.largest_exponent > 0
+        return self.latency + (max(group_size, SHORTEST_WAIT) if waits else 0)
+
     @property
     def interval(self) -> int:
         """Cycles from one pair of operands to the next."""
@@ -113,6 +125,11 @@ class Element(ABC):
     def has_exponents(self) -> bool:
         """Whether products differ in their exponents."""
         return False
+
+    @property
+    def largest_exponent(self) -> int:
+        """The greatest exponent of a product, counted from ``product_lsb``; that of a field's last code, used or not."""
+        return sum(max(0, (1 << operand.exponent_bits) - 2) for operand in self.fields) if self.has_exponents else 0
 
     @property
     def product_lsb(self) -> int:

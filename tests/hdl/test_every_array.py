@@ -19,7 +19,12 @@ from sim.quantized import QuantizedTensor
 M, K, N = 5, 19, 7
 """Tiles of 2 x 3 with an edge in both directions; two whole groups of 8 and a short one."""
 
-SPECIAL = {"shift_add_float-uint3-bf16-fp32", "multiplier-bf16-bf16-bf16", "shift_add_float-int4-bf16-fp16"}
+SPECIAL = {
+    "shift_add_float-uint3-bf16-aligned4",
+    "shift_add_float-uint3-bf16-fp32",
+    "multiplier-bf16-bf16-bf16",
+    "shift_add_float-int4-bf16-fp16",
+}
 """Designs whose numbers overflow: infinities, and NaN where two meet."""
 
 DESIGNS = [
@@ -49,6 +54,10 @@ DESIGNS = [
         ("multiplier", "fp16", "fp16", "fp32"),
         ("multiplier", "fp16", "fp16", "exact"),
         ("multiplier", "bf16", "bf16", "bf16"),
+        ("mixed", "uint4", "e4m3", "aligned2"),
+        ("minifloat", "e2m1", "e3m2", "aligned0"),
+        ("shift_add_float", "uint3", "bf16", "aligned4"),
+        ("multiplier", "uint4", "int8", "aligned1"),
     )
 ]
 
@@ -105,4 +114,4 @@ def test_every_array(build_dir: Path, seed: int) -> None:
 def test_every_kind_and_accumulator_is_there() -> None:
     assert {design.pe for design in DESIGNS} == PES.keys()
     families = {design.element.accumulation.family for design in DESIGNS}
-    assert families == {family for model in MODELS.values() for family in model.accumulators} - {"aligned"}
+    assert families == {family for model in MODELS.values() for family in model.accumulators}

@@ -21,7 +21,7 @@ def simulate(design: DesignPoint, activations: NDArray[np.int64], weights: NDArr
         (design.rows, design.columns),
         element.lanes,
         element.interval,
-        element.latency,
+        element.sum_latency(design.group_size),
         design.group_size,
         max(design.rows, design.columns),
         design.double_buffered,
