@@ -47,8 +47,10 @@ class Epilogue(wiring.Component):
 
     module_name = "epilogue"
 
-    def __init__(self, design: DesignPoint) -> None:
+    def __init__(self, design: DesignPoint, rows: int | None = None) -> None:
+        """``rows`` are those of results that a group has at the most, if they are not those of the array."""
         self.design = design
+        self.rows = rows or design.rows
         from_left = {
             **({"row_sum": row_sum_shape(design)} if design.has_zero_points else {}),
             "token_scale": unsigned(epilogue.SCALE_BITS),
@@ -80,7 +82,7 @@ class Epilogue(wiring.Component):
         zero_point = Signal(self.design.zero_point_bits)
         first_group = Signal()
         last_group = Signal()
-        depth = max(2, self.design.rows)  # Verilog has no signals of zero bits, which count a single row
+        depth = max(2, self.rows)  # Verilog has no signals of zero bits, which count a single row
         row = Signal(range(depth))
         with m.If(self.load):
             m.d.sync += [
