@@ -77,6 +77,22 @@ def test_the_largest_group_is_exact_in_fp32() -> None:
     assert DesignPoint("d", group_size=8738).corrected_bits == 25
 
 
+def test_products_of_aligned_wait_for_their_group() -> None:
+    """A group of 16 and three stages; integers have one exponent, e1m2 numbers too, so nothing waits."""
+    fields = {"accumulator": "aligned4", "group_size": 16}
+    mixed = DesignPoint("d", "mixed", "uint4", "e4m3", **fields)
+    assert mixed.pe_latency == mixed.array.sum_latency == 16 + 3
+    assert mixed.array.result_cycles(1, 16, 1)[0, 0] == 15 + 16 + 3 + 6
+    assert DesignPoint("d", "multiplier", "int4", "int8", **fields).pe_latency == 2
+    assert DesignPoint("d", "mixed", "uint4", "e1m2", **fields).pe_latency == 3
+
+
+def test_corrected_sums_of_given_width() -> None:
+    """uint4 x int8 in groups of 64: zero points take up to 15 * 64 * 128 = 122,880, that is 18 bits; one more for the sum."""
+    assert DesignPoint("d", accumulator="wrap12").corrected_bits == 18 + 1
+    assert DesignPoint("d", accumulator="wrap24").corrected_bits == 24 + 1
+
+
 def test_a_design_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "latin.toml"
     path.write_bytes(b'name = "\xff"')
