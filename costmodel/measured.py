@@ -112,6 +112,8 @@ def read_measured(path: Path = MEASURED_CSV) -> list[Measured]:
         with path.open(newline="") as file:
             return [_row(row, name) for row in csv.DictReader(file)]
     except (KeyError, ValueError, TypeError, csv.Error):
+        if path == MEASURED_CSV:
+            raise  # a file of the project, and none of the user's
         raise InputError(f"{name!r} is not a file of measured areas; remove it, and shiftwise synth makes a new one") from None
 
 

@@ -105,7 +105,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, energies: Se
         "ideal_cycles": losses["ideal"],
         "compute_cycles": losses["ideal"] + losses["edges"] + losses["fill"],
         "stall_cycles": losses["memory"],
-        "vector_cycles": sum(step.end - step.start for step in run.steps if step.unit == "vector"),
+        "vector_cycles": sum(step.run.trace.cycles for step in run.steps if step.unit == "vector"),
         "dram_cycles": dram,
         "time_s": cost.time_s,
         "utilization": losses["ideal"] / cycles,

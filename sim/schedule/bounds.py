@@ -1,7 +1,7 @@
 """What no schedule of a tiling can go below: cycles and energy, from its counts of blocks alone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product as combinations
 from math import prod
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sim.epilogue import OUTPUT_BITS
 from sim.memory import Prices
-from sim.schedule.pipeline import cycles_alone, left_over, moved, transfer_cycles
+from sim.schedule.pipeline import BlockBits, cycles_alone, left_over, moved, transfer_cycles
 from sim.schedule.tiling import AXES, Axis, Bools, Ints, Tilings, activation_block_bits, weight_block_bits
 
 
@@ -19,12 +19,13 @@ from sim.schedule.tiling import AXES, Axis, Bools, Ints, Tilings, activation_blo
 class Totals:
     """Sums ``[tilings]`` over the blocks of one repetition that hold in any order of loops.
 
-    ``busy``: what the array's work and the scratchpads' ports take in all repetitions; ``alone``: what the first load and
-    the last store take [cycle]. Bits of these two, and of each tensor's blocks, as the DRAM moves them; bits of each
+    What the array's ``work`` and the scratchpads' ``ports`` take in all repetitions; ``alone``: what the first load and the
+    last store take [cycle]. Bits of these two, and of each tensor's blocks, as the DRAM moves them; bits of each
     tensor; bits that the array reads and writes.
     """
 
-    busy: Ints
+    work: Ints
+    ports: Ints
     alone: Ints
     alone_moved: Ints
     weights_moved: Ints
@@ -70,7 +71,7 @@ class Bounds:
         """
         d, sums = self.tilings.design, self.totals
         rest = transfer_cycles(d, np.maximum(self.traffic - sums.alone_moved, 0))
-        cycles: Ints = sums.alone + np.maximum(sums.busy, rest)
+        cycles: Ints = sums.alone + np.maximum(np.maximum(sums.work, sums.ports), rest)
         return cycles
 
     def energy(self, prices: Prices) -> NDArray[np.float64]:
@@ -144,14 +145,12 @@ def totals(t: Tilings) -> Totals:
         "activation": activations * _sum(t, ("n",), lambda n: array.reads(p.m, n.size)[1]),
         "output": outputs + 2 * (partial_sums + between_groups),
     }
-    busy = p.count * _sum(t, AXES, work) + left_over(t)
-    for name, bits in reads.items():
-        busy = np.maximum(busy, p.count * bits // d.scratchpads[name].bits_per_cycle)
-    m, k, n = (Span(0 * t.size(axis), t.size(axis)) for axis in AXES)
-    load = {"weights": weights_of(k, n), "activations": activations_of(m, k)}
+    ports = [p.count * bits // d.scratchpads[name].bits_per_cycle for name, bits in reads.items()]
+    load = _first_load(t)
     store = {"results": t.last("m") * t.last("n") * OUTPUT_BITS}
     return Totals(
-        busy=busy,
+        work=p.count * _sum(t, AXES, work) + left_over(t),
+        ports=np.maximum.reduce(ports),
         alone=cycles_alone(d, load) + cycles_alone(d, store),
         alone_moved=moved(d, load) + moved(d, store),
         weights_moved=_sum(t, ("k", "n"), lambda k, n: d.dram.moved(weights_of(k, n))),
@@ -163,6 +162,37 @@ def totals(t: Tilings) -> Totals:
         weight_reads=reads["weight"],
         activation_reads=reads["activation"],
         output_accesses=reads["output"],
+    )
+
+
+def _first_load(t: Tilings) -> BlockBits:
+    """Bits of the first block's operands."""
+    d, start = t.design, 0 * t.k
+    return {
+        "weights": t.part(lambda length: weight_block_bits(d, length, t.n), start, t.k),
+        "activations": t.part(lambda length: activation_block_bits(d, t.m, length), start, t.k),
+    }
+
+
+def least_totals(t: Tilings, sums: Totals) -> Totals:
+    """What no tiling with these numbers of blocks goes below, from the sums of those with the smallest blocks.
+
+    Numbers of blocks say how often everything is moved, and what the array reads; sizes add what bursts waste and what the
+    array loses at the blocks' edges. The first load is the less, the smaller the block.
+    """
+    d, p = t.design, t.product
+    load = cycles_alone(d, _first_load(t))
+    results = p.m * p.n * np.ones_like(t.m)
+    return replace(
+        sums,
+        # Less what a group would have waited for, or a result on its way through a tree.
+        work=p.count * d.array.work(p.m, p.k, p.n) - d.rows - d.columns + 0 * t.m,
+        alone=load,
+        alone_moved=load * d.dram_bits_per_cycle.numerator // d.dram_bits_per_cycle.denominator + 1,
+        weights_moved=sums.weights,
+        activations_moved=sums.activations,
+        results_moved=results * OUTPUT_BITS,
+        totals_moved=results * t.total_bits,
     )
 
 

@@ -159,13 +159,19 @@ def _shared_pieces(before: Step, operator: Operator) -> int:
     if before.operator.pieces == operator.pieces > 1:
         return operator.pieces
     if isinstance(before.run, ProductCycles) and isinstance(operator, VectorWork):
-        return before.run.row_pieces if operator.kind in ROW_WISE else before.run.block_pieces
+        if operator.kind not in ROW_WISE:
+            return before.run.block_pieces
+        # A row that reaches across repetitions, as that of all heads, is complete with the last of these.
+        return before.run.row_pieces if before.run.product.count == 1 else 1
     return 1
 
 
 def with_quantization(operators: Sequence[Operator]) -> tuple[Operator, ...]:
     """The operators, and after each product whose results another one needs the work of quantizing these."""
-    fed: set[int] = {i for o in operators if isinstance(o, Product) for i in o.inputs if isinstance(operators[i], Product)}
+    fed: dict[int, set[int]] = {}  # how often each product that reads another's results is repeated
+    for operator in operators:
+        for i in operator.inputs if isinstance(operator, Product) else ():
+            fed.setdefault(i, set()).add(operator.count)
     lowered: list[Operator] = []
     moved: dict[int, int] = {}
     codes: dict[int, int] = {}
@@ -176,7 +182,9 @@ def with_quantization(operators: Sequence[Operator]) -> tuple[Operator, ...]:
         if place in fed and isinstance(operator, Product):
             numbers = operator.m * operator.n * operator.count
             name = f"{operator.name}.quantize"
-            lowered.append(VectorWork(name, "quantize", 0, numbers, numbers, operator.count, (moved[place],)))
+            # A token's scale is that of its whole row: repetition by repetition only if the next product has as many.
+            pieces = operator.count if fed[place] == {operator.count} else 1
+            lowered.append(VectorWork(name, "quantize", 0, numbers, numbers, pieces, (moved[place],)))
             codes[place] = len(lowered) - 1
     return tuple(lowered)
 

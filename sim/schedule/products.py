@@ -12,7 +12,7 @@ from sim.memory import Prices
 from sim.operators import Product
 from sim.schedule.pipeline import transfer_cycles
 from sim.schedule.search import Found, best_tiling
-from sim.schedule.tiling import AXES, Axis, legal_tilings
+from sim.schedule.tiling import AXES, Axis, smallest_tilings
 from sim.trace import Trace
 
 Bound = Literal["compute", "memory"]
@@ -100,7 +100,7 @@ def run_product(design: DesignPoint, product: Product, prices: Prices | None = N
 
 @lru_cache(maxsize=1 << 14)
 def _remembered(design: DesignPoint, m: int, k: int, n: int, count: int, prices: Prices) -> Found:
-    return best_tiling(legal_tilings(design, Product(f"{m}x{k}x{n}", m, k, n, count)), prices)
+    return best_tiling(smallest_tilings(design, Product(f"{m}x{k}x{n}", m, k, n, count)), prices)
 
 
 def _described(d: DesignPoint, p: Product, found: Found) -> ProductCycles:

@@ -21,6 +21,7 @@ that ends it, those of tokens with the last one.
 """
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -42,11 +43,11 @@ AXES: tuple[Axis, ...] = ("m", "k", "n")
 ORDERS: tuple[tuple[Axis, ...], ...] = tuple(itertools.permutations(AXES))
 """Orders of the loops over blocks, the outermost first."""
 
-LARGEST_MACS = 1 << 52
-"""In all repetitions: their bits and cycles then stay below 2**63."""
+LARGEST_FIGURE = 1 << 58
+"""Cycles and bits of each tensor: their sums stay below 2**63."""
 
 MOST_TILINGS = 5_000_000
-"""Legal ways to cut a product that are searched: some 400 bytes of memory for each, and 3 us."""
+"""Numbers of blocks along all axes that are tried, each with several sizes: some 400 bytes of memory for each, and 3 us."""
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -165,46 +166,74 @@ class Tilings:
         return bits * copies <= self.design.scratchpads[scratchpad].bits
 
 
-def legal_tilings(design: DesignPoint, product: Product) -> Tilings:
-    """All legal ways to cut a product: every size, in steps of the granule, that its scratchpads hold along each axis.
+def smallest_tilings(design: DesignPoint, product: Product) -> Tilings:
+    """For all numbers of blocks along all axes the smallest blocks, those of them that are legal.
 
-    Raises ``InputError`` for scratchpads that are too small for the array, and for products that are too large to search.
+    If any sizes with these numbers of blocks are legal, so are the smallest. Raises ``InputError`` for scratchpads that are
+    too small for the array, and for products that are too large to search.
     """
     check_buffers(design, product.k)
-    if product.macs > LARGEST_MACS:
-        raise InputError(f"product {product.name!r} has at most {LARGEST_MACS} MACs, not {product.macs}")
+    sizes = {axis: _smallest_sizes(length, granule) for axis, length, granule in _axes(design, product)}
+    _check_reach(design, product, math.prod(map(len, sizes.values())))
+    m, k, n = (axis.ravel() for axis in np.meshgrid(*(sizes[axis] for axis in AXES), indexing="ij"))
+    tilings = Tilings(design, product, m, k, n)
+    return tilings.chosen(np.flatnonzero(tilings.fit))
+
+
+def with_all_sizes(smallest: Tilings) -> Tilings:
+    """All legal tilings with these numbers of blocks: every size in steps of the granule."""
+    found = smallest
+    for axis, length, granule in _axes(smallest.design, smallest.product):
+        steps, sizes = whole(found.size(axis), granule), size_counts(found, axis)
+        each = np.arange(sizes.sum()) - np.repeat(sizes.cumsum() - sizes, sizes)
+        size = np.minimum((np.repeat(steps, sizes) + each) * granule, length)
+        found = found.chosen(np.repeat(np.arange(len(sizes)), sizes)).cut(axis, size)
+        # What does not fit with the smallest sizes along the other axes fits with none.
+        found = found.chosen(np.flatnonzero(found.fit))
+    return found
+
+
+def size_counts(smallest: Tilings, axis: Axis) -> Ints:
+    """How many sizes there are along an axis that make as many blocks as this one."""
+    granule = {name: step for name, _, step in _axes(smallest.design, smallest.product)}[axis]
+    granules, blocks = whole(smallest.length(axis), granule), smallest.count(axis)
+    one_block_less = whole(granules, np.maximum(blocks - 1, 1))
+    return np.where(blocks == 1, 1, one_block_less - whole(granules, blocks))
+
+
+def _axes(design: DesignPoint, product: Product) -> list[tuple[Axis, int, int]]:
+    """Length of each axis, and the granule of which blocks along it are multiples."""
     rows, columns = design.array.granule
-    smallest = Tilings(
-        design,
-        product,
-        m=np.array([min(rows, product.m)]),
-        k=np.array([min(k_granule(design, product.k), product.k)]),
-        n=np.array([min(columns, product.n)]),
-    )
-    # What fits along an axis depends on the others: a group that is cut allows no more than a tile, so k comes first.
-    with_k = _with_every_size(smallest, "k", int(smallest.k[0]))
-    with_m = _with_every_size(with_k, "m", int(smallest.m[0]))
-    return _with_every_size(with_m, "n", int(smallest.n[0]))
+    return [("m", product.m, rows), ("k", product.k, k_granule(design, product.k)), ("n", product.n, columns)]
 
 
-def _with_every_size(tilings: Tilings, axis: Axis, granule: int) -> Tilings:
-    """Each tiling with every size along an axis that fits, in steps of the granule."""
-    length = tilings.length(axis)
-    fits = np.ones_like(tilings.m)
-    too_many = fits + whole(length, granule)
-    while (too_many - fits > 1).any():
-        middle = (fits + too_many) // 2
-        fit = tilings.cut(axis, middle * granule).fit
-        fits, too_many = np.where(fit, middle, fits), np.where(fit, too_many, middle)
-    found = int(fits.sum())
-    if found > MOST_TILINGS:
+def _smallest_sizes(length: int, granule: int) -> Ints:
+    """The smallest size for each number of blocks, in multiples of the granule; one block has the length itself."""
+    granules = whole(length, granule)
+    # Either the blocks are few or their sizes are: no more than the root of all granules.
+    few = np.arange(1, math.isqrt(granules) + 2)
+    counts = np.concatenate([few, -(-granules // few)])
+    sizes: Ints = np.unique(-(-granules // counts)) * granule
+    return np.minimum(sizes, length)
+
+
+def _check_reach(design: DesignPoint, product: Product, tilings: int) -> None:
+    """Raise ``InputError`` for a product with more ways to be cut than are tried, or whose figures an int64 does not hold."""
+    blocks = product.count * math.prod(whole(length, granule) for _, length, granule in _axes(design, product))
+    m, k, n = (min(length, granule) for _, length, granule in _axes(design, product))
+    bits = (weight_block_bits(design, k, n), activation_block_bits(design, m, k), 3 * m * n * OUTPUT_BITS)
+    array = design.array
+    largest = blocks * max(int(array.work(m, k, n)) + array.drain_cycles, *map(design.dram.moved, bits), m * k * n)
+    if largest > LARGEST_FIGURE:
         raise InputError(
-            f"product {tilings.product.name!r} has at most {MOST_TILINGS} ways to be cut, not {found}; "
-            "more rows and columns, smaller scratchpads and a larger group_size leave fewer"
+            f"product {product.name!r} takes at most {LARGEST_FIGURE} cycles or bits in blocks as small as they can be, "
+            f"not {largest}"
         )
-    which = np.repeat(np.arange(len(fits)), fits)
-    steps = np.arange(1, found + 1) - np.repeat(fits.cumsum() - fits, fits)
-    return tilings.chosen(which).cut(axis, steps * granule)
+    if tilings > MOST_TILINGS:
+        raise InputError(
+            f"product {product.name!r} has at most {MOST_TILINGS} numbers of blocks, not {tilings}; "
+            "more rows and columns and a larger group_size leave fewer"
+        )
 
 
 def k_granule(design: DesignPoint, k: int) -> int:

@@ -143,14 +143,15 @@ def test_heads_follow_piece_by_piece() -> None:
         # Columns of blocks one after the other: 6 blocks, 2633 / 6 = 438.8, 64 / 6 = 10.7; rows complete with the last.
         (1, "elementwise", 1, 439, 2633 + 11),
         (1, "norm", 1, 2633, 2633 + 64),
-        # Rows of blocks one after the other, twice: 12 blocks, 5692 / 12 = 474.3; 4 rows of blocks.
+        # Rows of blocks one after the other, twice: 12 blocks, 5692 / 12 = 474.3; a row may be in both repetitions.
         (2, "elementwise", 1, 475, 5692 + 6),
-        (2, "norm", 1, 1423, 5692 + 16),
+        (2, "norm", 1, 5692, 5692 + 64),
         # Both in two pieces that do not need one another.
         (2, "norm", 2, 2846, 5692 + 32),
         (2, "elementwise", 2, 2846, 5692 + 32),
-        # Three pieces are not those of the product, so blocks it is.
-        (2, "norm", 3, 1423, 5692 + 16),
+        # Three pieces are not those of the product, so blocks it is, or the end.
+        (2, "elementwise", 3, 475, 5692 + 6),
+        (2, "norm", 3, 5692, 5692 + 64),
     ],
 )
 def test_what_follows_block_by_block(count: int, kind: str, parts: int, start: int, end: int) -> None:
@@ -331,7 +332,7 @@ def pieces_between(before: Event, operator: Operator) -> int:
     loops = [axis for axis in before.run.blocking.order if cut[axis] > 1]
     outside = loops[: loops.index("k")] if "k" in loops else loops
     if operator.kind in ("norm", "softmax", "quantize"):
-        return first.count * (cut["m"] if outside[:1] == ["m"] else 1)
+        return cut["m"] if outside[:1] == ["m"] and first.count == 1 else 1
     return first.count * prod(cut[axis] for axis in outside)
 
 
@@ -350,7 +351,9 @@ def lowered(operators: list[Operator]) -> list[Operator]:
             as_codes[place] = len(found)
             numbers = operator.count * operator.m * operator.n
             name = f"{operator.name}.quantize"
-            found.append(VectorWork(name, "quantize", 0, numbers, numbers, operator.count, (as_numbers[place],)))
+            alike = all(o.count == operator.count for o in consumers if isinstance(o, Product))
+            pieces = operator.count if alike else 1
+            found.append(VectorWork(name, "quantize", 0, numbers, numbers, pieces, (as_numbers[place],)))
     return found
 
 

@@ -1,7 +1,9 @@
 """The search against brute force: every legal tiling under every order of loops, each walked block by block."""
 
 from fractions import Fraction
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
@@ -10,8 +12,8 @@ from sim.design import DesignPoint
 from sim.errors import InputError
 from sim.memory import Prices
 from sim.schedule import Product, run_product, search
-from sim.schedule.bounds import Bounds, totals
-from sim.schedule.tiling import Tilings, legal_tilings
+from sim.schedule.bounds import Bounds, least_totals, totals
+from sim.schedule.tiling import Tilings, smallest_tilings, with_all_sizes
 from tests.sim.schedule.replay import AXES, ORDERS, DoesNotFitError, Replay, candidates, designs, products, replay
 
 PADS = ("weight", "activation", "output")
@@ -61,7 +63,7 @@ def test_the_best_of_all(data: st.DataObject, price: Prices, chunk: int) -> None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "FIRST_CHUNK", chunk)
         patch.setattr(search, "LARGEST_CHUNK", 2 * chunk)
-        found = search.best_tiling(legal_tilings(d, p), price)
+        found = search.best_tiling(smallest_tilings(d, p), price)
     (tile,) = tiles_of(found.tilings)
     chosen = every[tile, found.order]
     assert found.taken.cycles.tolist() == [chosen.cycles]
@@ -105,7 +107,7 @@ def test_every_order_is_the_only_best_one_of_some_product(
     every = every_replay(d, p)
     fewest = min(taken.cycles for (_, loops), taken in every.items() if loops == order)
     assert all(1000 * taken.cycles > 1001 * fewest for (_, loops), taken in every.items() if loops != order)
-    found = search.best_tiling(legal_tilings(d, p), Prices())
+    found = search.best_tiling(smallest_tilings(d, p), Prices())
     assert found.order == order
     assert fewest <= found.taken.cycles[0] <= fewest * 1001 // 1000
 
@@ -135,7 +137,7 @@ def test_the_first_that_is_fast_enough_is_not_the_one_of_least_energy(
     every = every_replay(d, p)
     fewest = min(taken.cycles for taken in every.values())
     least = min(energy(taken, Prices()) for taken in every.values() if 1000 * taken.cycles <= 1001 * fewest)
-    found = search.best_tiling(legal_tilings(d, p), Prices())
+    found = search.best_tiling(smallest_tilings(d, p), Prices())
     (tile,) = tiles_of(found.tilings)
     assert energy(every[tile, found.order], Prices()) == least
 
@@ -147,7 +149,7 @@ def test_the_bounds(data: st.DataObject, price: Prices) -> None:
     """Never more than the true cycles, exactly the true energy; orders that are left out do what another one does."""
     d = data.draw(designs())
     p = data.draw(products(d, most=5))
-    legal = legal_tilings(d, p)
+    legal = with_all_sizes(smallest_tilings(d, p))
     sums = totals(legal)
     tiles = tiles_of(legal)
     for i in data.draw(st.lists(st.sampled_from(range(len(tiles))), min_size=1, max_size=3)):
@@ -174,7 +176,7 @@ def test_every_size_is_tried(data: st.DataObject) -> None:
     """Blocks that find room are among those that are tried, whatever their size; and each is there once."""
     d = data.draw(designs())
     p = data.draw(products(d, most=9))
-    tiles = tiles_of(legal_tilings(d, p))
+    tiles = tiles_of(with_all_sizes(smallest_tilings(d, p)))
     assert len(set(tiles)) == len(tiles)
     tile = data.draw(st.sampled_from(candidates(d, p)))
     try:
@@ -187,14 +189,14 @@ def test_every_size_is_tried(data: st.DataObject) -> None:
 
 def test_all_sizes() -> None:
     """Five granules of 4 by 4 and groups of 64, and all of a length of 18, 300 and 20: the last block is what is left."""
-    legal = legal_tilings(DesignPoint("d", rows=4, columns=4), Product("p", 18, 300, 20))
+    legal = with_all_sizes(smallest_tilings(DesignPoint("d", rows=4, columns=4), Product("p", 18, 300, 20)))
     along = {"m": [4, 8, 12, 16, 18], "k": [64, 128, 192, 256, 300], "n": [4, 8, 12, 16, 20]}
     assert sorted(tiles_of(legal)) == [(m, k, n) for m in along["m"] for k in along["k"] for n in along["n"]]
 
 
 def test_a_very_long_axis() -> None:
     """2**38 tokens in tiles of 4: two blocks of results of 4 columns x 32 bits fit into 128 KiB up to 4096 rows."""
-    legal = legal_tilings(DesignPoint("d", rows=4, columns=4), Product("p", 1 << 38, 1, 4))
+    legal = with_all_sizes(smallest_tilings(DesignPoint("d", rows=4, columns=4), Product("p", 1 << 38, 1, 4)))
     assert legal.m.tolist() == list(range(4, 4096 + 1, 4))
 
 
@@ -228,18 +230,46 @@ def test_prices_decide_between_equal_cycles(price: Prices, expected: dict[str, i
         memory="hbm2_peak",
         memory_channels=64,
     )
-    taken = search.best_tiling(legal_tilings(d, Product("p", 16, 128, 16)), price).taken
+    taken = search.best_tiling(smallest_tilings(d, Product("p", 16, 128, 16)), price).taken
     assert taken.cycles.tolist() == [1 + 2048 + 14 + 1]
     assert {action: taken.scratchpads[action].tolist() for action in expected} == {a: [bits] for a, bits in expected.items()}
 
 
+@seed(20261125)
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), price=prices)
+def test_what_follows_from_the_numbers_of_blocks(data: st.DataObject, price: Prices) -> None:
+    """No size of blocks has fewer cycles or takes less energy than the bound of all with as many of them."""
+    d = data.draw(designs())
+    smallest = smallest_tilings(d, data.draw(products(d, most=7)))
+    sums = totals(smallest)
+    least = least_totals(smallest, sums)
+    chosen = data.draw(st.integers(0, len(smallest.m) - 1))
+    sizes = with_all_sizes(smallest.chosen(np.array([chosen])))
+    assert {tuple(sizes.count(axis).tolist()) for axis in AXES} == {
+        (int(smallest.count(axis)[chosen]),) * len(sizes.m) for axis in AXES
+    }
+    exact = totals(sizes)
+    for order in ORDERS:
+        bound, found = Bounds(smallest, order, least), Bounds(sizes, order, exact)
+        assert bound.distinct[chosen] == found.distinct.any() == found.distinct.all()
+        assert bound.cycles[chosen] <= found.cycles.min()
+        assert bound.energy(price)[chosen] <= found.energy(price).min()
+
+
 @pytest.mark.parametrize(
-    ("sizes", "message"),
+    ("fields", "sizes", "message"),
     [
-        ((1 << 20, 1 << 13, 1 << 20), "at most 4503599627370496 MACs, not 9007199254740992"),  # 2**52 and 2**53
-        ((1 << 17, 1 << 17, 1 << 17), "at most 5000000 ways to be cut"),
+        # Some 2 * 2**8 numbers of blocks along each axis.
+        ({"rows": 1, "columns": 1}, (1 << 16, 1 << 16, 1 << 16), "at most 5000000 numbers of blocks"),
+        # Each of 1500001 x 2**31 groups waits until 65536 rows have their weights; 2 + 1 + 6 cycles are PE, foot, epilogue.
+        (
+            {"rows": 65536, "columns": 1, "dataflow": "weight_stationary"},
+            (1, 1_500_001, 1 << 31),
+            f"at most {1 << 58} cycles or bits in blocks as small as they can be, not {(1_500_001 << 31) * (65536 + 9)}",
+        ),
     ],
 )
-def test_products_beyond_reach_are_refused(sizes: tuple[int, int, int], message: str) -> None:
+def test_products_beyond_reach_are_refused(fields: dict[str, Any], sizes: tuple[int, int, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        run_product(DesignPoint("d", rows=1, columns=1, group_size=1), Product("p", *sizes))
+        run_product(DesignPoint("d", **fields, group_size=1), Product("p", *sizes))
