@@ -169,9 +169,9 @@ def _shared_pieces(before: Step, operator: Operator) -> int:
 def with_quantization(operators: Sequence[Operator]) -> tuple[Operator, ...]:
     """The operators, and after each product whose results another one needs the work of quantizing these."""
     fed: dict[int, set[int]] = {}  # how often each product that reads another's results is repeated
-    for operator in operators:
-        for i in operator.inputs if isinstance(operator, Product) else ():
-            fed.setdefault(i, set()).add(operator.count)
+    for product in (operator for operator in operators if isinstance(operator, Product)):
+        for i in product.inputs:
+            fed.setdefault(i, set()).add(product.count)
     lowered: list[Operator] = []
     moved: dict[int, int] = {}
     codes: dict[int, int] = {}

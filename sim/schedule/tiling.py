@@ -197,8 +197,8 @@ def size_counts(smallest: Tilings, axis: Axis) -> Ints:
     """How many sizes there are along an axis that make as many blocks as this one."""
     granule = {name: step for name, _, step in _axes(smallest.design, smallest.product)}[axis]
     granules, blocks = whole(smallest.length(axis), granule), smallest.count(axis)
-    one_block_less = whole(granules, np.maximum(blocks - 1, 1))
-    return np.where(blocks == 1, 1, one_block_less - whole(granules, blocks))
+    one_block_less = -(-granules // np.maximum(blocks - 1, 1))
+    return np.where(blocks == 1, 1, one_block_less - -(-granules // blocks))
 
 
 def _axes(design: DesignPoint, product: Product) -> list[tuple[Axis, int, int]]:
