@@ -114,7 +114,6 @@ def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["simulate", "--batch", "0"], "batch is at least 1, not 0"),
         (["simulate", "--batch", f"{10**12}"], "batch is at most 65536, not 1000000000000"),
         (["simulate", "--model", "llama-2-7b", "--batch", f"{10**12}"], "batch is at most 65536, not 1000000000000"),
-        (["simulate", "--model", "llama-2-7b", "--batch", "65536", "--sequence", "4096"], "has at most"),
         (["topology", "--model", "llama-2-7b", "--batch", f"{10**12}"], "batch is at most 65536, not 1000000000000"),
         (["simulate", "--text", "absent.txt"], "text file 'absent.txt' cannot be read"),
         (["simulate", "--text", "/dev/null"], "text file '/dev/null' has at least 2 bytes, not 0"),
