@@ -2,13 +2,14 @@
 # make test   lint and all tests
 # make test-exhaustive   every pair of codes of the larger formats too, minutes more
 # make verify-all   every product and decoder proved for all inputs, and every netlist equal to its Verilog
+# make mutate   wrong bits in every component, of which the vectors of the verification must find all but a few
 # All set themselves up: a virtual environment in .venv, made when constraints.txt or pyproject.toml change.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-exhaustive verify-all lint bench characterize clean
+.PHONY: demo test test-exhaustive verify-all mutate lint bench characterize clean
 
 demo: $(READY)
 	$(BIN)/shiftwise simulate --phase prefill --sequence 512 --out build/demo/prefill
@@ -28,6 +29,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+mutate: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.hdl.mutants
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

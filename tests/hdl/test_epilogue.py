@@ -55,7 +55,8 @@ def groups_of_output(rng: np.random.Generator, index: int) -> tuple[NDArray[np.i
     return sums, zero_points, scales
 
 
-def test_every_result_in_its_cycle(build_dir: Path, seed: int) -> None:
+def epilogue_vectors(seed: int) -> Vectors:
+    """Outputs of all kinds, groups back to back or not, noise in between."""
     rng = np.random.default_rng(seed)
     outputs = [groups_of_output(rng, index) for index in range(OUTPUTS)]
     groups = sum(len(scales) for _, _, scales in outputs)
@@ -98,4 +99,8 @@ def test_every_result_in_its_cycle(build_dir: Path, seed: int) -> None:
     outputs = {"result_valid": due.astype(np.int64), "result": results}
     for name in ("row_sum", "token_scale", "load", "first_group", "last_group"):
         outputs[f"{name}_out"] = np.concatenate([[0], inputs[name][:-1]])
-    assert Bench.of([Epilogue(DESIGN)], build_dir).run(Vectors(inputs, outputs, {"result": due})) == []
+    return Vectors(inputs, outputs, {"result": due})
+
+
+def test_every_result_in_its_cycle(build_dir: Path, seed: int) -> None:
+    assert Bench.of([Epilogue(DESIGN)], build_dir).run(epilogue_vectors(seed)) == []

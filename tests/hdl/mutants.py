@@ -1,0 +1,97 @@
+"""``make mutate``: mutants of every component under the vectors that verify it, as a table and as JSON in ``build/``."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hdl.bench.vectors import Vectors
+from hdl.epilogue import Epilogue
+from hdl.export import components
+from hdl.mutate import Outcome, mutate
+from hdl.pe import pe_parts
+from hdl.row_sum import RowSum
+from hdl.verify_array import array_vectors
+from hdl.verify_pe import pe_vectors
+from sim.design import DesignPoint
+from tests.hdl.test_array import random_product
+from tests.hdl.test_epilogue import DESIGN as EPILOGUE_DESIGN
+from tests.hdl.test_epilogue import epilogue_vectors
+from tests.hdl.test_row_sum import row_sum_vectors
+
+FOLDER = Path("build/mutants")
+REPORT = Path("build/mutants.json")
+MUTANTS, SEED, PAIRS = 150, 20240611, 4096
+FATES = ("killed", "equivalent", "survived")
+BAR = 0.98
+"""The least part of a component's mutants that is killed or proved equivalent."""
+
+PES = {
+    "shift_add": ("uint4", "int4", "exact"),
+    "shift_add_float": ("int2", "fp16", "fp16"),  # sums become subnormal and infinite, which those in fp32 never do
+    "minifloat": ("e2m1", "e2m1", "exact"),
+    "mixed": ("int3", "e2m1", "exact"),
+    "bit_serial": ("int3", "int4", "exact"),
+    "shift_only": ("apot3", "int4", "exact"),
+    "multiplier": ("int4", "int4", "saturate10"),
+    "dsp_packed": ("int4", "int4", "exact"),
+}
+"""A small configuration of each kind: weight, activation, accumulator."""
+
+SMALL_ARRAY = DesignPoint("test", activation_format="int4", group_size=4, rows=2, columns=2)
+
+
+def pe_design(kind: str) -> DesignPoint:
+    weight, activation, accumulator = PES[kind]
+    formats = {"weight_format": weight, "activation_format": activation, "accumulator": accumulator}
+    return DesignPoint("test", pe=kind, **formats, group_size=4, rows=2, columns=2)
+
+
+def of_pe(kind: str) -> tuple[tuple[Any, ...], Vectors]:
+    design = pe_design(kind)
+    return pe_parts(design), pe_vectors(design, SEED, PAIRS)[0]
+
+
+def of_row_sum() -> tuple[tuple[Any, ...], Vectors]:
+    design = DesignPoint("test", group_size=32)
+    return (RowSum(design),), row_sum_vectors(design, SEED)
+
+
+def of_epilogue() -> tuple[tuple[Any, ...], Vectors]:
+    return (Epilogue(EPILOGUE_DESIGN),), epilogue_vectors(SEED)
+
+
+def of_array() -> tuple[tuple[Any, ...], Vectors]:
+    product = random_product(SMALL_ARRAY, 17, 90, 15, SEED)
+    fields = (getattr(product, field.name) for field in dataclasses.fields(product))
+    return components(SMALL_ARRAY), array_vectors(SMALL_ARRAY, *fields, SEED)
+
+
+COMPONENTS: dict[str, Callable[[], tuple[tuple[Any, ...], Vectors]]] = {
+    **{kind: lambda kind=kind: of_pe(kind) for kind in PES},  # type: ignore[misc]
+    "row_sum": of_row_sum,
+    "epilogue": of_epilogue,
+    "array": of_array,
+}
+
+
+def main(names: list[str]) -> int:
+    """Status 1 if too many mutants of a component survive."""
+    outcomes: list[Outcome] = []
+    print(f"{'component':16}" + "".join(f"{fate:>12}" for fate in FATES) + f"{'decided':>10}", flush=True)
+    for name in names or COMPONENTS:
+        parts, vectors = COMPONENTS[name]()
+        outcome = mutate(name, parts, vectors, FOLDER / name, MUTANTS, SEED)
+        outcomes.append(outcome)
+        print(f"{name:16}" + "".join(f"{outcome.count(fate):12}" for fate in FATES) + f"{outcome.told:10.1%}", flush=True)
+        for mutant in outcome.mutants:
+            if mutant.fate == "survived":
+                print(f"    {mutant.number}: {mutant.change}")
+    REPORT.write_text(json.dumps([dataclasses.asdict(outcome) for outcome in outcomes], indent=1) + "\n")
+    return int(any(outcome.told < BAR for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

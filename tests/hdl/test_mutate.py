@@ -1,0 +1,26 @@
+"""Wrong bits that the vectors of a PE must tell from the right hardware."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hdl.bench.vectors import Vectors
+from hdl.mutate import mutate
+from hdl.pe import pe_parts
+from hdl.verify_pe import pe_vectors
+from sim.design import DesignPoint
+
+SMALL = DesignPoint("test", weight_format="uint2", activation_format="int2", group_size=4)
+
+
+def test_wrong_bits_of_a_small_pe_are_found(build_dir: Path, seed: int) -> None:
+    vectors, _, _ = pe_vectors(SMALL, seed)
+    outcome = mutate("small", pe_parts(SMALL), vectors, build_dir / "mutants", 20)
+    assert [mutant.number for mutant in outcome.mutants] == list(range(1, 21))
+    assert outcome.count("killed") >= 19
+
+    # Vectors that check nothing kill nothing; a wrong bit of a register that leaves the PE is no equivalent.
+    nothing = Vectors(vectors.inputs, vectors.outputs, {name: np.zeros(vectors.cycles, dtype=bool) for name in vectors.outputs})
+    outcome = mutate("unchecked", pe_parts(SMALL), nothing, build_dir / "mutants", 4)
+    assert outcome.count("killed") == 0
+    assert outcome.count("survived") >= 3
