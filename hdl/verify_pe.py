@@ -148,7 +148,9 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
         operands = np.flatnonzero(stream["valid"])[-2:]
         stream["last"][operands] = ends
         stream[RESET][operands[-1]] = 1
-        return {name: values[: operands[-1] + 1] for name, values in stream.items()}
+        stream = {name: values[: operands[-1] + 1] for name, values in stream.items()}
+        # Nothing may go on after a reset without the next operand, which would hide it.
+        return _with_bubbles(design, rng, stream, np.full(2 * interval, operands[-1] + 1))
 
     lengths = [1, 1, 1, 2, size, size, 1, *rng.integers(1, size + 1, size=12).tolist()]
     return [
