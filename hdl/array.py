@@ -2,19 +2,17 @@
 
 from functools import reduce
 from operator import or_
-from typing import Any
 
-from amaranth import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal, Value, unsigned
+from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.epilogue import Epilogue
 from hdl.pe import pe_of, pe_slices
+from hdl.placement import Wires, delay_line, place
 from hdl.row_sum import RowSum
 from sim import epilogue
 from sim.design import DesignPoint
-
-Wires = dict[str, Any]
 
 
 class Array(wiring.Component):
@@ -76,31 +74,31 @@ class Array(wiring.Component):
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
         rows, columns = self.design.rows, self.design.columns
-        down = [self._delayed(m, f"weight_{c}_skew", getattr(self, f"weight_{c}"), c) for c in range(columns)]
+        down = [delay_line(m, f"weight_{c}_skew", getattr(self, f"weight_{c}"), c) for c in range(columns)]
         column_drivers: list[list[Wires]] = [[] for _ in range(columns)]
         row_drivers: list[list[Wires]] = [[] for _ in range(self._lanes[0])]
         flags: Wires = {"valid": self.valid, "last": self.last}
         for r in range(rows):
-            activation = self._delayed(m, f"activation_{r}_skew", getattr(self, f"activation_{r}"), r)
+            activation = delay_line(m, f"activation_{r}_skew", getattr(self, f"activation_{r}"), r)
             right: Wires = {"activation": activation, **flags}
             for x, drivers in enumerate(row_drivers if self._row_sum else []):
                 of_lane = {**right, "activation": _part(activation, x, self._lanes[0])}
-                drivers.append(self._instance(m, self._row_sum, f"row_sum_{r}" + self._suffix(x), of_lane))
+                drivers.append(place(m, self._row_sum, f"row_sum_{r}" + self._suffix(x), of_lane))
             for c in range(columns):
-                pe = self._instance(m, self._pe, f"pe_{r}_{c}", {**right, "weight": down[c]})
+                pe = place(m, self._pe, f"pe_{r}_{c}", {**right, "weight": down[c]})
                 column_drivers[c].append(pe)
                 right = {name: pe[f"{name}_out"] for name in right}
                 down[c] = pe["weight_out"]
-            flags = {name: self._delayed(m, f"{name}_{r}_skew", flag, 1) for name, flag in flags.items()}
+            flags = {name: delay_line(m, f"{name}_{r}_skew", flag, 1) for name, flag in flags.items()}
 
         row_sums = [self._bus(m, "row_sum" + self._suffix(x), of)[0] for x, of in enumerate(row_drivers) if self._row_sum]
         ends = Signal()
         m.d.comb += ends.eq(self.valid & self.last)
         lead = self.design.pe_latency - 1
         group = {
-            "load": self._delayed(m, "load", ends, lead),
-            "first_group": self._delayed(m, "first_group_at_load", self.first_group, lead),
-            "last_group": self._delayed(m, "last_group_at_load", self.last_group, lead),
+            "load": delay_line(m, "load", ends, lead),
+            "first_group": delay_line(m, "first_group_at_load", self.first_group, lead),
+            "last_group": delay_line(m, "last_group_at_load", self.last_group, lead),
         }
         activations, weights = self._lanes
         from_left: list[Wires] = []
@@ -117,7 +115,7 @@ class Array(wiring.Component):
                 inputs["scale"] = _part(self.scale, y, weights)
                 if self.design.has_zero_points:
                     inputs["zero_point"] = _part(self.zero_point, y, weights)
-                column = self._instance(m, self._epilogue, f"epilogue_{c}" + self._suffix(x, y), {**of_row, **inputs})
+                column = place(m, self._epilogue, f"epilogue_{c}" + self._suffix(x, y), {**of_row, **inputs})
                 results.append(column)
                 from_left[lane] = {name: column[f"{name}_out"] for name in of_row}
             m.d.comb += [
@@ -129,27 +127,6 @@ class Array(wiring.Component):
     def _suffix(self, *lane: int) -> str:
         """What tells the names of several lanes apart."""
         return "".join(f"_{index}" for index in lane) if self._lanes != (1, 1) else ""
-
-    def _delayed(self, m: Module, name: str, value: Signal, cycles: int) -> Signal:
-        """``value`` some cycles later."""
-        for cycle in range(cycles):
-            register = Signal(value.shape(), name=f"{name}_{cycle}")
-            m.d.sync += register.eq(value)
-            value = register
-        return value
-
-    def _instance(self, m: Module, component: wiring.Component, name: str, inputs: Wires) -> Wires:
-        """Place a separately exported module; returns its outputs."""
-        members = component.signature.members
-        outputs = {port: Signal(member.shape, name=f"{name}_{port}") for port, member in members.items() if member.flow == Out}
-        m.submodules[name] = Instance(
-            component.module_name,
-            i_clk=ClockSignal(),
-            i_rst=ResetSignal(),
-            **{f"i_{port}": signal for port, signal in inputs.items()},
-            **{f"o_{port}": signal for port, signal in outputs.items()},
-        )
-        return outputs
 
     def _bus(self, m: Module, name: str, drivers: list[Wires]) -> tuple[Signal, Signal]:
         """The sum of the one driver whose ``sum_valid`` is high, and whether there is one."""

@@ -15,6 +15,7 @@ from hdl.export import components, module_ports, module_texts
 from hdl.pe.dsp_slice import PRIMITIVE, DspSlice
 from hdl.scripts import LIBERTY, YOSYS_FLOWS, vivado_script, yosys_script
 from sim import epilogue
+from sim.array.weight_stationary import FOOT_CYCLES
 from sim.design import DesignPoint
 from sim.errors import InputError
 from sim.files import output_folder, remove, write_parts
@@ -94,6 +95,7 @@ def _manifest(design: DesignPoint, parts: tuple[Any, ...], files: dict[str, byte
         "row_sum": design.pe_latency,
         "epilogue": epilogue.LATENCY,
         "result": design.array.result_latency,
+        **({"foot": FOOT_CYCLES} if design.dataflow == "weight_stationary" else {}),
     }
     return {
         "name": design.name,

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hdl.bench.testbench import Dut
 from hdl.bench.vectors import Vectors
+from hdl.foot import streamed_rows
 from hdl.verify_array import array_vectors
 from hdl.verify_pe import pe_vectors
 from sim.design import DesignPoint
@@ -26,7 +27,7 @@ def example_vectors(design: DesignPoint, parts: Sequence[Any], seed: int = 0) ->
 
     ``parts`` are the design's components, the array last.
     """
-    pe = next(part for part in parts if part.module_name == f"{design.pe}_pe")
+    pe = next(part for part in parts if part.module_name in (f"{design.pe}_pe", f"{design.pe}_stationary_pe"))
     return [
         (Dut(pe.module_name, pe), pe_vectors(design, seed, PAIRS)[0]),
         (Dut(parts[-1].module_name, parts[-1]), array_vectors(design, *example_product(design, seed), seed)),
@@ -40,8 +41,10 @@ def example_product(design: DesignPoint, seed: int = 0) -> Operands:
     model's results ``[m, n]``.
     """
     rng = np.random.default_rng(seed)
-    rows, columns = design.array.granule
+    rows, columns = design.rows * design.element.lanes[0], design.array.granule[1]
     m, k, n = 2 * rows - rows // 2, 3 * design.group_size + (design.group_size + 1) // 2, 2 * columns - columns // 2
+    if design.dataflow == "weight_stationary":
+        m = min(m, streamed_rows(design))
     return product_of(design, rng.standard_normal((m, k)), rng.standard_normal((k, n)))
 
 

@@ -8,7 +8,11 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 
 from hdl.array import Array
+from hdl.weight_stationary import WeightStationaryArray
 from sim.design import DesignPoint
+
+ARRAYS: dict[str, Any] = {"output_stationary": Array, "weight_stationary": WeightStationaryArray}
+"""Dataflow of a design point to the component that implements it."""
 
 CLOCKING = {"clk": {"direction": "in", "width": 1, "signed": False}, "rst": {"direction": "in", "width": 1, "signed": False}}
 """Ports that every module has besides its signature: rising edge, synchronous active-high reset."""
@@ -21,7 +25,7 @@ def verilog_modules(design: DesignPoint) -> dict[str, str]:
 
 def components(design: DesignPoint) -> tuple[Any, ...]:
     """One of each component that a design's Verilog consists of, the array last."""
-    array = Array(design)
+    array = ARRAYS[design.dataflow](design)
     return *array.parts, array
 
 

@@ -13,6 +13,7 @@ from hdl.bench.vectors import Vectors
 from hdl.export import components
 from hdl.ieee import FP32
 from hdl.verdict import ArrayVerdict, VerificationError
+from hdl.verify_stationary import place_of, stationary_vectors
 from hdl.verilator import Bench, Difference
 from sim.array import OutputStationary, group_lengths
 from sim.design import DesignPoint
@@ -40,7 +41,8 @@ def verify_array(
 
     Codes ``activations[m, k]`` and ``weights[k, n]``; ``scale[g, n]``, ``zero_point[g, n]``; ``token_scale[m]``;
     ``expected[m, n]``. Rows and columns of an edge tile that no operand reaches are fed zero codes and their results
-    ignored. Inputs that the array must not look at are noise from ``seed``.
+    ignored. Inputs that the array must not look at are noise from ``seed``. How an array is fed in which weights stay is
+    said in :mod:`hdl.verify_stationary`; a strip of its columns counts as a tile.
 
     Raises :class:`VerificationError` at the first wrong or missing result, or a result that is nobody's.
     """
@@ -49,10 +51,10 @@ def verify_array(
     bench = Bench.of(components(design), build_dir)
     differences = bench.run(vectors)
     if differences:
-        place = _place(design, differences[0], m, k, n)
+        place = (place_of if _weights_stay(design) else _place)(design, differences[0], m, k, n)
         message = f"array: {place}{differences[0]}; {len(differences)} outputs differ"
         raise VerificationError(message, partial(bench.keep_wave, differences[0].cycle, vectors))
-    tiles = math.prod(_array(design).tile_counts(m, n))
+    tiles = -(-n // design.columns) if _weights_stay(design) else math.prod(_array(design).tile_counts(m, n))
     return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), vectors.cycles)
 
 
@@ -67,6 +69,8 @@ def array_vectors(
     seed: int = 0,
 ) -> Vectors:
     """What the array is fed and what must come out; see :func:`verify_array`."""
+    if _weights_stay(design):
+        return stationary_vectors(design, activations, weights, scale, zero_point, token_scale, expected, seed)
     (m, k), n = activations.shape, weights.shape[1]
     shape = _whole_tiles(design, m, n)
     stimulus = _array_stimulus(design, _padded(activations, shape[0], 0), _padded(weights.T, shape[1], 0).T, seed)
@@ -103,8 +107,13 @@ def _place(design: DesignPoint, difference: Difference, m: int, k: int, n: int) 
     return f"row {row}, column {column} is wrong: "
 
 
+def _weights_stay(design: DesignPoint) -> bool:
+    """Whether the array is fed folds of weights instead of tiles of results."""
+    return design.dataflow == "weight_stationary"
+
+
 def _array(design: DesignPoint) -> OutputStationary:
-    """The dataflow that there is hardware of."""
+    """How the array computes a tile of results."""
     assert isinstance(design.array, OutputStationary)
     return design.array
 

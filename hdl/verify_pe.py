@@ -12,6 +12,7 @@ from hdl.bench.vectors import RESET, Vectors
 from hdl.pe import pe_parts
 from hdl.pe.ports import FORWARDED, sum_shape
 from hdl.verdict import PEVerdict, VerificationError
+from hdl.verify_stationary_pe import stationary_pe_vectors
 from hdl.verilator import Bench
 from sim.accumulators import FLOATS, Products, aligned_parts
 from sim.design import DesignPoint
@@ -42,6 +43,8 @@ def verify_pe(design: DesignPoint, build_dir: Path, seed: int = 0) -> PEVerdict:
 
 def pe_vectors(design: DesignPoint, seed: int = 0, most_pairs: int = MOST_PAIRS) -> tuple[Vectors, int, int]:
     """What a PE is fed and what must come out, how many pairs of operands that are groups of their own, and all groups."""
+    if design.dataflow == "weight_stationary":
+        return stationary_pe_vectors(design, seed, most_pairs)
     rng = np.random.default_rng(seed)
     pairs = _pairs(design, rng, most_pairs)
     streams = [pairs, *_chains(design, rng)]

@@ -1,56 +1,19 @@
-"""The Verilog of a weight-stationary array against expected numbers: every bit, and the cycle in which it appears."""
+"""What a weight-stationary array is fed, fold after fold, and what must come out: every bit, in its exact cycle."""
 
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hdl.bench.vectors import Vectors
 from hdl.foot import streamed_rows
-from hdl.verdict import ArrayVerdict, VerificationError
-from hdl.verilator import Bench, Difference
-from hdl.weight_stationary import WeightStationaryArray
+from hdl.verilator import Difference
 from sim.array import group_lengths
 from sim.design import DesignPoint
 from sim.epilogue import LATENCY, SCALE_BITS
 from sim.errors import InputError
 
 Streams = dict[str, NDArray[np.int64]]
-
-
-def verify_stationary(
-    design: DesignPoint,
-    activations: NDArray[np.unsignedinteger],
-    weights: NDArray[np.unsignedinteger],
-    scale: NDArray[np.float16],
-    zero_point: NDArray[np.unsignedinteger],
-    token_scale: NDArray[np.float16],
-    expected: NDArray[np.float32],
-    build_dir: Path,
-    seed: int = 0,
-) -> ArrayVerdict:
-    """A whole product through the design's array, fold after fold, each result's bits in its exact cycle.
-
-    Codes ``activations[m, k]`` and ``weights[k, n]``; ``scale[g, n]``, ``zero_point[g, n]``; ``token_scale[m]``;
-    ``expected[m, n]``. Columns of the last strip that no weight reaches have noise for weights and their results are
-    ignored, and so have rows that a fold leaves idle, whose activations are zero. Inputs that the array must not look at are
-    noise from ``seed``. A strip of columns counts as a tile.
-
-    Raises :class:`VerificationError` at the first wrong or missing result, or a result that is nobody's.
-    """
-    (m, k), n = activations.shape, weights.shape[1]
-    vectors = stationary_vectors(design, activations, weights, scale, zero_point, token_scale, expected, seed)
-    array = WeightStationaryArray(design)
-    bench = Bench.of((*array.parts, array), build_dir)
-    differences = bench.run(vectors)
-    if differences:
-        place = _place(design, differences[0], m, k, n)
-        message = f"array: {place}{differences[0]}; {len(differences)} outputs differ"
-        raise VerificationError(message, partial(bench.keep_wave, differences[0].cycle, vectors))
-    strips = -(-n // design.columns)
-    return ArrayVerdict(design.name, m * n, strips, strips * len(group_lengths(design.group_size, k)), vectors.cycles)
 
 
 def stationary_vectors(
@@ -63,7 +26,10 @@ def stationary_vectors(
     expected: NDArray[np.float32],
     seed: int = 0,
 ) -> Vectors:
-    """What the array is fed and what must come out; see :func:`verify_stationary`.
+    """What the array is fed and what must come out; operands as :func:`hdl.verify_array.verify_array` has them.
+
+    Columns of the last strip that no weight reaches have noise for weights, and their results are ignored; so have rows that
+    a fold leaves idle, whose activations are zero. Inputs that the array must not look at are noise from ``seed``.
 
     Raises ``InputError`` for a stream that is longer than the array's memories.
     """
@@ -160,7 +126,7 @@ def _due(design: DesignPoint, m: int, k: int, n: int) -> NDArray[np.int64]:
     return design.array.result_cycles(m, k, -(-n // design.columns) * design.columns)
 
 
-def _place(design: DesignPoint, difference: Difference, m: int, k: int, n: int) -> str:
+def place_of(design: DesignPoint, difference: Difference, m: int, k: int, n: int) -> str:
     """Which result it is that differs, if one is due in that cycle."""
     c = int(difference.port.rpartition("_")[2])
     found = np.argwhere(_due(design, m, k, n)[:, c :: design.columns] == difference.cycle)

@@ -8,6 +8,7 @@ from hdl.pe.bit_serial import BitSerialPE
 from hdl.pe.dsp_packed import DspPackedPE
 from hdl.pe.dsp_slice import DspSlice
 from hdl.pe.element import PRODUCTS, ProcessingElement
+from hdl.pe.stationary import StationaryPE
 from sim.design import DesignPoint
 from sim.errors import InputError
 
@@ -50,6 +51,8 @@ def has_hardware(design: DesignPoint) -> bool:
 def pe_of(design: DesignPoint) -> Any:
     """The component of a design's PEs. Raises ``InputError`` for a design whose PE has a model only."""
     check_pe(design)
+    if design.dataflow == "weight_stationary":
+        return StationaryPE(design)
     return PES[design.pe](design)
 
 

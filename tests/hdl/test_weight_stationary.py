@@ -1,6 +1,7 @@
 """The weight-stationary array's Verilog against the model's product; each result in the cycle that the model names."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from hdl.bench.testbench import Dut
-from hdl.export import module_texts
+from hdl.delivery import write_design
+from hdl.example import example_vectors
+from hdl.export import components, module_texts
 from hdl.verdict import VerificationError
-from hdl.verify_stationary import stationary_vectors, verify_stationary
-from hdl.verilator import Bench
-from hdl.weight_stationary import WeightStationaryArray
+from hdl.verify_array import array_vectors, verify_array
+from hdl.verify_pe import verify_pe
+from hdl.verilator import Bench, lint
 from sim.design import DesignPoint
 from sim.errors import InputError
 from sim.kernels.product import matrix_product
@@ -52,7 +55,7 @@ def random_product(design: DesignPoint, m: int, k: int, n: int, seed: int) -> tu
     ],
 )
 def test_folds_back_to_back(m: int, k: int, n: int, build_dir: Path, seed: int) -> None:
-    verdict = verify_stationary(W4A8, *random_product(W4A8, m, k, n, seed), build_dir, seed)
+    verdict = verify_array(W4A8, *random_product(W4A8, m, k, n, seed), build_dir, seed)
     assert (verdict.results, verdict.tiles, verdict.groups) == (m * n, -(-n // 3), -(-n // 3) * -(-k // 32))
 
 
@@ -76,12 +79,12 @@ def test_formats_and_shapes(build_dir: Path, seed: int) -> None:
     duts, texts, vectors = [], {}, []
     for i, (fields, m, k, n) in enumerate(SHAPES):
         design = dataclasses.replace(W4A8, **fields)
-        array = WeightStationaryArray(design)
-        for part in (*array.parts, array):
+        parts = components(design)
+        for part in parts:
             part.module_name = f"{part.module_name}_{i}"
-        duts.append(Dut(array.module_name, array))
-        texts |= module_texts((*array.parts, array))
-        vectors.append(stationary_vectors(design, *random_product(design, m, k, n, seed + i), seed))
+        duts.append(Dut(parts[-1].module_name, parts[-1]))
+        texts |= module_texts(parts)
+        vectors.append(array_vectors(design, *random_product(design, m, k, n, seed + i), seed))
     assert Bench(duts, texts, build_dir, "-O0").run(*vectors) == []
 
 
@@ -90,10 +93,28 @@ def test_one_wrong_bit_is_named(build_dir: Path, seed: int) -> None:
     product[-1].view(np.uint32)[5, 6] ^= 1
     due = W4A8.array.result_cycles(9, 96, 7)[5, 6]
     with pytest.raises(VerificationError, match=rf"row 5, column 6 is wrong: .*result_0 in cycle {due} is 0x.*; 1 out"):
-        verify_stationary(W4A8, *product, build_dir, seed)
+        verify_array(W4A8, *product, build_dir, seed)
 
 
 def test_streams_that_are_too_long(seed: int) -> None:
     product = random_product(W4A8, 86, 1, 1, seed)
     with pytest.raises(InputError, match="rows of a product for test are at most 85, not 86"):
-        stationary_vectors(W4A8, *product, seed)
+        array_vectors(W4A8, *product, seed)
+
+
+@pytest.mark.parametrize(("pe", "weight", "pairs"), [("shift_add", "uint4", 1 << 12), ("shift_only", "apot5", 1 << 13)])
+def test_the_pe_alone(pe: str, weight: str, pairs: int, build_dir: Path, seed: int) -> None:
+    design = dataclasses.replace(W4A8, pe=pe, weight_format=weight)
+    assert verify_pe(design, build_dir, seed).pairs == pairs
+
+
+def test_what_is_delivered_passes_its_own_bench_and_lint(tmp_path: Path) -> None:
+    export = write_design(W4A8, tmp_path, "library(none) {}")
+    manifest = json.loads(export.files[-1].read_text())
+    assert manifest["latency_cycles"] == {"shift_add": 2, "row_sum": 2, "foot": 1, "epilogue": 6, "result": 9}
+    assert lint([tmp_path / module["file"] for module in manifest["modules"].values()], export.top) == ""
+    parts = components(W4A8)
+    texts = module_texts(parts)
+    assert texts == {name: (tmp_path / name).read_text() for name in texts}
+    duts, vectors = zip(*example_vectors(W4A8, parts), strict=True)
+    assert Bench(duts, texts, tmp_path / "build", "-O0").run(*vectors) == []
