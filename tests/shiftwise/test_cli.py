@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -208,7 +209,9 @@ def test_an_output_folder_that_cannot_be_written(
 def test_ctrl_c_ends_with_its_own_status_and_no_results(tmp_path: Path) -> None:
     """A whole process, interrupted as soon as it says that the trace is done."""
     command = [sys.executable, "-m", "shiftwise", "simulate", "--out", str(tmp_path / "out")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # A shell's background jobs ignore the signal, and so would what they start.
+    heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
         assert process.stderr
         assert "trace" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
