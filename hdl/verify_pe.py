@@ -21,6 +21,9 @@ from sim.formats import Format
 Codes = NDArray[np.int64]
 Streams = dict[str, Codes]
 
+FLOAT_CHAINS = 3
+"""How often each length of chain stands among those whose sums cancel or are tiny; sums of floats alone need them."""
+
 MOST_PAIRS = 1 << 20
 """All pairs of operands are tried up to so many, else as many random ones and all pairs of corners."""
 
@@ -66,6 +69,19 @@ def _corners(format_: Format) -> NDArray[np.int64]:
     values = np.array([float(format_.values[code]) for code in codes])
     order = np.argsort(np.abs(values), kind="stable")
     return np.unique(codes[[values.argmin(), values.argmax(), 0, len(codes) - 1, *order[:4]]])
+
+
+def _smallest(format_: Format) -> Codes:
+    """Codes of the numbers nearest to zero: of a minifloat its subnormals and some more."""
+    codes = _codes(format_)
+    values = np.array([abs(float(format_.values[code])) for code in codes])
+    return codes[np.argsort(values, kind="stable")[: max(4, len(codes) // 16)]]
+
+
+def _negated(format_: Format, codes: Codes) -> Codes:
+    """Codes of the numbers of the other sign; of two's complement, the least has none and stays."""
+    top = 1 << format_.bits - 1
+    return -codes & 2 * top - 1 if format_.is_integer else codes ^ top
 
 
 def _pairs(design: DesignPoint, rng: np.random.Generator, most: int) -> Streams:
@@ -122,8 +138,27 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
     """Groups that follow each other directly, one stream each; a reset one is abandoned before it ends."""
     size, interval = design.group_size, design.element.interval
 
+    def random(format_: Format, length: int) -> Codes:
+        return rng.choice(_codes(format_), length)
+
     def group(length: int, bubbles: int = 0) -> Streams:
-        w, a = rng.choice(_codes(design.weight), length), rng.choice(_codes(design.activation), length)
+        return group_of(random(design.weight, length), random(design.activation, length), bubbles)
+
+    def cancelling(length: int) -> Streams:
+        """Pairs, and the same with activations of the other sign: what is left of the sum is in its last places, or nothing."""
+        w, a = random(design.weight, length), random(design.activation, length)
+        order = rng.permutation(length)
+        nearly = a[order] ^ (rng.random(length) < 0.2)
+        codes = np.concatenate([a, _negated(design.activation, nearly)])
+        return group_of(np.concatenate([w, w[order]]), np.where(np.isin(codes, _codes(design.activation)), codes, a[0]))
+
+    def tiny(length: int) -> Streams:
+        """Products of the smallest numbers, subnormal ones among them."""
+        w, a = (rng.choice(_smallest(format_), length) for format_ in (design.weight, design.activation))
+        return group_of(w, a)
+
+    def group_of(w: Codes, a: Codes, bubbles: int = 0) -> Streams:
+        length = len(w)
         stream = _operands(design, rng, w, a)
         stream["last"][-interval] = 1
         places = np.sort(rng.integers(length + 1, size=bubbles)) * interval
@@ -156,7 +191,9 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
         return _with_bubbles(design, rng, stream, np.full(2 * interval, operands[-1] + 1))
 
     lengths = [1, 1, 1, 2, size, size, 1, *rng.integers(1, size + 1, size=12).tolist()]
+    halves = [max(1, length // 2) for length in lengths] * (FLOAT_CHAINS if design.element.accumulation.is_float else 0)
     return [
+        *(chain(half) for half in halves if 2 * half <= size for chain in (cancelling, tiny)),
         *(group(length) for length in lengths),
         *(extreme(int(w), int(a)) for w in _corners(design.weight) for a in _corners(design.activation)),
         *(group(length, bubbles=int(rng.integers(1, 9))) for length in lengths),
