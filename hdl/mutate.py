@@ -19,7 +19,7 @@ from amaranth.lib import wiring
 from hdl.bench.testbench import Dut, testbench
 from hdl.bench.vectors import Vectors, input_widths, output_widths
 from hdl.export import module_texts
-from hdl.verilator import SimulationError, environment
+from hdl.verilator import SimulationError, call
 from hdl.yosys import YosysError, find_yosys
 
 SELECT_BITS = 10
@@ -123,21 +123,15 @@ def _compile(folder: Path) -> None:
     verilate = ["verilator", "--cc", "--exe", "--main", "--timing", "--prefix", "Vtop", "--top-module", "bench"]
     verilate += ["-o", PROGRAM, "-Mdir", ".", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++20"]
     make = ["make", "-j2", "-f", "Vtop.mk", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
-    _call([*verilate, "bench.v", "top.v", "mutated.v"], folder)
+    call([*verilate, "bench.v", "top.v", "mutated.v"], folder)
     runtime = folder.parent / "runtime"
     runtime.mkdir(exist_ok=True)
     for name in RUNTIME_OBJECTS:
         if (runtime / name).is_file():
             shutil.copyfile(runtime / name, folder / name)
-    _call(make, folder)
+    call(make, folder)
     for name in RUNTIME_OBJECTS:
         shutil.copyfile(folder / name, runtime / name)
-
-
-def _call(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise SimulationError(f"{command[0]} failed in {folder}:\n{(done.stdout + done.stderr)[-4000:]}")
 
 
 def _differs(folder: Path, number: int) -> bool:

@@ -1,6 +1,6 @@
 """The Verilog of a PE against the model: every bit, and the cycle in which it appears."""
 
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from amaranth import Shape
 from numpy.typing import NDArray
 
 from hdl.bench.vectors import RESET, Vectors
+from hdl.codes import Codes, codes_of, corners, negated, smallest
 from hdl.pe import pe_parts
 from hdl.pe.ports import FORWARDED, sum_shape
 from hdl.verdict import PEVerdict, VerificationError
@@ -18,7 +19,6 @@ from sim.accumulators import FLOATS, Products, aligned_parts
 from sim.design import DesignPoint
 from sim.formats import Format
 
-Codes = NDArray[np.int64]
 Streams = dict[str, Codes]
 
 FLOAT_CHAINS = 3
@@ -57,41 +57,14 @@ def pe_vectors(design: DesignPoint, seed: int = 0, most_pairs: int = MOST_PAIRS)
     return vectors, int(pairs["last"].sum()), groups
 
 
-@lru_cache(maxsize=256)
-def _codes(format_: Format) -> NDArray[np.int64]:
-    """Codes that are numbers."""
-    return np.array([code for code, value in enumerate(format_.values) if value is not None], dtype=np.int64)
-
-
-def _corners(format_: Format) -> NDArray[np.int64]:
-    """Codes of the extremes, of the numbers next to zero, and the first and the last code."""
-    codes = _codes(format_)
-    values = np.array([float(format_.values[code]) for code in codes])
-    order = np.argsort(np.abs(values), kind="stable")
-    return np.unique(codes[[values.argmin(), values.argmax(), 0, len(codes) - 1, *order[:4]]])
-
-
-def _smallest(format_: Format) -> Codes:
-    """Codes of the numbers nearest to zero: of a minifloat its subnormals and some more."""
-    codes = _codes(format_)
-    values = np.array([abs(float(format_.values[code])) for code in codes])
-    return codes[np.argsort(values, kind="stable")[: max(4, len(codes) // 16)]]
-
-
-def _negated(format_: Format, codes: Codes) -> Codes:
-    """Codes of the numbers of the other sign; of two's complement, the least has none and stays."""
-    top = 1 << format_.bits - 1
-    return -codes & 2 * top - 1 if format_.is_integer else codes ^ top
-
-
 def _pairs(design: DesignPoint, rng: np.random.Generator, most: int) -> Streams:
     """Groups of one pair of operands each; of several lanes, each gets every pair, beside random ones."""
-    weights, activations = _codes(design.weight), _codes(design.activation)
+    weights, activations = codes_of(design.weight), codes_of(design.activation)
     if len(weights) * len(activations) <= most:
         w, a = (grid.ravel() for grid in np.meshgrid(weights, activations))
     else:
-        corners = [grid.ravel() for grid in np.meshgrid(_corners(design.weight), _corners(design.activation))]
-        w, a = (np.concatenate([c, rng.choice(codes, most)]) for c, codes in zip(corners, (weights, activations), strict=True))
+        extremes = [grid.ravel() for grid in np.meshgrid(corners(design.weight), corners(design.activation))]
+        w, a = (np.concatenate([c, rng.choice(codes, most)]) for c, codes in zip(extremes, (weights, activations), strict=True))
     lanes = design.element.lanes[0] * design.element.lanes[1]
     stream = _operands(design, rng, np.repeat(w, lanes), np.repeat(a, lanes))
     stream["last"][:] = stream["valid"]
@@ -121,7 +94,7 @@ def _in_lane(
     rng: np.random.Generator, format_: Format, codes: NDArray[np.int64], lane: NDArray[np.int64], lanes: int
 ) -> NDArray[np.int64]:
     """Ports that hold the code in one lane and random ones in the others."""
-    ports = rng.choice(_codes(format_), (len(codes), lanes))
+    ports = rng.choice(codes_of(format_), (len(codes), lanes))
     ports[np.arange(len(codes)), lane] = codes
     packed: Codes = (ports << np.arange(lanes) * format_.bits).sum(axis=1)
     return packed
@@ -139,7 +112,7 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
     size, interval = design.group_size, design.element.interval
 
     def random(format_: Format, length: int) -> Codes:
-        return rng.choice(_codes(format_), length)
+        return rng.choice(codes_of(format_), length)
 
     def group(length: int, bubbles: int = 0) -> Streams:
         return group_of(random(design.weight, length), random(design.activation, length), bubbles)
@@ -149,12 +122,12 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
         w, a = random(design.weight, length), random(design.activation, length)
         order = rng.permutation(length)
         nearly = a[order] ^ (rng.random(length) < 0.2)
-        codes = np.concatenate([a, _negated(design.activation, nearly)])
-        return group_of(np.concatenate([w, w[order]]), np.where(np.isin(codes, _codes(design.activation)), codes, a[0]))
+        codes = np.concatenate([a, negated(design.activation, nearly)])
+        return group_of(np.concatenate([w, w[order]]), np.where(np.isin(codes, codes_of(design.activation)), codes, a[0]))
 
     def tiny(length: int) -> Streams:
         """Products of the smallest numbers, subnormal ones among them."""
-        w, a = (rng.choice(_smallest(format_), length) for format_ in (design.weight, design.activation))
+        w, a = (rng.choice(smallest(format_), length) for format_ in (design.weight, design.activation))
         return group_of(w, a)
 
     def group_of(w: Codes, a: Codes, bubbles: int = 0) -> Streams:
@@ -195,7 +168,7 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
     return [
         *(chain(half) for half in halves if 2 * half <= size for chain in (cancelling, tiny)),
         *(group(length) for length in lengths),
-        *(extreme(int(w), int(a)) for w in _corners(design.weight) for a in _corners(design.activation)),
+        *(extreme(int(w), int(a)) for w in corners(design.weight) for a in corners(design.activation)),
         *(group(length, bubbles=int(rng.integers(1, 9))) for length in lengths),
         interrupted(ends=1),
         *(group(length) for length in lengths),

@@ -1,12 +1,11 @@
 """What the PE that holds a weight is fed, and what must come out: every bit, in its exact cycle."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hdl.bench.vectors import Vectors
+from hdl.codes import codes_of
 from sim.accumulators import Products
 from sim.design import DesignPoint
-from sim.formats import Format
 
 SHORT_FOLDS, SHORT = 500, 4
 """Folds of 1 to 4 operands after those that go through the pairs, of random weights."""
@@ -20,7 +19,7 @@ def stationary_pe_vectors(design: DesignPoint, seed: int, most_pairs: int) -> tu
     times there is noise on its port, and all the time on that for the sum of the row above.
     """
     rng = np.random.default_rng(seed)
-    weights, activations = _codes(design.weight), _codes(design.activation)
+    weights, activations = codes_of(design.weight), codes_of(design.activation)
     each = min(len(activations), most_pairs // len(weights))
     held = np.concatenate([weights, rng.choice(weights, SHORT_FOLDS)])
     lengths = np.concatenate([np.full(len(weights), each), rng.integers(1, SHORT + 1, SHORT_FOLDS)])
@@ -48,8 +47,3 @@ def stationary_pe_vectors(design: DesignPoint, seed: int, most_pairs: int) -> tu
     due = np.zeros(cycles, dtype=bool)
     due[operands + latency] = True
     return Vectors(stimulus, outputs, {"sum": due}), len(weights) * each, len(operands)
-
-
-def _codes(format_: Format) -> NDArray[np.int64]:
-    """Codes that are numbers."""
-    return np.array([code for code, value in enumerate(format_.values) if value is not None], dtype=np.int64)

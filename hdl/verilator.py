@@ -134,8 +134,8 @@ class Bench:
         _write_texts(self.files, folder)
         self._write(folder, vectors)
         command = ["verilator", "--binary", "--timing", "--trace", "-CFLAGS", "-std=c++20", "-Mdir", "build", "-o", "traced"]
-        _call([*command, "-Wno-fatal", "-Wno-lint", "--top-module", "bench", *self.files], folder)
-        _call(["build/traced", f"+wave_from={max(0, cycle - WAVE_CYCLES // 2)}"], folder)
+        call([*command, "-Wno-fatal", "-Wno-lint", "--top-module", "bench", *self.files], folder)
+        call(["build/traced", f"+wave_from={max(0, cycle - WAVE_CYCLES // 2)}"], folder)
         return folder / WAVE
 
     def _write(self, folder: Path, vectors: Sequence[Vectors]) -> None:
@@ -185,11 +185,11 @@ def _build(texts: dict[str, str], folder: Path, runtime: Path, optimise: str) ->
         "-GFINISH=0",
     ]
     verilate += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
-    _call([*verilate, "public.vlt", str(main), *texts], folder)
+    call([*verilate, "public.vlt", str(main), *texts], folder)
     for name in RUNTIME_OBJECTS:
         if (runtime / name).is_file():
             shutil.copyfile(runtime / name, folder / name)
-    _call(["make", "-j2", "-f", "Vtop.mk", f"OPT_FAST={optimise}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"], folder)
+    call(["make", "-j2", "-f", "Vtop.mk", f"OPT_FAST={optimise}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"], folder)
     for name in RUNTIME_OBJECTS:
         if not (runtime / name).is_file():
             shutil.copyfile(folder / name, runtime / f"{name}.part")
@@ -202,7 +202,8 @@ def _write_texts(texts: Mapping[str, str], folder: Path) -> None:
         (folder / name).write_text(text)
 
 
-def _call(command: list[str], folder: Path) -> None:
+def call(command: list[str], folder: Path) -> None:
+    """Run a command of the tool chain in a folder. Raises :class:`SimulationError` with the end of what it said."""
     done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise SimulationError(f"{command[0]} failed in {folder}:\n{(done.stdout + done.stderr)[-4000:]}")

@@ -4,8 +4,9 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 
 from hdl.pe.fixed_sum import add
-from hdl.pe.ports import forward, pe_ports
+from hdl.pe.ports import FORWARDED, pe_ports
 from hdl.pe.term import Term
+from hdl.placement import forward
 from sim.design import DesignPoint
 
 
@@ -25,7 +26,7 @@ class BitSerialPE(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        forward(m, self)
+        forward(m, self, FORWARDED)
         bits, signed_weight = self.design.weight.bits, self.design.weight.signed
         row_shape = signed(self.design.activation.bits + bits - 1)
         # The cycle of the operands is that of bit 0; what the others need is kept.

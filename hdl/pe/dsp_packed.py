@@ -3,7 +3,8 @@
 from amaranth import Cat, ClockSignal, Const, Instance, Module, Mux, ResetSignal, Signal, Value, signed
 from amaranth.lib import wiring
 
-from hdl.pe.ports import forward, pe_ports
+from hdl.pe.ports import FORWARDED, pe_ports
+from hdl.placement import forward
 from sim.design import DesignPoint
 from sim.pe.dsp_packed import A_BITS, B_BITS, INT4, P_BITS, DspPacked
 
@@ -26,7 +27,7 @@ class DspPackedPE(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        forward(m, self)
+        forward(m, self, FORWARDED)
         element = self.design.element
         assert isinstance(element, DspPacked)
         place = Signal(range(max(2, element.run_length)))

@@ -6,8 +6,9 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 
 from hdl.pe import aligned_sum, fields, fixed_sum, float_sum, multiplier, shift_add, shift_only
-from hdl.pe.ports import forward, pe_ports
+from hdl.pe.ports import FORWARDED, pe_ports
 from hdl.pe.term import Term
+from hdl.placement import forward
 from sim.design import DesignPoint
 from sim.pe import Element
 
@@ -43,7 +44,7 @@ class ProcessingElement(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        forward(m, self)
+        forward(m, self, FORWARDED)
         element = self.design.element
         is_float = element.accumulation.is_float
         term = PRODUCTS[element.kind](m, element, self.weight, self.activation).registered(m, "product")

@@ -1,7 +1,6 @@
 """Ports that all processing elements have."""
 
-from amaranth import Module, Shape, signed, unsigned
-from amaranth.lib import wiring
+from amaranth import Shape, signed, unsigned
 from amaranth.lib.wiring import In, Member, Out
 
 from sim.design import DesignPoint
@@ -44,9 +43,3 @@ def sum_shape(design: DesignPoint) -> Shape:
     if element.accumulation.family == "aligned":
         return unsigned(bits + element.largest_exponent.bit_length())
     return unsigned(bits) if element.accumulation.is_float else signed(bits)
-
-
-def forward(m: Module, pe: wiring.Component) -> None:
-    """The inputs that are forwarded, one cycle later."""
-    for name in FORWARDED:
-        m.d.sync += getattr(pe, f"{name}_out").eq(getattr(pe, name))

@@ -1,0 +1,37 @@
+"""Codes of a format that are worth trying."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.formats import Format
+
+Codes = NDArray[np.int64]
+
+
+@lru_cache(maxsize=256)
+def codes_of(format_: Format) -> NDArray[np.int64]:
+    """Codes that are numbers."""
+    return np.array([code for code, value in enumerate(format_.values) if value is not None], dtype=np.int64)
+
+
+def corners(format_: Format) -> NDArray[np.int64]:
+    """Codes of the extremes, of the numbers next to zero, and the first and the last code."""
+    codes = codes_of(format_)
+    values = np.array([float(format_.values[code]) for code in codes])
+    order = np.argsort(np.abs(values), kind="stable")
+    return np.unique(codes[[values.argmin(), values.argmax(), 0, len(codes) - 1, *order[:4]]])
+
+
+def smallest(format_: Format) -> Codes:
+    """Codes of the numbers nearest to zero: of a minifloat its subnormals and some more."""
+    codes = codes_of(format_)
+    values = np.array([abs(float(format_.values[code])) for code in codes])
+    return codes[np.argsort(values, kind="stable")[: max(4, len(codes) // 16)]]
+
+
+def negated(format_: Format, codes: Codes) -> Codes:
+    """Codes of the numbers of the other sign; of two's complement, the least has none and stays."""
+    top = 1 << format_.bits - 1
+    return -codes & 2 * top - 1 if format_.is_integer else codes ^ top
