@@ -7,6 +7,7 @@ from amaranth import Shape
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
+from hdl.accelerator.ram import Ram
 from hdl.array import Array
 from hdl.weight_stationary import WeightStationaryArray
 from sim.design import DesignPoint
@@ -33,9 +34,14 @@ def module_texts(parts: Iterable[Any]) -> dict[str, str]:
     """Verilog text by file name of components, each a module named as the component says."""
     texts = {}
     for part in parts:
-        text: str = verilog.convert(part, name=part.module_name, emit_src=False, strip_internal_attrs=True)
+        text: str = part.verilog if isinstance(part, Ram) else _converted(part)
         texts[f"{part.module_name}.v"] = text.rstrip("\n") + "\n"
     return texts
+
+
+def _converted(component: Any) -> str:
+    text: str = verilog.convert(component, name=component.module_name, emit_src=False, strip_internal_attrs=True)
+    return text
 
 
 def module_ports(component: wiring.Component) -> dict[str, dict[str, object]]:

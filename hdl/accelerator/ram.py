@@ -1,0 +1,59 @@
+"""A memory with one port to write and one to read, in the form that synthesis tools map to block RAM."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from amaranth import Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+TEXT = """\
+// {depth} words of {width} bit. Nobody reads a word that is being written; contents survive a reset.
+module {name}(clk, rst, write, write_address, write_data, read, read_address, read_data);
+  input clk, rst, write, read;
+  input [{top_address}:0] write_address, read_address;
+  input [{top_bit}:0] write_data;
+  output reg [{top_bit}:0] read_data;
+  reg [{top_bit}:0] words [0:{last}];
+  always @(posedge clk) begin
+    if (write) words[write_address] <= write_data;
+    if (read) read_data <= words[read_address];
+  end
+endmodule
+"""
+
+
+@dataclass(frozen=True)
+class Ram:
+    """``depth`` words of ``width`` [bit], two at least; a word is there the cycle after its address, and stays while ``read``
+    is low.
+
+    Written as Verilog, as Amaranth would export an initial value for each word, which large memories of FPGAs cannot have.
+    """
+
+    module_name: str
+    width: int
+    depth: int
+
+    @cached_property
+    def signature(self) -> wiring.Signature:
+        """Its ports, without clock and reset."""
+        address = range(self.depth)
+        written = {"write": In(1), "write_address": In(address), "write_data": In(self.width)}
+        return wiring.Signature({**written, "read": In(1), "read_address": In(address), "read_data": Out(self.width)})
+
+    def address(self, name: str) -> Signal:
+        """A signal for an address."""
+        return Signal(range(self.depth), name=name)
+
+    @property
+    def verilog(self) -> str:
+        """The module's text."""
+        return TEXT.format(
+            name=self.module_name,
+            width=self.width,
+            depth=self.depth,
+            last=self.depth - 1,
+            top_bit=self.width - 1,
+            top_address=(self.depth - 1).bit_length() - 1,
+        )

@@ -1,0 +1,145 @@
+"""The whole accelerator against the model: every bit that leaves it, and every handshake of its streams in its cycle."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdl.accelerator.top import COMMAND, Accelerator
+from hdl.bench.vectors import RESET, Vectors, input_widths
+from hdl.ieee import FP32
+from hdl.verdict import ArrayVerdict, VerificationError
+from hdl.verilator import Bench
+from sim.accelerator import Block, block_times, blocks_of
+from sim.accelerator.blocks import Command
+from sim.accelerator.depths import OPERANDS
+from sim.accelerator.events import INPUTS, Handshakes, handshakes
+from sim.accelerator.streams import Operands, Words, operand_words, result_words
+from sim.array import group_lengths
+from sim.design import DesignPoint
+
+OFFERED, TAKEN = 0.6, 0.5
+"""How often a word comes up that was not there, and a result is taken, where streams make each other wait."""
+
+
+def verify_accelerator(
+    design: DesignPoint,
+    shape: tuple[int, int, int],
+    operands: Operands,
+    expected: NDArray[np.float32],
+    build_dir: Path,
+    seed: int = 0,
+    patient: bool = True,
+) -> ArrayVerdict:
+    """A product ``[m, k, n]`` block by block, its operands and ``expected[m, n]`` filled up to whole tiles.
+
+    If streams are ``patient`` no one waits for them, and each block's cycles are those of :func:`sim.accelerator.block_times`.
+    Otherwise all of them come and go at random, and in the middle of it all there is a reset, after which the product begins
+    anew. Raises :class:`VerificationError` at the first difference.
+    """
+    accelerator, blocks = Accelerator(design), blocks_of(design, *shape)
+    vectors = accelerator_vectors(design, blocks, operands, expected, seed, patient)
+    bench = Bench.of([*accelerator.parts, accelerator], build_dir)
+    differences = bench.run(vectors)
+    if differences:
+        message = f"{differences[0]}; {len(differences)} outputs differ"
+        raise VerificationError(message, partial(bench.keep_wave, differences[0].cycle, vectors))
+    m, k, n = shape
+    rows, columns = design.array.granule
+    tiles = -(-m // rows) * -(-n // columns)
+    return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), vectors.cycles)
+
+
+def accelerator_vectors(
+    design: DesignPoint,
+    blocks: Sequence[Block],
+    operands: Operands,
+    expected: NDArray[np.float32],
+    seed: int = 0,
+    patient: bool = True,
+) -> Vectors:
+    """What is on the streams in each cycle; see :func:`verify_accelerator`. Data that nobody may look at is noise."""
+    rng = np.random.default_rng(seed)
+    cycles = block_times(design, blocks)[-1].sent + 1
+    if patient:
+        always = np.ones(cycles + 8, dtype=bool)
+        found = handshakes(design, blocks, dict.fromkeys(INPUTS, always), always)
+        return _vectors(design, blocks, operands, expected, [found], rng)
+    runs = []
+    for length in (cycles, 8 * cycles + 64):  # the first one ends in a reset
+        offers = {name: rng.random(length) < OFFERED for name in INPUTS}
+        runs.append(handshakes(design, blocks, offers, rng.random(length) < TAKEN))
+    return _vectors(design, blocks, operands, expected, runs, rng)
+
+
+def _vectors(
+    design: DesignPoint,
+    blocks: Sequence[Block],
+    operands: Operands,
+    expected: NDArray[np.float32],
+    runs: Sequence[Mapping[str, Handshakes]],
+    rng: np.random.Generator,
+) -> Vectors:
+    """Ports of runs after each other, with a reset in the last cycle of each but the last one."""
+    inputs: dict[str, list[NDArray[Any]]] = {}
+    outputs: dict[str, list[NDArray[Any]]] = {}
+    checked: dict[str, list[NDArray[np.bool_]]] = {}
+    words, ends = _packets(design, blocks, operands)
+    # IEEE 754 leaves the bits of NaN open: numpy's are the machine's.
+    bits = np.where(np.isnan(expected), FP32.nan, expected.view(np.uint32).astype(np.int64))
+    results = result_words(design, blocks, bits)
+    last_results = np.cumsum([Command.of(design, block).words(design).result for block in blocks if block.ends]) - 1
+    widths = input_widths(Accelerator(design))
+    for number, run in enumerate(runs):
+        for name in INPUTS:
+            stream, port = run[name], f"s_axis_{name}"
+            noise = _noise(widths[f"{port}_tdata"], len(stream.valid), rng)
+            inputs.setdefault(f"{port}_tdata", []).append(_shown(stream, words[name], noise))
+            inputs.setdefault(f"{port}_tvalid", []).append(stream.valid)
+            outputs.setdefault(f"{port}_tready", []).append(stream.ready)
+            if name != COMMAND:
+                last = np.where(stream.valid, np.isin(stream.word, ends[name]), rng.random(len(stream.valid)) < 0.5)
+                inputs.setdefault(f"{port}_tlast", []).append(last)
+        stream = run["result"]
+        inputs.setdefault("m_axis_result_tready", []).append(stream.ready)
+        outputs.setdefault("m_axis_result_tvalid", []).append(stream.valid)
+        outputs.setdefault("m_axis_result_tdata", []).append(_shown(stream, results, np.zeros(len(stream.valid), dtype=object)))
+        outputs.setdefault("m_axis_result_tlast", []).append(np.isin(stream.word, last_results))
+        for port in ("m_axis_result_tdata", "m_axis_result_tlast"):
+            checked.setdefault(port, []).append(stream.valid)
+        reset = np.zeros(len(stream.valid), dtype=bool)
+        reset[-1] = number < len(runs) - 1
+        inputs.setdefault(RESET, []).append(reset)
+    return Vectors(_joined(inputs), _joined(outputs), _joined(checked))
+
+
+def _packets(
+    design: DesignPoint, blocks: Sequence[Block], operands: Operands
+) -> tuple[dict[str, Words], dict[str, NDArray[np.int64]]]:
+    """The words of each input stream, and which of them end a packet."""
+    packets = [operand_words(design, block, operands) for block in blocks]
+    words = {name: [word for packet in packets for word in packet[name]] for name in OPERANDS}
+    words[COMMAND] = [Command.of(design, block).word for block in blocks]
+    return words, {name: np.cumsum([len(packet[name]) for packet in packets]) - 1 for name in OPERANDS}
+
+
+def _shown(stream: Handshakes, words: Words, otherwise: NDArray[Any]) -> NDArray[Any]:
+    """The word of each cycle in which there is one."""
+    shown = otherwise.astype(object)
+    for cycle in np.flatnonzero(stream.valid):
+        shown[cycle] = words[stream.word[cycle]]
+    return shown
+
+
+def _noise(width: int, cycles: int, rng: np.random.Generator) -> NDArray[Any]:
+    octets = -(-width // 8)
+    data = rng.bytes(octets * cycles)
+    noise = [int.from_bytes(data[octets * cycle : octets * (cycle + 1)], "little") for cycle in range(cycles)]
+    return np.array(noise, dtype=object)
+
+
+def _joined(ports: Mapping[str, list[NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    return {name: np.concatenate(parts) for name, parts in ports.items()}

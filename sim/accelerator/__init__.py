@@ -1,0 +1,7 @@
+"""The whole accelerator: buffers filled by streams, a controller that runs blocks of a product, results streamed out."""
+
+from sim.accelerator.blocks import Block, blocks_of
+from sim.accelerator.cycles import block_times
+from sim.accelerator.depths import Depths, depths
+
+__all__ = ["Block", "Depths", "block_times", "blocks_of", "depths"]

@@ -1,0 +1,75 @@
+"""The words of a product's operands and results, in the order in which the accelerator's streams carry them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.accelerator.blocks import Block
+from sim.design import DesignPoint
+from sim.epilogue import OUTPUT_BITS, SCALE_BITS
+
+Words = list[int]
+
+
+@dataclass(frozen=True)
+class Operands:
+    """A quantized product of whole tiles: what is beyond its last row or column may be anything.
+
+    Codes ``activation[m, k]`` and ``weight[k, n]``; ``scale[g, n]``, ``zero_point[g, n]``, ``token_scale[m]``.
+    """
+
+    activation: NDArray[Any]
+    weight: NDArray[Any]
+    scale: NDArray[np.float16]
+    zero_point: NDArray[Any]
+    token_scale: NDArray[np.float16]
+
+
+def operand_words(design: DesignPoint, block: Block, operands: Operands) -> dict[str, Words]:
+    """A block's packet of each stream."""
+    (rows, columns), (of_row, of_column) = design.array.granule, design.element.lanes
+    groups = slice(block.k.start // design.group_size, -(-block.k.stop // design.group_size))
+    m = slice(block.m.start, -(-block.m.stop // rows) * rows)
+    n = slice(block.n.start, -(-block.n.stop // columns) * columns)
+    k = slice(block.k.start, block.k.stop)
+    activation = operands.activation[m, k].reshape(-1, rows, len(block.k)).transpose(0, 2, 1)
+    weight = operands.weight[k, n].reshape(len(block.k), -1, columns).transpose(1, 0, 2)
+    scale = operands.scale[groups, n].view(np.uint16).reshape(-1, weight.shape[0], columns).transpose(1, 0, 2)
+    words = {
+        "weight": packed(weight.reshape(-1, columns), design.weight.bits),
+        "scale": packed(scale.reshape(-1, of_column), SCALE_BITS),
+        "activation": packed(activation.reshape(-1, rows), design.activation.bits),
+        "token_scale": packed(operands.token_scale[m].view(np.uint16).reshape(-1, of_row), SCALE_BITS),
+    }
+    if design.has_zero_points:
+        zero_point = operands.zero_point[groups, n].reshape(-1, weight.shape[0], columns).transpose(1, 0, 2)
+        above = packed(zero_point.reshape(-1, of_column), design.zero_point_bits)
+        shift = of_column * SCALE_BITS
+        words["scale"] = [low | high << shift for low, high in zip(words["scale"], above, strict=True)]
+    return words
+
+
+def result_words(design: DesignPoint, blocks: Sequence[Block], bits: NDArray[np.integer]) -> Words:
+    """What leaves, block after block, from the bits ``[m, n]`` of results, of whole tiles."""
+    (_, columns), (of_row, of_column) = design.array.granule, design.element.lanes
+    words: Words = []
+    for block in blocks:
+        if not block.ends:
+            continue
+        rows = slice(block.m.start, -(-block.m.stop // of_row) * of_row)
+        for column in range(block.n.start, block.n.stop, columns):
+            cells = bits[rows, column : column + columns].reshape(-1, of_row, design.columns, of_column)
+            words += packed(cells.transpose(0, 2, 1, 3).reshape(len(cells), -1), OUTPUT_BITS)
+    return words
+
+
+def packed(numbers: NDArray[np.integer], bits: int) -> Words:
+    """Numbers ``[words, place]`` of so many bits side by side, the first lowest."""
+    octets = np.unpackbits(
+        np.ascontiguousarray(numbers.astype("<u8")).view(np.uint8).reshape(*numbers.shape, 8), axis=2, bitorder="little"
+    )
+    data = np.packbits(octets[:, :, :bits].reshape(len(numbers), -1), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in data]
