@@ -67,7 +67,7 @@ class Controller(wiring.Component):
         m = Module()
         given = self._fields()
         block = {name: Signal.like(value, name=name) for name, value in given.items()}
-        running, ends_block = Signal(), Signal()
+        running, ends_block = Signal(name="running"), Signal(name="block_ends")
         m.d.comb += [
             self.start.eq(self.command_valid & self.complete & (self.free | ~given["ends"]) & (~running | ends_block)),
             self.claim_results.eq(self.start & given["ends"]),

@@ -64,8 +64,8 @@ class ResultBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        claim_half, read_half = Signal(), Signal()
-        claimed, complete = Signal(range(HALVES + 1)), Signal(range(HALVES + 1))
+        claim_half, read_half = Signal(name="claim_half"), Signal(name="read_half")
+        claimed, complete = (Signal(range(HALVES + 1), name=f"{name}_halves") for name in ("claimed", "complete"))
         last_rows = PerHalf(m, "last_rows", self.claim, claim_half, self.last_rows_less_one)
         m.d.sync += claim_half.eq(claim_half ^ self.claim)
         m.d.comb += self.free.eq(claimed != HALVES)
@@ -75,7 +75,8 @@ class ResultBuffer(wiring.Component):
         written = delay_line(m, "written", writes["block_ends"], self.design.columns - 1)
 
         # Sending: what is read stays at the memories' outputs until it is taken.
-        place_in_half, reads, last = Signal(range(max(2, self._depth))), Signal(), Signal()
+        place_in_half = Signal(range(max(2, self._depth)), name="read_place")
+        reads, last = Signal(name="reads"), Signal(name="reads_last")
         m.d.comb += [
             reads.eq((complete != 0) & (~self.tvalid | self.tready)),
             last.eq(reads & (place_in_half == ends.of(read_half))),
@@ -103,22 +104,24 @@ class ResultBuffer(wiring.Component):
 
     def _writes(self, m: Module, last_rows: "PerHalf") -> dict[str, Any]:
         """Where column 0's result is written, if it is, and whether it is the last one of its block."""
-        last_row_tile, last_tile = Signal(), Signal()
-        held_row, held_tile = Signal(name="last_row_tile_held"), Signal(name="last_tile_held")
-        row, following = Signal(range(max(2, self.design.rows))), Signal(range(max(2, self.design.rows)))
-        write_half, place_in_half, limit = Signal(), Signal(range(max(2, self._depth))), Signal.like(self.last_rows_less_one)
-        enable, block_ends, address = Signal(name="writes"), Signal(), self._ram.address("write_address")
+        # A tile's limit and whether it is the last one are held, as padding may follow its block's last result.
+        count = range(max(2, self.design.rows))
+        limit, held_limit = Signal(count, name="limit"), Signal(count, name="held_limit")
+        last_tile, held_tile = Signal(name="in_last_tile"), Signal(name="held_last_tile")
+        row, following = Signal(count, name="row"), Signal(count, name="following_row")
+        write_half, place_in_half = Signal(name="write_half"), Signal(range(max(2, self._depth)), name="write_place")
+        enable, block_ends, address = Signal(name="writes"), Signal(name="block_ends"), self._ram.address("write_address")
+        of_tile = Mux(self.last_row_tile, last_rows.of(write_half), self.design.rows - 1)
         m.d.comb += [
-            last_row_tile.eq(Mux(self.tile, self.last_row_tile, held_row)),
+            limit.eq(Mux(self.tile, of_tile, held_limit)),
             last_tile.eq(Mux(self.tile, self.last_tile, held_tile)),
             row.eq(Mux(self.tile, 0, following)),
-            limit.eq(Mux(last_row_tile, last_rows.of(write_half), self.design.rows - 1)),
             enable.eq(self.result_valid & (row <= limit)),
             block_ends.eq(enable & last_tile & (row == limit)),
             address.eq(Mux(write_half, self._depth, 0) + place_in_half),
         ]
         m.d.sync += [
-            held_row.eq(last_row_tile),
+            held_limit.eq(limit),
             held_tile.eq(last_tile),
             following.eq(row + self.result_valid),
             write_half.eq(write_half ^ block_ends),

@@ -61,9 +61,10 @@ class Scratchpad(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        taken, filled = Signal(), Signal()
-        complete, unclaimed = Signal(range(HALVES + 1), name="complete_halves"), Signal(range(HALVES + 1))
-        write_half, read_half, place_in_half = Signal(), Signal(), Signal(self.address_bits)
+        taken, filled = Signal(name="taken"), Signal(name="filled")
+        complete, unclaimed = (Signal(range(HALVES + 1), name=f"{name}_halves") for name in ("complete", "unclaimed"))
+        write_half, read_half = Signal(name="write_half"), Signal(name="read_half")
+        place_in_half = Signal(self.address_bits)
         m.d.comb += [
             self.tready.eq(complete != HALVES),
             self.complete.eq(unclaimed != 0),
