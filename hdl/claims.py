@@ -6,80 +6,57 @@ knows nothing of signs, significands and exponents of codes.
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from amaranth import Module, signed
+from amaranth import Module, Shape, signed
 from amaranth.back import verilog
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.pe import fields
+from hdl.decoder import Decoder
 from hdl.pe.element import PRODUCTS
-from hdl.pe.term import Term
 from hdl.tables import Factors, factors, number_bits
 from sim.errors import InputError
 from sim.formats import FORMATS, Format
 from sim.pe import PES, Element
-from sim.pe.fields import Fields, integer_fields, minifloat_fields
 
-OUTPUTS = ("negative", "significand", "exponent")
+MAGNITUDES = ("number", "significand")
+"""Outputs of which hardware has one."""
 HARD_BITS = 15
 """[bit] A product of numbers of more bits together, signs included, is proved in parts: solvers are slow at multipliers."""
 PARTS = 4
 """[bit] Of the weight, which has one value in each part."""
 
 
-class Number(wiring.Component):
-    """A number as hardware has it, ``(-1)**negative * significand * 2**exponent``, from codes; combinational."""
+class Product(wiring.Component):
+    """The product of a PE, as it goes into the product's register; combinational.
 
-    inputs: tuple[str, ...]
-
-    def __init__(self, codes: dict[str, int], significand_bits: int, exponent_bits: int) -> None:
-        self.inputs = tuple(codes)
-        self.significand_bits, self.exponent_bits = significand_bits, exponent_bits
-        outputs = {"negative": Out(1), "significand": Out(signed(significand_bits)), "exponent": Out(max(1, exponent_bits))}
-        super().__init__({**{name: In(bits) for name, bits in codes.items()}, **outputs})
-
-    def shown(self, m: Module, term: Term) -> None:
-        """The outputs are this number, whole."""
-        shape = term.significand.shape()
-        assert shape.width + (not shape.signed) <= self.significand_bits
-        m.d.comb += self.significand.eq(term.significand)
-        if term.negative is not None:
-            m.d.comb += self.negative.eq(term.negative)
-        if term.exponent is not None:
-            assert len(term.exponent) <= self.exponent_bits
-            m.d.comb += self.exponent.eq(term.exponent)
-
-
-class Product(Number):
-    """The product of a PE, as it goes into the product's register."""
+    Ports: ``weight`` and ``activation``; ``negative``, ``significand`` and ``exponent``, 0 where the product has none.
+    """
 
     def __init__(self, element: Element) -> None:
         self.element = element
-        bits = [each.exponent_bits for each in element.fields] if element.has_exponents else [0, 0]
-        codes = {"weight": element.weight.bits, "activation": element.activation.bits}
+        exponent_bits = [each.exponent_bits for each in element.fields] if element.has_exponents else [0, 0]
+        bits = element.weight.bits, element.activation.bits
         # A product of significands is not wider than that of numbers; the codes themselves may be (minifloats e<E>m0).
-        significand_bits = max(element.product_bits, sum(codes.values())) + 2
-        super().__init__(codes, significand_bits, max(bits) + all(bits))
+        super().__init__(
+            {
+                "weight": In(bits[0]),
+                "activation": In(bits[1]),
+                "negative": Out(1),
+                "significand": Out(signed(max(element.product_bits, sum(bits)) + 2)),
+                "exponent": Out(max(1, max(exponent_bits) + all(exponent_bits))),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        self.shown(m, PRODUCTS[self.element.kind](m, self.element, self.weight, self.activation))
-        return m
-
-
-class Decoder(Number):
-    """A code taken apart."""
-
-    def __init__(self, fields_: Fields) -> None:
-        self.fields = fields_
-        super().__init__({"code": fields_.bits}, fields_.significand_bits + 1, fields_.exponent_bits)
-
-    def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
-        m = Module()
-        parts = fields.split(m, "code", self.fields, self.code)
-        self.shown(m, Term(parts.significand, parts.negative, parts.exponent))
+        term = PRODUCTS[self.element.kind](m, self.element, self.weight, self.activation)
+        for name, part in vars(term).items():
+            if part is not None:
+                port = getattr(self, name)
+                assert part.shape().width + (port.shape().signed > part.shape().signed) <= len(port)
+                m.d.comb += port.eq(part)
         return m
 
 
@@ -87,14 +64,28 @@ class Decoder(Number):
 class Claim:
     """Hardware is a number that equals ``expected``, of ``width`` [bit], signed, for all inputs that are known.
 
+    The hardware is combinational; its outputs are a ``number``, or the parts of one: ``(-1)**negative * significand *
+    2**exponent`` without those that it does not have.
     ``parts`` is the number of the first input's highest bits whose values are proved one by one.
     """
 
     name: str
-    hardware: Number
+    hardware: wiring.Component
     expected: Factors
     width: int
     parts: int = 0
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """Widths [bit] by name."""
+        members = self.hardware.signature.members
+        return {name: Shape.cast(member.shape).width for name, member in members.items() if member.flow == In}
+
+    @property
+    def outputs(self) -> dict[str, Shape]:
+        """Shapes by name."""
+        members = self.hardware.signature.members
+        return {name: Shape.cast(member.shape) for name, member in members.items() if member.flow == Out}
 
 
 def product_claim(element: Element) -> Claim:
@@ -108,11 +99,10 @@ def product_claim(element: Element) -> Claim:
     return Claim(name, Product(element), expected, bits, PARTS if bits > HARD_BITS else 0)
 
 
-def decoder_claim(format_: Format) -> Claim:
-    """Sign, significand and exponent of a code are those of its value."""
-    found = integer_fields(format_) or minifloat_fields(format_)
-    assert found is not None
-    return Claim(f"decoder_{format_.name}", Decoder(found), factors("c", format_, "code"), number_bits(format_))
+def decoder_claim(format_: Format, kind: str) -> Claim:
+    """The number of every code is that of the format's table, and 0 where the table has none."""
+    expected = replace(factors("c", format_, "code"), known="1'b1")
+    return Claim(f"{kind}_decoder_{format_.name}", Decoder(format_, kind), expected, number_bits(format_))
 
 
 def wrapper(claim: Claim) -> str:
@@ -121,25 +111,26 @@ def wrapper(claim: Claim) -> str:
     Reference numbers of codes are as short as can be, so the hardware's significand is that of the reference shifted to
     the left, by as much as the exponent is lower: no number is shifted so far that a wrong bit would be cut off.
     """
-    dut = claim.hardware
-    room = dut.significand_bits + claim.width + 1
-    codes = [(name, len(getattr(dut, name))) for name in dut.inputs]
-    ports = ", ".join(f"input [{bits - 1}:0] {name}" for name, bits in codes)
-    connected = ", ".join(f".{name}({name})" for name in (*dut.inputs, *OUTPUTS))
+    inputs, outputs = claim.inputs, claim.outputs
+    magnitude = next(name for name in MAGNITUDES if name in outputs)
+    bits = outputs[magnitude].width + 1
+    room = bits + claim.width + 1
+    ports = ", ".join(f"input [{width - 1}:0] {name}" for name, width in inputs.items())
+    wires = "".join(f"  wire [{shape.width - 1}:0] dut_{name};\n" for name, shape in outputs.items())
+    connected = ", ".join((*(f".{name}({name})" for name in inputs), *(f".{name}(dut_{name})" for name in outputs)))
+    top = f"dut_{magnitude}[{bits - 2}]" if outputs[magnitude].signed else "1'b0"
     return f"""\
 module claim_{claim.name}({ports}, output signed [{room - 1}:0] number, output [15:0] place,
   output signed [{room - 1}:0] expected_number, output [15:0] expected_place, output wrong);
-{claim.expected.functions}  wire negative;
-  wire signed [{dut.significand_bits - 1}:0] significand;
-  wire [{max(1, dut.exponent_bits) - 1}:0] exponent;
-  dut_{claim.name} dut({connected});
-  assign number = negative ? -significand : significand;
-  assign place = exponent;
+{claim.expected.functions}{wires}  dut_{claim.name} dut({connected});
+  wire signed [{bits - 1}:0] magnitude = {{{top}, dut_{magnitude}}};
+  assign number = {"dut_negative ? -magnitude : magnitude" if "negative" in outputs else "magnitude"};
+  assign place = {"dut_exponent" if "exponent" in outputs else "16'd0"};
   assign expected_number = {claim.expected.number};
   assign expected_place = {claim.expected.place};
   wire [15:0] distance = expected_place - place;
   wire signed [{room - 1}:0] expected = expected_number <<< distance;
-  wire same = expected_number == 0 ? number == 0 : distance <= {dut.significand_bits} && number == expected;
+  wire same = expected_number == 0 ? number == 0 : distance <= {bits} && number == expected;
   assign wrong = {claim.expected.known} && !same;
 endmodule
 """

@@ -46,7 +46,7 @@ def prove(claims: Sequence[Claim], timeout: float | None = None) -> int:
 
 def _counterexample(claim: Claim, answer: str) -> str:
     bits = dict(SIGNAL.findall(answer))
-    given = ", ".join(f"{name} {int(bits[name], 2):#x}" for name in claim.hardware.inputs)
+    given = ", ".join(f"{name} {int(bits[name], 2):#x}" for name in claim.inputs)
     number, place, expected, expected_place = (_signed(bits[name]) for name in SHOWN)
     return f"{claim.name}: of {given} the hardware makes {number} * 2**{place}, not {expected} * 2**{expected_place}"
 
@@ -57,8 +57,8 @@ def _signed(bits: str) -> int:
 
 def _questions(claim: Claim) -> Iterator[str]:
     """Steps of Yosys; together their inputs are all inputs."""
-    name, bits = claim.hardware.inputs[0], len(getattr(claim.hardware, claim.hardware.inputs[0]))
-    shown = ",".join((*claim.hardware.inputs, *SHOWN))
+    name, bits = next(iter(claim.inputs.items()))
+    shown = ",".join((*claim.inputs, *SHOWN))
     parts = min(claim.parts, bits)
     for part in range(1 << parts):
         given = f" -set {name}[{bits - 1}:{bits - parts}] {part}" if parts else ""

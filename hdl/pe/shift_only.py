@@ -2,38 +2,30 @@
 
 from amaranth import Module, Mux, Signal, Value, signed
 
-from hdl.pe.term import Term
+from hdl.pe.lookup import lookup
+from hdl.pe.term import Term, register
 from sim.pe import Element
 
 
 def product(m: Module, element: Element, weight: Value, activation: Value) -> Term:
     """``(a << first) + (a << second)``, distances and presence from a table of the weight's codes; the sign waits."""
     powers = [_powers(value) for value in element.weight.values]
-    negative = _table(m, "negative", weight, [int(value is not None and value < 0) for value in element.weight.values])
-    terms = []
+    negative = lookup(m, "negative", weight, [int(value is not None and value < 0) for value in element.weight.values])
+    registered, terms = "partial" in element.registers, []
     for place in range(max(map(len, powers), default=0)):
         distances = [found[place] if place < len(found) else 0 for found in powers]
-        present = _table(m, f"present_{place}", weight, [int(place < len(found)) for found in powers])
-        distance = _table(m, f"distance_{place}", weight, distances)
+        present = lookup(m, f"present_{place}", weight, [int(place < len(found)) for found in powers])
+        distance = lookup(m, f"distance_{place}", weight, distances)
         term = Signal(signed(element.product_bits), name=f"term_{place}")
         m.d.comb += term.eq(Mux(present, activation.as_signed() << distance, 0))
-        terms.append(term)
+        terms.append(register(m, f"partial_{place}", term) if registered else term)
     total = Signal(signed(element.product_bits), name="total", attrs={"keep": 1})
     m.d.comb += total.eq(terms[0] if len(terms) == 1 else terms[0] + terms[1])
-    return Term(total, negative)
+    product = Term(total, negative)
+    return product.registered(m, "partial", ("negative",)) if registered else product
 
 
 def _powers(value: int | None) -> list[int]:
     """Exponents of the powers of two in a number's magnitude, the greatest first."""
     magnitude = abs(value or 0)
     return [place for place in reversed(range(magnitude.bit_length())) if magnitude >> place & 1]
-
-
-def _table(m: Module, name: str, code: Value, entries: list[int]) -> Signal:
-    """The entry of a code."""
-    entry = Signal(range(max(entries) + 1) if max(entries) else 1, name=name)
-    with m.Switch(code):
-        for index, value in enumerate(entries):
-            with m.Case(index):
-                m.d.comb += entry.eq(value)
-    return entry
