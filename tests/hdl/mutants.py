@@ -4,10 +4,13 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hdl import contract
 from hdl.bench.vectors import Vectors
+from hdl.contract import Rule
 from hdl.epilogue import Epilogue
 from hdl.export import components
 from hdl.mutate import Outcome, mutate
@@ -50,41 +53,54 @@ def pe_design(kind: str) -> DesignPoint:
     return DesignPoint("test", pe=kind, **formats, group_size=group, rows=2, columns=2)
 
 
-def of_pe(kind: str) -> tuple[tuple[Any, ...], Vectors]:
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A component, before it what it instantiates, the vectors that verify it, and what it may be fed: anything, if no rule."""
+
+    parts: tuple[Any, ...]
+    vectors: Vectors
+    rule: Rule | None = None
+    chosen: str = ""
+    """The cells that mutants are made of (Yosys ``help select``); all, if empty."""
+
+
+def of_pe(kind: str) -> Case:
     design = pe_design(kind)
-    return pe_parts(design), pe_vectors(design, SEED, PAIRS)[0]
+    return Case(pe_parts(design), pe_vectors(design, SEED, PAIRS)[0], contract.of_operands(design))
 
 
-def of_row_sum() -> tuple[tuple[Any, ...], Vectors]:
+def of_row_sum() -> Case:
     design = DesignPoint("test", group_size=32)
-    return (RowSum(design),), row_sum_vectors(design, SEED)
+    return Case((RowSum(design),), row_sum_vectors(design, SEED), contract.of_operands(design))
 
 
-def of_epilogue() -> tuple[tuple[Any, ...], Vectors]:
-    return (Epilogue(EPILOGUE_DESIGN),), epilogue_vectors(SEED)
+def of_epilogue() -> Case:
+    rule = contract.of_epilogue(EPILOGUE_DESIGN, EPILOGUE_DESIGN.rows)
+    return Case((Epilogue(EPILOGUE_DESIGN),), epilogue_vectors(SEED), rule)
 
 
-def of_array() -> tuple[tuple[Any, ...], Vectors]:
+def of_array() -> Case:
     product = random_product(SMALL_ARRAY, 17, 90, 15, SEED)
     fields = (getattr(product, field.name) for field in dataclasses.fields(product))
-    return components(SMALL_ARRAY), array_vectors(SMALL_ARRAY, *fields, SEED)
+    return Case(components(SMALL_ARRAY), array_vectors(SMALL_ARRAY, *fields, SEED))
 
 
-COMPONENTS: dict[str, Callable[[], tuple[tuple[Any, ...], Vectors]]] = {
-    **{kind: lambda kind=kind: of_pe(kind) for kind in PES},  # type: ignore[misc]
+CASES: dict[str, Callable[[], Case]] = {
+    **{kind: partial(of_pe, kind) for kind in PES},
     "row_sum": of_row_sum,
     "epilogue": of_epilogue,
     "array": of_array,
 }
+"""Every component is a line here."""
 
 
 def main(names: list[str]) -> int:
     """Status 1 if too many mutants of a component survive."""
     outcomes: list[Outcome] = []
     print(f"{'component':16}" + "".join(f"{fate:>12}" for fate in FATES) + f"{'decided':>10}", flush=True)
-    for name in names or COMPONENTS:
-        parts, vectors = COMPONENTS[name]()
-        outcome = mutate(name, parts, vectors, FOLDER / name, MUTANTS, SEED)
+    for name in names or CASES:
+        case = CASES[name]()
+        outcome = mutate(name, case.parts, case.vectors, FOLDER / name, MUTANTS, SEED, case.rule, case.chosen)
         outcomes.append(outcome)
         print(f"{name:16}" + "".join(f"{outcome.count(fate):12}" for fate in FATES) + f"{outcome.told:10.1%}", flush=True)
         for mutant in outcome.mutants:
