@@ -41,7 +41,7 @@ class Component:
 
 
 _OPERANDS = ("weight_format", "activation_format", "accumulator", "group_size")
-_OF_PE = ("pe", *_OPERANDS)
+_OF_PE = ("pe", "pipeline", *_OPERANDS)
 
 COMPONENTS: dict[str, Component] = {
     "pe": Component(

@@ -64,6 +64,8 @@ class RowSum(wiring.Component):
             term = Signal(before[0].shape(), name=f"term_{stage}")
             term_valid, term_last = Signal(name=f"term_valid_{stage}"), Signal(name=f"term_last_{stage}")
             m.d.sync += [after.eq(value) for after, value in zip((term, term_valid, term_last), before, strict=True)]
+        if not stages:
+            term = self._number(m, term)
         fresh = Signal(init=1)
         with m.If(term_valid):
             m.d.sync += [self.sum.eq(self._added(m, term, Mux(fresh, 0, self.sum))), fresh.eq(term_last)]

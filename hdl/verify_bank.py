@@ -1,6 +1,7 @@
 """Every PE kind with every accumulator and every format, in one small configuration each, many to a build."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -23,15 +24,22 @@ PAIRS = 256
 
 WIDEST = "128"
 
+LEVELS_EVERY = 15
+"""Of so many designs one is there with the other levels of ``pipeline`` too."""
+
 GUARD = "3"
 """[bit] So few that most products of different exponents are cut."""
 
 
 def small_designs() -> Iterator[DesignPoint]:
-    """For every PE kind and family of accumulators, each format as a weight and as an activation at least once."""
+    """For every PE kind and family of accumulators, each format as a weight and as an activation at least once.
+
+    Some of them, for each kind and family, are there with every level of ``pipeline`` that the kind takes.
+    """
     for kind, element in PES.items():
         for family in element.accumulators:
             seen: set[tuple[str, str]] = set()
+            found = 0
             for weight, activation in product(FORMATS, FORMATS):
                 if ("weight", weight) in seen and ("activation", activation) in seen:
                     continue
@@ -39,6 +47,10 @@ def small_designs() -> Iterator[DesignPoint]:
                 if design:
                     seen |= {("weight", weight), ("activation", activation)}
                     yield design
+                    if found % LEVELS_EVERY == LEVELS_EVERY // 2:
+                        for level in set(element.pipelines) - {design.pipeline}:
+                            yield replace(design, name=f"{design.name}-pipeline{level}", pipeline=level)
+                    found += 1
 
 
 def small_design(kind: str, weight: str, activation: str, family: str) -> DesignPoint | None:

@@ -38,7 +38,8 @@ class DesignPoint:
 
     ``group_size`` is along the reduction axis; the last group of a row may be shorter. ``kv_format`` is that of the KV
     cache, by default the weights'. ``double_buffered`` says whether a fold of the array begins before the one before it
-    has ended (:mod:`sim.array`). Scratchpads have a size [KiB] and so many banks, each with ``bank_ports`` ports of
+    has ended (:mod:`sim.array`). ``pipeline`` says how many registers a PE has between its operands and its sum
+    (:data:`sim.pe.element.REGISTERS`). Scratchpads have a size [KiB] and so many banks, each with ``bank_ports`` ports of
     ``bank_width`` [bit/cycle]: with two, one is the array's and one the DRAM's, else they share it. How scratchpads are
     filled is said in :mod:`sim.schedule.tiling`. The vector unit does an operation in each of ``vector_lanes`` a cycle
     and takes ``vector_latency`` cycles more for a pass. ``technology`` names the source of energies. Raises ``TypeError``
@@ -51,6 +52,7 @@ class DesignPoint:
     activation_format: str = "int8"
     kv_format: str = AS_WEIGHTS
     accumulator: str = "exact"
+    pipeline: int = 1
     group_size: int = 64
     rows: int = 32
     columns: int = 32
@@ -77,7 +79,7 @@ class DesignPoint:
             if type(value) is not field.type:
                 shown = repr(value) if isinstance(value, str) else str(value)
                 raise TypeError(f"{field.name} of a design is {KINDS[field.type]}, not {shown}")
-            if type(value) is int and not 1 <= value <= LARGEST_FIELD:
+            if type(value) is int and field.name != "pipeline" and not 1 <= value <= LARGEST_FIELD:
                 raise InputError(f"{field.name} of a design is between 1 and {LARGEST_FIELD}, not {value}")
         choose("weight format", self.weight_format, FORMATS)
         choose("activation format", self.activation_format, FORMATS)
@@ -87,7 +89,7 @@ class DesignPoint:
         choose("memory", self.memory, MEMORIES)
         if self.bank_ports > 2:
             raise InputError(f"bank_ports of a design is 1 or 2, not {self.bank_ports}")
-        self.element.accumulator_bits(self.group_size)  # checks that the PE takes these formats and this accumulator
+        self.element.accumulator_bits(self.group_size)  # checks that the PE takes these formats, accumulator, pipeline
         if not self.activation.signed:
             raise InputError(f"activations are symmetric, so their format is signed, not {self.activation_format}")
         if not (self.array.keeps_order or self.element.accumulation.family in ORDERLESS):
@@ -117,7 +119,7 @@ class DesignPoint:
     @cached_property
     def element(self) -> Element:
         """The PE of every place of the array."""
-        return PES[self.pe](self.weight, self.activation, self.accumulator)
+        return PES[self.pe](self.weight, self.activation, self.accumulator, self.pipeline)
 
     @cached_property
     def array(self) -> Dataflow:

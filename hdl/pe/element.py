@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 
 from hdl.pe import aligned_sum, fields, fixed_sum, float_sum, multiplier, shift_add, shift_only
 from hdl.pe.ports import FORWARDED, pe_ports
-from hdl.pe.term import Term
+from hdl.pe.term import Term, register
 from hdl.placement import forward
 from sim.design import DesignPoint
 from sim.pe import Element
@@ -23,6 +23,16 @@ PRODUCTS: dict[str, Callable[[Module, Element, Value, Value], Term]] = {
 """PE kind to what forms its product; the name is that of its model."""
 
 
+Flags = tuple[Value, Value]
+"""``valid`` and ``last`` of what they are in step with."""
+
+
+def product(m: Module, element: Element, weight: Value, activation: Value) -> Term:
+    """The product of two codes, in its register if it has one."""
+    term = PRODUCTS[element.kind](m, element, weight, activation)
+    return term.registered(m, "product") if "product" in element.registers else term
+
+
 class ProcessingElement(wiring.Component):
     """One multiply-accumulate of an array.
 
@@ -31,10 +41,9 @@ class ProcessingElement(wiring.Component):
     Ports: :func:`hdl.pe.ports.pe_ports`.
 
     Latency: ``DesignPoint.pe_latency``, that of the model's element and what products wait for their group
-    (:mod:`hdl.pe.aligned_sum`). Two cycles are the product's register and the sum's; with three, the one in between holds
-    the product at its place in a fixed-point sum, or normalised. Throughput: one MAC a cycle, groups back to
-    back: the first product of a group overwrites the accumulator, which is therefore the output register too. Cycles
-    without ``valid`` are bubbles and may stand anywhere.
+    (:mod:`hdl.pe.aligned_sum`). Registers between the operands and the sum are ``Element.registers``.
+    Throughput: one MAC a cycle, groups back to back: the first product of a group overwrites the accumulator, which is
+    therefore the output register too. Cycles without ``valid`` are bubbles and may stand anywhere.
     """
 
     def __init__(self, design: DesignPoint) -> None:
@@ -47,19 +56,20 @@ class ProcessingElement(wiring.Component):
         forward(m, self, FORWARDED)
         element = self.design.element
         is_float = element.accumulation.is_float
-        term = PRODUCTS[element.kind](m, element, self.weight, self.activation).registered(m, "product")
-        # The product's flags are in step with it: they are the registers that the neighbour reads.
-        valid, last = self.valid_out, self.last_out
+        term = product(m, element, self.weight, self.activation)
+        # After the first register the flags are those that the neighbour reads.
+        flags: Flags = (self.valid_out, self.last_out) if element.registers else (self.valid, self.last)
+        if "partial" in element.registers:
+            flags = _later(m, "product", flags)
         if element.accumulation.family == "aligned":
-            return self._aligned(m, term)
+            return self._aligned(m, term, flags)
         if is_float:
             term = float_sum.normalised(m, element, term)
         elif term.exponent is not None:
             term = fixed_sum.placed(m, element, term)
-        if element.latency == 3:
-            term = term.registered(m, "term")
-            valid, last = Signal(name="term_valid"), Signal(name="term_last")
-            m.d.sync += [valid.eq(self.valid_out), last.eq(self.last_out)]
+        if "term" in element.registers:
+            term, flags = term.registered(m, "term"), _later(m, "term", flags)
+        valid, last = flags
         fresh = Signal(init=1)
         before = Signal(self.sum.shape())
         m.d.comb += before.eq(Mux(fresh, 0, self.sum))
@@ -68,19 +78,17 @@ class ProcessingElement(wiring.Component):
         m.d.sync += self.sum_valid.eq(valid & last)
         return m
 
-    def _aligned(self, m: Module, term: Term) -> Module:
+    def _aligned(self, m: Module, term: Term, flags: Flags) -> Module:
         """Sums of aligned products; where all products have the same exponent, nothing waits."""
         element = self.design.element
-        found = aligned_sum.Ready(term, Const(0, 0), self.valid_out, self.last_out)
+        found = aligned_sum.Ready(term, Const(0, 0), *flags)
         if self.design.pe_latency > element.latency:
             found = aligned_sum.wait(m, self.design, found)
-        addend, largest, valid, last = aligned_sum.aligned(m, element, found), found.largest, found.valid, found.last
-        if element.latency == 3:
-            registers = Signal.like(addend, name="term"), Signal(len(largest), name="largest")
-            flags = Signal(name="term_valid"), Signal(name="term_last")
-            values = zip((*registers, *flags), (addend, largest, valid, last), strict=True)
-            m.d.sync += [register.eq(value) for register, value in values]
-            (addend, largest), (valid, last) = registers, flags
+        addend: Value = aligned_sum.aligned(m, element, found)
+        largest, valid, last = found.largest, found.valid, found.last
+        if "term" in element.registers:
+            addend, largest = register(m, "term", addend), register(m, "largest", largest)
+            valid, last = _later(m, "term", (valid, last))
         fresh = Signal(init=1)
         total = Signal(signed(self.design.accumulator_bits), name="total")
         m.d.comb += total.eq(Mux(fresh, 0, self.sum[: len(total)].as_signed()) + addend)
@@ -97,3 +105,9 @@ class ProcessingElement(wiring.Component):
         if element.accumulation.family == "saturate":
             return fixed_sum.saturated(m, total, element.accumulation.number)
         return total
+
+
+def _later(m: Module, name: str, flags: Flags) -> Flags:
+    """The flags one cycle later."""
+    valid, last = flags
+    return register(m, f"{name}_valid", valid), register(m, f"{name}_last", last)

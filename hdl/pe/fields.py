@@ -44,7 +44,9 @@ def product(m: Module, element: Element, weight: Value, activation: Value) -> Te
     w, a = (split(m, name, f, code) for name, f, code in zip(("w", "a"), element.fields, (weight, activation), strict=True))
     rows = masked_rows(m, w.significand, a.significand)
     bits = len(w.significand), len(a.significand)
-    return combine(w, a, add_rows(m, rows, row_adders(*bits, sum(bits))))
+    registered = "partial" in element.registers
+    term = combine(w, a, add_rows(m, rows, row_adders(*bits, sum(bits)), registered))
+    return term.registered(m, "partial", ("negative", "exponent")) if registered else term
 
 
 def combine(w: Parts, a: Parts, significand: Value) -> Term:

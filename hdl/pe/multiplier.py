@@ -13,8 +13,13 @@ def product(m: Module, element: Element, weight: Value, activation: Value) -> Te
         numbers = (weight.as_signed() if element.weight.signed else weight), activation.as_signed()
         integer = Signal(signed(element.product_bits), attrs={"keep": 1})
         m.d.comb += integer.eq(numbers[0] * numbers[1])
-        return Term(integer)
+        return _halfway(m, element, Term(integer))
     w, a = (split(m, name, f, code) for name, f, code in zip(("w", "a"), element.fields, (weight, activation), strict=True))
     significand = Signal(unsigned(len(w.significand) + len(a.significand)), attrs={"keep": 1})
     m.d.comb += significand.eq(w.significand * a.significand)
-    return combine(w, a, significand)
+    return _halfway(m, element, combine(w, a, significand))
+
+
+def _halfway(m: Module, element: Element, term: Term) -> Term:
+    """Behind the multiplier, where a tool may move its register to, into it."""
+    return term.registered(m, "partial") if "partial" in element.registers else term

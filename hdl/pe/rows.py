@@ -4,29 +4,42 @@ from collections.abc import Sequence
 
 from amaranth import Module, Mux, Signal, Value, signed, unsigned
 
+from hdl.pe.term import register
 
-def add_rows(m: Module, rows: Sequence[Value], widths: Sequence[int], negative_last: bool = False) -> Value:
+Row = tuple[Value, bool]
+"""A row, or a sum of rows, and whether it is subtracted."""
+
+
+def add_rows(m: Module, rows: Sequence[Value], widths: Sequence[int], registered: bool, negative_last: bool = False) -> Value:
     """Sum of ``rows[b] << b`` by adders of these widths [bit]; the last row is subtracted if ``negative_last``.
 
     Rows are added in pairs ``(w0 ? a : 0) + ((w1 ? a : 0) << 1)``: both maskings fit into the look-up table in front of
     the carry chain, so a pair costs one chain. The sums are kept as named nets because Yosys otherwise merges the
-    chains into one multi-operand adder that is larger (``alumacc``, ``maccmap``).
+    chains into one multi-operand adder that is larger (``alumacc``, ``maccmap``). If ``registered``, pairs are added up a
+    cycle after they were formed.
     """
-    is_signed, remaining = rows[0].shape().signed, list(widths)
-    terms: list[tuple[Value, bool]] = [(row, negative_last and b == len(rows) - 1) for b, row in enumerate(rows)]
-    shift = 1
+    remaining = list(widths)
+    terms = _paired(m, [(row, negative_last and b == len(rows) - 1) for b, row in enumerate(rows)], remaining, 1)
+    if registered:
+        terms = [(register(m, f"partial_{index}", term), negative) for index, (term, negative) in enumerate(terms)]
+    shift = 2
     while len(terms) > 1:
-        pairs: list[tuple[Value, bool]] = []
-        for (low, _), (high, negative) in zip(terms[::2], terms[1::2], strict=False):
-            width = remaining.pop(0)
-            shape = signed(width) if is_signed else unsigned(width)
-            pair = Signal(shape, name=f"pair_{shift}_{len(pairs)}", attrs={"keep": 1})
-            m.d.comb += pair.eq(low - (high << shift) if negative else low + (high << shift))
-            pairs.append((pair, False))
-        terms = pairs + terms[len(pairs) * 2 :]
+        terms = _paired(m, terms, remaining, shift)
         shift *= 2
     product, negative = terms[0]
     return -product if negative else product
+
+
+def _paired(m: Module, terms: Sequence[Row], widths: list[int], shift: int) -> list[Row]:
+    """Each second term added to the one before it, so much higher, by the first of the adders; a lone one is left as it is."""
+    pairs: list[Row] = []
+    for (low, _), (high, negative) in zip(terms[::2], terms[1::2], strict=False):
+        width = widths.pop(0)
+        shape = signed(width) if low.shape().signed else unsigned(width)
+        pair = Signal(shape, name=f"pair_{shift}_{len(pairs)}", attrs={"keep": 1})
+        m.d.comb += pair.eq(low - (high << shift) if negative else low + (high << shift))
+        pairs.append((pair, False))
+    return [*pairs, *terms[len(pairs) * 2 :]]
 
 
 def masked_rows(m: Module, selectors: Value, number: Value) -> list[Signal]:

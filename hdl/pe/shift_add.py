@@ -12,12 +12,13 @@ def product(m: Module, element: Element, weight: Value, activation: Value) -> Te
 
     Of planes of +-1, a bit tells between ``a << b`` and ``-(a << b)``.
     """
-    number = activation.as_signed()
+    number, registered = activation.as_signed(), "partial" in element.registers
     if not element.weight.is_integer:
         planes = []
         for bit in range(len(weight)):
             plane = Signal(number.shape().width + 1, name=f"row_{bit}")
             m.d.comb += plane.eq(Mux(weight[bit], number, -number))
             planes.append(plane.as_signed())
-        return Term(add_rows(m, planes, element.product_adders()))
-    return Term(add_rows(m, masked_rows(m, weight, number), element.product_adders(), element.weight.signed))
+        return Term(add_rows(m, planes, element.product_adders(), registered))
+    rows = masked_rows(m, weight, number)
+    return Term(add_rows(m, rows, element.product_adders(), registered, negative_last=element.weight.signed))

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.pe import fixed_sum
-from hdl.pe.element import PRODUCTS
+from hdl.pe.element import product
 from hdl.pe.ports import sum_shape
 from hdl.placement import forward
 from hdl.row_sum import row_sum_shape
@@ -60,10 +60,10 @@ class StationaryPE(wiring.Component):
         m.d.comb += used.eq(Mux(self.first, second, held))
         m.d.sync += held.eq(used)
         element = self.design.element
-        term = PRODUCTS[element.kind](m, element, used, self.activation).registered(m, "product")
+        term = product(m, element, used, self.activation)
         if term.exponent is not None:
             term = fixed_sum.placed(m, element, term)
-        if element.latency == 3:
+        if "term" in element.registers:
             term = term.registered(m, "term")
         m.d.sync += self.sum.eq(fixed_sum.add(m, self.sum_above, term))
         return m

@@ -1,6 +1,6 @@
 """What a product is on its way to the accumulator."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth import Module, Signal, Value
 
@@ -16,12 +16,14 @@ class Term:
     negative: Value | None = None
     exponent: Value | None = None
 
-    def registered(self, m: Module, name: str) -> "Term":
-        """The same one cycle later."""
-        return Term(*(None if part is None else _register(m, f"{name}_{kind}", part) for kind, part in vars(self).items()))
+    def registered(self, m: Module, name: str, parts: tuple[str, ...] = ("significand", "negative", "exponent")) -> "Term":
+        """The same with these parts one cycle later."""
+        there = {part: value for part, value in vars(self).items() if part in parts and value is not None}
+        return replace(self, **{part: register(m, f"{name}_{part}", value) for part, value in there.items()})
 
 
-def _register(m: Module, name: str, value: Value) -> Signal:
-    register = Signal(value.shape(), name=name)
-    m.d.sync += register.eq(value)
-    return register
+def register(m: Module, name: str, value: Value) -> Signal:
+    """``value`` one cycle later."""
+    later = Signal(value.shape(), name=name)
+    m.d.sync += later.eq(value)
+    return later

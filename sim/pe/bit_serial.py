@@ -27,6 +27,7 @@ class BitSerial(Element):
 
     kind: ClassVar[str] = "bit_serial"
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap")
+    pipelines: ClassVar[tuple[int, ...]] = (1,)
 
     def check_formats(self) -> None:
         if not self.weight.is_integer:
@@ -35,8 +36,9 @@ class BitSerial(Element):
             raise InputError(f"a bit_serial PE takes integer activations of 2 to 16 bits, not {self.activation.name}")
 
     @property
-    def latency(self) -> int:
-        return self.weight.bits
+    def registers(self) -> tuple[str, ...]:
+        """None: rows are added to the sum."""
+        return ()
 
     @property
     def interval(self) -> int:

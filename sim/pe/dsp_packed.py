@@ -60,13 +60,18 @@ class DspPacked(Element):
     """
 
     kind: ClassVar[str] = "dsp_packed"
-    latency: ClassVar[int] = 6
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap")
+    pipelines: ClassVar[tuple[int, ...]] = (1,)
 
     def check_formats(self) -> None:
         for role, format_ in (("weights", self.weight), ("activations", self.activation)):
             if not (format_.is_integer and format_.bits <= 8):
                 raise InputError(f"a dsp_packed PE takes integer {role} of 1 to 8 bits, not {format_.name}")
+
+    @property
+    def registers(self) -> tuple[str, ...]:
+        """Those of the slice that are used, and that of the lanes."""
+        return "ports", "packed", "product", "p", "lanes"
 
     @property
     def packing(self) -> Packing:

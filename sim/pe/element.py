@@ -26,6 +26,13 @@ OPERATIONS: dict[str, str] = {
 }
 """What :meth:`Element.counts` counts."""
 
+REGISTERS: dict[str, int] = {"partial": 2, "product": 1, "term": 1}
+"""Registers between operands and sum, in this order, and the level of ``pipeline`` from which on they are there.
+
+``partial`` holds what a product is added up from, or of a multiplier the product, so that a tool may move the register into
+it; ``term`` a product at its place in a fixed-point sum, or normalised, if products have exponents.
+"""
+
 SHORTEST_WAIT = 2
 """[cycle] A buffer has no fewer places."""
 
@@ -40,22 +47,29 @@ BLOCK = 1 << 20
 class Element(ABC):
     """A processing element: products of two formats' codes, added up in the order of ``k``.
 
-    ``accumulator`` is one of ``accumulators``' families (:mod:`sim.accumulators`). Raises ``InputError`` for formats or
-    an accumulator that the PE does not take, and for codes that are not numbers: NaN and infinities are no operands, as
-    quantization, which is where reals become codes, refuses them.
+    ``accumulator`` is one of ``accumulators``' families (:mod:`sim.accumulators`), ``pipeline`` one of ``pipelines``, the
+    levels of :data:`REGISTERS`. Raises ``InputError`` for formats, an accumulator or a level that the PE does not take, and
+    for codes that are not numbers: NaN and infinities are no operands, as quantization, which is where reals become codes,
+    refuses them.
     """
 
     weight: Format
     activation: Format
     accumulator: str = "exact"
+    pipeline: int = 1
 
     kind: ClassVar[str]
     accumulators: ClassVar[tuple[str, ...]]
+    pipelines: ClassVar[tuple[int, ...]] = (0, 1, 2)
 
     def __post_init__(self) -> None:
         demand("weight format", self.weight, Format)
         demand("activation format", self.activation, Format)
+        demand("pipeline", self.pipeline, int)
         self.check_formats()
+        if self.pipeline not in self.pipelines:
+            allowed = " or ".join(map(str, self.pipelines))
+            raise InputError(f"pipeline of a {self.kind} PE is {allowed}, not {self.pipeline}")
         family, widest = self.accumulation.family, self.product_bits
         formats = f"{self.weight.name} x {self.activation.name}"
         if family not in self.accumulators:
@@ -70,9 +84,15 @@ class Element(ABC):
         """Raise ``InputError`` for formats that this PE does not take."""
 
     @property
-    @abstractmethod
+    def registers(self) -> tuple[str, ...]:
+        """What is in registers between the operands and the sum, a cycle each."""
+        there = [name for name, level in REGISTERS.items() if level <= self.pipeline]
+        return tuple(name for name in there if name != "term" or self.has_exponents)
+
+    @property
     def latency(self) -> int:
         """From operands at the inputs to the sum that contains them [cycle]."""
+        return len(self.registers) + self.interval
 
     def sum_latency(self, group_size: int) -> int:
         """From a group's last operands at the inputs to its sum [cycle].

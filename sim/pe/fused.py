@@ -25,12 +25,11 @@ class Fused(Element):
     (In Bit Fusion, Sharma et al., ISCA 2018, the products of a grid are added to one sum; here they belong to neighbouring
     rows and columns of results, which is how MixPE's study counts, arXiv 2411.16158.)
 
-    Latency: 2 cycles (product register, sum register). Throughput: (8 / width of a) * (8 / width of w) MACs a cycle. Why:
-    one array for layers of different widths, each at the rate of its width.
+    Latency: by default 2 cycles (product register, sum register). Throughput: (8 / width of a) * (8 / width of w) MACs a cycle.
+    Why: one array for layers of different widths, each at the rate of its width.
     """
 
     kind: ClassVar[str] = "fused"
-    latency: ClassVar[int] = 2
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate")
 
     def check_formats(self) -> None:

@@ -16,13 +16,12 @@ class MiniFloat(Element):
         significand = sum over bits b of w's significand of (bit b ? a's significand << b : 0)
         exponent    = exponent of w + exponent of a,   a shift into a fixed-point sum
 
-    Latency: 3 cycles (product and exponent, its place in the sum, sum). Throughput: one MAC a cycle. Why: a minifloat's
-    significand is so short that the shift costs more than the product, and a fixed-point sum neither rounds nor
-    normalises: exact, and independent of the order.
+    Latency: by default 3 cycles (product and exponent, its place in the sum, sum). Throughput: one MAC a cycle. Why: a
+    minifloat's significand is so short that the shift costs more than the product, and a fixed-point sum neither rounds
+    nor normalises: exact, and independent of the order.
     """
 
     kind: ClassVar[str] = "minifloat"
-    latency: ClassVar[int] = 3
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate", "fp32", "fp16", "bf16", "aligned")
 
     def check_formats(self) -> None:

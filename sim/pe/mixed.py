@@ -19,12 +19,11 @@ class Mixed(Element):
 
     An integer's magnitude is its absolute value and its exponent is 0; a minifloat's magnitude is its significand.
 
-    Latency: 3 cycles (product, its place in the sum, sum). Throughput: one MAC a cycle. Why: the datapath of the
+    Latency: by default 3 cycles (product, its place in the sum, sum). Throughput: one MAC a cycle. Why: the datapath of the
     ``minifloat`` PE without the addition of exponents, for models with minifloat weights and integer activations.
     """
 
     kind: ClassVar[str] = "mixed"
-    latency: ClassVar[int] = 3
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate", "fp32", "fp16", "bf16", "aligned")
 
     def check_formats(self) -> None:

@@ -26,8 +26,8 @@ class Multiplier(Element):
     A float accumulator makes it the fused multiply-add of IEEE 754-2019, 5.4.1: the exact product is added and the sum
     is rounded once.
 
-    Latency: 2 cycles for integers (product register, sum register), 3 for floats (product, its place in the sum, sum).
-    Throughput: one MAC a cycle. Why: it is what there is everywhere, and every saving is stated against it.
+    Latency: by default 2 cycles for integers (product register, sum register), 3 for floats (product, its place in the
+    sum, sum). Throughput: one MAC a cycle. Why: it is what there is everywhere, and every saving is stated against it.
     """
 
     kind: ClassVar[str] = "multiplier"
@@ -42,10 +42,6 @@ class Multiplier(Element):
             raise InputError(
                 f"a multiplier PE takes two integers or two floats alike, not {self.weight.name} x {self.activation.name}"
             )
-
-    @property
-    def latency(self) -> int:
-        return 3 if self.has_exponents else 2
 
     @property
     def has_exponents(self) -> bool:

@@ -19,12 +19,11 @@ class ShiftAdd(Element):
         product = sum over weight bits b of (bit b of w ? a << b : 0),    the top bit subtracted where w is signed
         product = sum over planes b of      (bit b of w ? a << b : -(a << b))
 
-    Latency: 2 cycles (product register, sum register). Throughput: one MAC a cycle. Why: with few weight bits, rows of
-    masked activations are all that a multiplier would be, and the widths follow the formats (MixPE, arXiv 2411.16158).
+    Latency: by default 2 cycles (product register, sum register). Throughput: one MAC a cycle. Why: with few weight bits, rows
+    of masked activations are all that a multiplier would be, and the widths follow the formats (MixPE, arXiv 2411.16158).
     """
 
     kind: ClassVar[str] = "shift_add"
-    latency: ClassVar[int] = 2
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate")
 
     def check_formats(self) -> None:

@@ -21,13 +21,12 @@ class ShiftAddFloat(Element):
     The significand has 11 (fp16) or 8 bits (bf16) with the hidden one; a subnormal has none, and the least exponent.
     ``exact`` is a fixed-point sum, for fp16 only: bf16 products span 264 bits and more.
 
-    Latency: 3 cycles (product, its place in the sum, sum). Throughput: one MAC a cycle; a float accumulator adds and
+    Latency: by default 3 cycles (product, its place in the sum, sum). Throughput: one MAC a cycle; a float accumulator adds and
     rounds in that one cycle. Why: weight-only quantization leaves activations in 16-bit floats, and their products
     with few-bit weights need neither dequantization nor a float multiplier.
     """
 
     kind: ClassVar[str] = "shift_add_float"
-    latency: ClassVar[int] = 3
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate", "fp32", "fp16", "bf16", "aligned")
 
     def check_formats(self) -> None:

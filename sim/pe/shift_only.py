@@ -22,12 +22,11 @@ class ShiftOnly(Element):
     A table of the weight's codes, as wide as a code, tells sign, distances and presence: any code will do, ``pot``, ``apot``,
     minifloats of at most one mantissa bit. The sign selects addition or subtraction in the sum.
 
-    Latency: 2 cycles (product register, sum register). Throughput: one MAC a cycle. Why: one or two shifts are the
+    Latency: by default 2 cycles (product register, sum register). Throughput: one MAC a cycle. Why: one or two shifts are the
     cheapest product that is not a constant (DeepShift, Elhoushi et al., CVPRW 2021; APoT, Li et al., ICLR 2020).
     """
 
     kind: ClassVar[str] = "shift_only"
-    latency: ClassVar[int] = 2
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate")
 
     def check_formats(self) -> None:

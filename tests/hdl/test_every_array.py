@@ -1,5 +1,6 @@
 """Arrays of every kind of PE and accumulator against the model's product, side by side in one build."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,23 @@ DESIGNS = [
 ]
 
 
+PIPELINED = {
+    "shift_add-uint4-int8-wrap12",
+    "shift_only-apot5-int8-exact",
+    "shift_add_float-uint4-fp16-fp32",
+    "multiplier-uint8-int8-fp32",
+    "mixed-uint4-e4m3-aligned2",
+}
+"""Designs that are there with every level of pipelining."""
+
+DESIGNS += [
+    dataclasses.replace(design, name=f"{design.name}-pipeline{level}", pipeline=level)
+    for design in DESIGNS
+    for level in design.element.pipelines
+    if design.name in PIPELINED and level != design.pipeline
+]
+
+
 def random_codes(
     format_: Format, shape: tuple[int, int], special: bool, rng: np.random.Generator
 ) -> NDArray[np.unsignedinteger]:
@@ -113,5 +131,6 @@ def test_every_array(build_dir: Path, seed: int) -> None:
 
 def test_every_kind_and_accumulator_is_there() -> None:
     assert {design.pe for design in DESIGNS} == PES.keys()
+    assert {design.pipeline for design in DESIGNS} == {0, 1, 2}
     families = {design.element.accumulation.family for design in DESIGNS}
     assert families == {family for model in MODELS.values() for family in model.accumulators}

@@ -22,9 +22,10 @@ def test_every_kind_accumulator_and_format(bank: list[DesignPoint], build_dir: P
 
 
 def test_nothing_that_has_hardware_is_left_out() -> None:
-    """Each kind with each accumulator that it takes; each format where a kind takes it at all."""
-    found = {(design.pe, design.element.accumulation.family) for design in DESIGNS}
-    assert found == {(kind, family) for kind in PES for family in MODELS[kind].accumulators}
+    """Each kind with each accumulator and pipeline that it takes; each format where a kind takes it at all."""
+    found = {(design.pe, design.element.accumulation.family, design.pipeline) for design in DESIGNS}
+    models = {kind: MODELS[kind] for kind in PES}
+    assert found == {(kind, family, p) for kind, m in models.items() for family in m.accumulators for p in m.pipelines}
     assert sorted(WITHOUT_HARDWARE) == sorted(MODELS.keys() - PES.keys())
     assert {f"uint{bits}" for bits in range(1, 9)} <= {d.weight_format for d in DESIGNS if d.pe == "shift_add"}
     assert {name for name in FORMATS if name.startswith(("e2", "e3"))} <= {

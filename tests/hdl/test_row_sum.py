@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from hdl.bench.vectors import Vectors
 from hdl.row_sum import RowSum
@@ -42,6 +43,7 @@ def row_sum_vectors(design: DesignPoint, seed: int) -> Vectors:
     return Vectors(inputs, {"sum": sums, "sum_valid": due.astype(np.int64)}, {"sum": due})
 
 
-def test_groups_with_and_without_bubbles(build_dir: Path, seed: int) -> None:
-    design = DesignPoint("test", group_size=32)
+@pytest.mark.parametrize("pipeline", [0, 1, 2])
+def test_groups_with_and_without_bubbles(pipeline: int, build_dir: Path, seed: int) -> None:
+    design = DesignPoint("test", group_size=32, pipeline=pipeline)
     assert Bench.of([RowSum(design)], build_dir).run(row_sum_vectors(design, seed)) == []

@@ -71,6 +71,9 @@ SHAPES: list[tuple[dict[str, Any], int, int, int]] = [
     ({"pe": "shift_only", "weight_format": "apot5"}, 6, 40, 4),  # no zero points
     ({"pe": "shift_only", "weight_format": "pot4", "activation_format": "int16", "accumulator": "wrap23"}, 6, 40, 4),
     ({"weight_format": "bipolar2", "activation_format": "int4"}, 6, 40, 4),
+    ({"pipeline": 0}, 6, 40, 4),
+    ({"pipeline": 2}, 6, 40, 4),
+    ({"pipeline": 2, "pe": "shift_only", "weight_format": "apot5"}, 6, 40, 4),
 ]
 
 
@@ -102,9 +105,17 @@ def test_streams_that_are_too_long(seed: int) -> None:
         array_vectors(W4A8, *product, seed)
 
 
-@pytest.mark.parametrize(("pe", "weight", "pairs"), [("shift_add", "uint4", 1 << 12), ("shift_only", "apot5", 1 << 13)])
-def test_the_pe_alone(pe: str, weight: str, pairs: int, build_dir: Path, seed: int) -> None:
-    design = dataclasses.replace(W4A8, pe=pe, weight_format=weight)
+@pytest.mark.parametrize(
+    ("pe", "weight", "pipeline", "pairs"),
+    [
+        ("shift_add", "uint4", 1, 1 << 12),
+        ("shift_only", "apot5", 1, 1 << 13),
+        ("shift_add", "uint4", 0, 1 << 12),
+        ("shift_add", "uint4", 2, 1 << 12),
+    ],
+)
+def test_the_pe_alone(pe: str, weight: str, pipeline: int, pairs: int, build_dir: Path, seed: int) -> None:
+    design = dataclasses.replace(W4A8, pe=pe, weight_format=weight, pipeline=pipeline)
     assert verify_pe(design, build_dir, seed).pairs == pairs
 
 

@@ -47,6 +47,9 @@ def test_a_toml_file_is_the_keyword_arguments(tmp_path: Path) -> None:
         ('dataflow = "row_stationary"', "unknown dataflow 'row_stationary'; known are output_stationary, weight_stationary"),
         ("memory_channels = 0", "memory_channels of a design is between 1 and 65536, not 0"),
         ("bank_ports = 3", "bank_ports of a design is 1 or 2, not 3"),
+        ("pipeline = 3", "pipeline of a shift_add PE is 0 or 1 or 2, not 3"),
+        ("pipeline = true", "pipeline of a design is an integer, not True"),
+        ('pe = "bit_serial"\npipeline = 2', "pipeline of a bit_serial PE is 1, not 2"),
         ("double_buffered = 1", "double_buffered of a design is true or false, not 1"),
         ('kv_format = "e2m1"', "kv_format is one that the PE takes as a weight: a shift_add PE takes integer"),
         ('kv_format = "int9"', "unknown KV format 'int9'; known are as_weights, uint1"),
@@ -85,6 +88,8 @@ def test_products_of_aligned_wait_for_their_group() -> None:
     assert mixed.array.result_cycles(1, 16, 1)[0, 0] == 15 + 16 + 3 + 6
     assert DesignPoint("d", "multiplier", "int4", "int8", **fields).pe_latency == 2
     assert DesignPoint("d", "mixed", "uint4", "e1m2", **fields).pe_latency == 3
+    for pipeline, latency in ((0, 16 + 1), (2, 16 + 4)):
+        assert DesignPoint("d", "mixed", "uint4", "e4m3", pipeline=pipeline, **fields).array.sum_latency == latency
 
 
 def test_corrected_sums_of_given_width() -> None:

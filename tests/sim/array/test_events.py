@@ -1,6 +1,7 @@
 """The closed forms of every dataflow against its array simulated register by register, and that machine against numpy."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sim.array.events import output_stationary, simulate_events
 from sim.array.events.run import Run
 from sim.design import DesignPoint
 from sim.errors import InputError
+from sim.pe import PES as MODELS
 
 PES = [
     {"pe": "shift_add", "weight_format": "uint4", "activation_format": "int8"},
@@ -51,6 +53,7 @@ def test_every_dataflow_has_its_machine() -> None:
 @settings(max_examples=300, deadline=None)
 @given(
     pe=st.sampled_from(PES),
+    pipeline=st.integers(0, 2),
     rows=st.integers(1, 9),
     columns=st.integers(1, 9),
     group_size=st.integers(1, 40),
@@ -59,11 +62,20 @@ def test_every_dataflow_has_its_machine() -> None:
     n=st.integers(1, 24),
 )
 def test_the_closed_form_equals_the_machine(
-    dataflow: str, double_buffered: bool, pe: dict[str, str], rows: int, columns: int, group_size: int, m: int, k: int, n: int
+    dataflow: str,
+    double_buffered: bool,
+    pe: dict[str, str],
+    pipeline: int,
+    rows: int,
+    columns: int,
+    group_size: int,
+    m: int,
+    k: int,
+    n: int,
 ) -> None:
-    design = DesignPoint(
-        "d", rows=rows, columns=columns, group_size=group_size, dataflow=dataflow, double_buffered=double_buffered, **pe
-    )
+    fields: dict[str, Any] = {**pe, "pipeline": pipeline if pipeline in MODELS[pe["pe"]].pipelines else 1}
+    fields |= {"rows": rows, "columns": columns, "group_size": group_size}
+    design = DesignPoint("d", dataflow=dataflow, double_buffered=double_buffered, **fields)
     check(design, m, k, n)
 
 
@@ -82,20 +94,22 @@ def test_the_closed_form_equals_the_machine_at_all_small_sizes(
             check(design, m, k, n)
 
 
+@pytest.mark.parametrize(("pipeline", "latency"), [(0, 1), (1, 2), (2, 3)])
 @pytest.mark.parametrize(
-    ("dataflow", "cycle"),
+    ("dataflow", "others"),
     [
-        ("output_stationary", 2 + 6),  # product and sum
-        ("weight_stationary", 1 + 2 + 1 + 6),  # the row's weight first; product and sum; the foot
-        ("input_stationary", 1 + 2 + 1 + 6),
-        ("dot_product", 2 + 6),  # a tree without a level
+        ("output_stationary", 6),
+        ("weight_stationary", 1 + 1 + 6),  # the row's weight first; the foot
+        ("input_stationary", 1 + 1 + 6),
+        ("dot_product", 6),  # a tree without a level
     ],
 )
-def test_the_first_result_of_one_pe_by_hand(dataflow: str, cycle: int) -> None:
-    design = DesignPoint("d", rows=1, columns=1, dataflow=dataflow)
-    assert (design.element.latency, epilogue.LATENCY) == (2, 6)
+def test_the_first_result_of_one_pe_by_hand(dataflow: str, others: int, pipeline: int, latency: int) -> None:
+    design = DesignPoint("d", pipeline=pipeline, rows=1, columns=1, dataflow=dataflow)
+    assert epilogue.LATENCY == 6
     seen = simulate_events(design, np.array([[-7]]), np.array([[5]]))
-    assert (seen.result_cycles.tolist(), seen.group_sums.tolist()) == ([[cycle]], [[[-35]]])
+    assert (seen.result_cycles.tolist(), seen.group_sums.tolist()) == ([[latency + others]], [[[-35]]])
+    assert design.array.result_cycles(1, 1, 1).tolist() == [[latency + others]]
 
 
 @pytest.mark.parametrize(

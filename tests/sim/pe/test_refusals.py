@@ -72,6 +72,21 @@ def test_accumulators(kind: str, weight: str, activation: str, accumulator: str,
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "weight", "pipeline", "message"),
+    [
+        ("shift_add", "int4", 3, "pipeline of a shift_add PE is 0 or 1 or 2, not 3"),
+        ("fused", "int4", -1, "pipeline of a fused PE is 0 or 1 or 2, not -1"),
+        ("bit_serial", "int4", 0, "pipeline of a bit_serial PE is 1, not 0"),
+        ("dsp_packed", "int4", 2, "pipeline of a dsp_packed PE is 1, not 2"),
+    ],
+)
+def test_levels_of_pipelining(kind: str, weight: str, pipeline: int, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        PES[kind](FORMATS[weight], FORMATS["int8"], "exact", pipeline)
+    assert str(caught.value) == message
+
+
 def test_an_exact_sum_of_too_many_products() -> None:
     """fp16 products have 81 bits: 2**47 of them have 128, 2**48 are too many."""
     pe = PES["multiplier"](FORMATS["fp16"], FORMATS["fp16"])

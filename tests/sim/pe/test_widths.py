@@ -11,8 +11,8 @@ from sim.pe import OPERATIONS, PES, Element
 from tests.sim.pe.judge import build, judged, taken
 
 
-def element(kind: str, weight: str, activation: str, accumulator: str = "exact") -> Element:
-    return PES[kind](FORMATS[weight], FORMATS[activation], accumulator)
+def element(kind: str, weight: str, activation: str, accumulator: str = "exact", pipeline: int = 1) -> Element:
+    return PES[kind](FORMATS[weight], FORMATS[activation], accumulator, pipeline)
 
 
 @pytest.mark.parametrize(("group_size", "bits"), [(1, 12), (32, 17), (64, 18), (128, 19), (256, 20)])
@@ -177,6 +177,27 @@ def test_the_registry_s_names(kind: str) -> None:
 def test_latency_and_rate(kind: str, weight: str, activation: str, latency: int, rate: Fraction) -> None:
     pe = element(kind, weight, activation)
     assert (pe.latency, pe.macs_per_cycle) == (latency, rate)
+
+
+@pytest.mark.parametrize(
+    ("kind", "weight", "activation", "latencies"),
+    [
+        ("shift_add", "uint4", "int8", {0: 1, 1: 2, 2: 3}),
+        ("shift_add_float", "int4", "fp16", {0: 1, 1: 3, 2: 4}),
+        ("minifloat", "e2m1", "e2m1", {0: 1, 1: 3, 2: 4}),
+        ("mixed", "int4", "e2m1", {0: 1, 1: 3, 2: 4}),
+        ("bit_serial", "int4", "int8", {1: 4}),
+        ("shift_only", "pot4", "int8", {0: 1, 1: 2, 2: 3}),
+        ("multiplier", "int8", "int8", {0: 1, 1: 2, 2: 3}),
+        ("multiplier", "fp16", "fp16", {0: 1, 1: 3, 2: 4}),
+        ("dsp_packed", "int8", "int8", {1: 6}),
+        ("fused", "int4", "int8", {0: 1, 1: 2, 2: 3}),
+    ],
+)
+def test_latency_at_every_level_of_pipelining(kind: str, weight: str, activation: str, latencies: dict[int, int]) -> None:
+    """The sum's register; product and, if it has an exponent, its place; what the product is added up from."""
+    found = {p: element(kind, weight, activation, pipeline=p).latency for p in PES[kind].pipelines}
+    assert found == latencies
 
 
 def test_the_sums_are_of_the_stated_kinds() -> None:
