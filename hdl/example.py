@@ -11,6 +11,7 @@ from hdl.bench.vectors import Vectors
 from hdl.foot import streamed_rows
 from hdl.verify_array import array_vectors
 from hdl.verify_pe import pe_vectors
+from sim.accelerator import streams
 from sim.design import DesignPoint
 from sim.kernels.product import matrix_product
 from sim.quantized import quantize
@@ -54,3 +55,15 @@ def product_of(design: DesignPoint, activations: ArrayLike, weights: ArrayLike) 
     # Float activations have no scale of their own: each token's is one.
     token_scale = a.scale if design.activation_scheme.levels else np.ones(a.shape[0], dtype=np.float16)
     return a.codes, w.codes, w.scale, w.zero_point, token_scale, matrix_product(a, w, design.accumulator)
+
+
+def padded_product_of(
+    design: DesignPoint, shape: tuple[int, int, int], seed: int = 0
+) -> tuple[streams.Operands, NDArray[np.float32]]:
+    """A random product ``[m, k, n]`` filled up to whole tiles by zeros, and the model's results."""
+    (m, k, n), (rows, columns) = shape, design.array.granule
+    rng = np.random.default_rng(seed)
+    activations, weights = np.zeros((-(-m // rows) * rows, k)), np.zeros((k, -(-n // columns) * columns))
+    activations[:m], weights[:, :n] = rng.standard_normal((m, k)), rng.standard_normal((k, n))
+    *operands, expected = product_of(design, activations, weights)
+    return streams.Operands(*operands), expected

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hdl.accelerator.top import COMMAND, Accelerator
-from hdl.bench.vectors import RESET, Vectors, input_widths
+from hdl.accelerator.controller import command_bits
+from hdl.accelerator.top import Accelerator
+from hdl.bench.vectors import RESET, Vectors
 from hdl.ieee import FP32
 from hdl.verdict import ArrayVerdict, VerificationError
 from hdl.verilator import Bench
 from sim.accelerator import Block, block_times, blocks_of
 from sim.accelerator.blocks import Command
-from sim.accelerator.depths import OPERANDS
-from sim.accelerator.events import INPUTS, Handshakes, handshakes
+from sim.accelerator.depths import OPERANDS, word_bits
+from sim.accelerator.events import COMMAND, INPUTS, Handshakes, handshakes
 from sim.accelerator.streams import Operands, Words, operand_words, result_words
 from sim.array import group_lengths
 from sim.design import DesignPoint
@@ -92,11 +93,11 @@ def _vectors(
     bits = np.where(np.isnan(expected), FP32.nan, expected.view(np.uint32).astype(np.int64))
     results = result_words(design, blocks, bits)
     last_results = np.cumsum([Command.of(design, block).words(design).result for block in blocks if block.ends]) - 1
-    widths = input_widths(Accelerator(design))
+    widths = {**word_bits(design), COMMAND: command_bits(design)}
     for number, run in enumerate(runs):
         for name in INPUTS:
             stream, port = run[name], f"s_axis_{name}"
-            noise = _noise(widths[f"{port}_tdata"], len(stream.valid), rng)
+            noise = _noise(widths[name], len(stream.valid), rng)
             inputs.setdefault(f"{port}_tdata", []).append(_shown(stream, words[name], noise))
             inputs.setdefault(f"{port}_tvalid", []).append(stream.valid)
             outputs.setdefault(f"{port}_tready", []).append(stream.ready)

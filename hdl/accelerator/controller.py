@@ -114,8 +114,8 @@ class Controller(wiring.Component):
         paused: Value = Const(0)
         if interval > 1:
             pause = Signal(range(interval))
-            m.d.sync += pause.eq(Mux(at.issues, interval - 1, Mux(pause == 0, 0, pause - 1)))
-            paused = pause != 0
+            m.d.sync += pause.eq(Mux(at.issues, interval - 1, pause - pause.any()))
+            paused = pause.any()
         m.d.comb += [
             at.first_group.eq(~group.any()),
             at.last_group.eq(group == block["groups"]),

@@ -23,10 +23,9 @@ endmodule
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ram:
-    """``depth`` words of ``width`` [bit], two at least; a word is there the cycle after its address, and stays while ``read``
-    is low.
+    """``depth`` words of ``width`` [bit], two at least; a word is there a cycle after its address, and stays until the next.
 
     Written as Verilog, as Amaranth would export an initial value for each word, which large memories of FPGAs cannot have.
     """

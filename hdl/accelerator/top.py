@@ -14,10 +14,9 @@ from hdl.accelerator.scratchpad import Scratchpad, stream_bits
 from hdl.array import Array
 from hdl.placement import Wires, place
 from sim.accelerator.depths import OPERANDS, depths, word_bits
+from sim.accelerator.events import COMMAND
 from sim.design import DesignPoint
 from sim.epilogue import SCALE_BITS
-
-COMMAND = "command"
 
 
 class Accelerator(wiring.Component):

@@ -3,8 +3,10 @@
 Simulated from registers that change once a cycle, independently of the closed form in :mod:`sim.accelerator.cycles`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,10 @@ from sim.accelerator.depths import OPERANDS
 from sim.design import DesignPoint
 from sim.epilogue import LATENCY
 
-INPUTS = (*OPERANDS, "command")
+COMMAND = "command"
+INPUTS = (*OPERANDS, COMMAND)
 HALVES = 2
+LONG_AGO = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -27,61 +31,163 @@ class Handshakes:
     word: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class _Operand:
+    """An operand to be read: how many are left in its group, whether it begins its group, its tile."""
+
+    left: int
+    begins_group: bool
+    begins_tile: bool
+
+
 @dataclass
 class _Buffer:
-    """Two halves of words: those that are complete, those of them that no block has begun with, words of the next one."""
+    """Two halves of words: how many are complete, how many of them no block has begun with; and words of the next one."""
 
     packets: list[int]
     complete: int = 0
     unclaimed: int = 0
     words: int = 0
-    packet: int = 0
+
+    @property
+    def ready(self) -> bool:
+        return self.complete < HALVES
 
     def accept(self) -> None:
         self.words += 1
-        if self.words == self.packets[self.packet]:
-            self.complete, self.unclaimed, self.words, self.packet = self.complete + 1, self.unclaimed + 1, 0, self.packet + 1
+        if self.words == self.packets[0]:
+            self.complete, self.unclaimed, self.words = self.complete + 1, self.unclaimed + 1, 0
+            self.packets.pop(0)
 
 
 @dataclass
-class _Machine:
-    """The registers of controller and output buffer."""
+class _Source:
+    """A stream's sender: a word that is offered stays until it is taken."""
 
-    design: DesignPoint
-    commands: Sequence[Command]
-    operands: list[tuple[int, bool, bool, bool]] = field(default_factory=list)
-    started: int = 0
-    paused: int = 0
-    since_end: int = 1 << 20
-    releases: dict[int, list[str]] = field(default_factory=dict)
-    written: dict[int, int] = field(default_factory=dict)
+    words: int
+    taken: int = 0
+    valid: bool = False
+
+    def offer(self, comes: bool) -> None:
+        self.valid = self.taken < self.words and (self.valid or comes)
+
+    def accept(self) -> None:
+        self.taken, self.valid = self.taken + 1, False
+
+
+@dataclass
+class _Results:
+    """The output buffer: halves that are claimed, sizes of complete ones, and what is shown of the oldest."""
+
     claimed: int = 0
-    results: list[int] = field(default_factory=list)
-    reading: int = 0
+    sizes: list[int] = field(default_factory=list)
+    read: int = 0
+    sent: int = 0
     shown: bool = False
 
-    def operands_of(self, command: Command) -> list[tuple[int, bool, bool, bool]]:
-        """For each operand: how many are left in its group, whether it begins its group, its tile, ends its tile."""
-        order = []
-        for tile in range(command.row_tiles * command.column_tiles):
-            del tile
+    def edge(self, taken: bool) -> None:
+        self.sent += self.shown and taken
+        reads = bool(self.sizes) and (not self.shown or taken)
+        self.shown = reads or (self.shown and not taken)
+        self.read += reads
+        if reads and self.read == self.sizes[0]:
+            self.sizes.pop(0)
+            self.read, self.claimed = 0, self.claimed - 1
+
+
+class _Machine:
+    """The accelerator's registers; ``later`` is what happens in which cycle, all by itself."""
+
+    def __init__(self, design: DesignPoint, blocks: Sequence[Block]) -> None:
+        self.design = design
+        self.commands = [Command.of(design, block) for block in blocks]
+        words = [command.words(design) for command in self.commands]
+        self.buffers = {name: _Buffer([getattr(of, name) for of in words]) for name in OPERANDS}
+        self.sources = {name: _Source(sum(buffer.packets)) for name, buffer in self.buffers.items()}
+        self.sources[COMMAND] = _Source(len(self.commands))
+        self.results = _Results()
+        self.later: dict[int, list[Callable[[], None]]] = {}
+        self.operands: deque[_Operand] = deque()
+        self.pause = 0
+        self.since_end = LONG_AGO
+
+    @property
+    def issues(self) -> bool:
+        """Whether an operand is read in this cycle."""
+        if not self.operands or self.pause:
+            return False
+        design, interval, operand = self.design, self.design.element.interval, self.operands[0]
+        group_fits = self.since_end + operand.left * interval >= max(design.rows, design.columns)
+        tile_fits = design.double_buffered or self.since_end >= interval + design.rows + design.columns - 2
+        return (group_fits or not operand.begins_group) and (tile_fits or not operand.begins_tile)
+
+    @property
+    def starts(self) -> bool:
+        """Whether the next block, whose command is there, begins."""
+        idle = not self.operands or (self.issues and len(self.operands) == 1)
+        command = self.commands[self.sources[COMMAND].taken]
+        room = not command.ends or self.results.claimed < HALVES
+        return idle and room and all(buffer.unclaimed for buffer in self.buffers.values())
+
+    def ready(self, name: str) -> bool:
+        """Whether a word of the stream would be taken in this cycle."""
+        if name == COMMAND:
+            return self.sources[COMMAND].valid and self.starts
+        return self.buffers[name].ready
+
+    def edge(self, cycle: int, results_taken: bool) -> None:
+        """The end of a cycle."""
+        issues, starts = self.issues, self.ready(COMMAND)
+        accepted = [name for name in OPERANDS if self.sources[name].valid and self.buffers[name].ready]
+        self.results.edge(results_taken)
+        for action in self.later.pop(cycle, []):
+            action()
+        for name in accepted:
+            self.sources[name].accept()
+            self.buffers[name].accept()
+        self.pause, self.since_end = max(0, self.pause - 1), self.since_end + 1
+        if issues:
+            self._issue(cycle)
+        if starts:
+            self._start()
+
+    def _start(self) -> None:
+        command = self.commands[self.sources[COMMAND].taken]
+        self.sources[COMMAND].accept()
+        for buffer in self.buffers.values():
+            buffer.unclaimed -= 1
+        self.results.claimed += command.ends
+        for _ in range(command.row_tiles * command.column_tiles):
             for group in range(command.groups):
                 terms = command.last_terms if group == command.groups - 1 else self.design.group_size
-                for term in range(terms):
-                    ends = group == command.groups - 1 and term == terms - 1
-                    order.append((terms - 1 - term, term == 0, term == 0 and group == 0, ends))
-        return order[::-1]
+                self.operands += [_Operand(terms - 1 - i, i == 0, i == 0 and group == 0) for i in range(terms)]
 
-    def may_issue(self) -> bool:
-        """Whether the next operand's turn has come."""
-        if not self.operands or self.paused:
-            return False
-        left, begins, begins_tile, _ = self.operands[-1]
-        d = self.design
-        ready = not begins or self.since_end + left * d.element.interval >= max(d.rows, d.columns)
-        if begins_tile and not d.double_buffered:
-            ready = ready and self.since_end >= d.element.interval + d.rows + d.columns - 2
-        return ready
+    def _issue(self, cycle: int) -> None:
+        """An operand is read; with the block's last one its buffers are given back, some later, and its results are due."""
+        operand = self.operands.popleft()
+        self.pause = self.design.element.interval - 1
+        if operand.left == 0:
+            self.since_end = 1
+        if self.operands:
+            return
+        command, latency = self.commands[self.sources[COMMAND].taken - 1], self.design.pe_latency
+        rows, columns = self.design.rows, self.design.columns
+        releases = {"weight": 0, "activation": 0, "scale": latency - 1 + columns - 1, "token_scale": latency + rows - 1}
+        for name, after in releases.items():
+            self._schedule(cycle, after, partial(self._release, name))
+        if command.ends:
+            due = 1 + latency + LATENCY + command.last_rows - 1 + columns - 1
+            self._schedule(cycle, due, partial(self.results.sizes.append, command.words(self.design).result))
+
+    def _schedule(self, cycle: int, after: int, action: Callable[[], None]) -> None:
+        """Have it happen at the end of a cycle, perhaps of this one."""
+        if after == 0:
+            action()
+        else:
+            self.later.setdefault(cycle + after, []).append(action)
+
+    def _release(self, name: str) -> None:
+        self.buffers[name].complete -= 1
 
 
 def handshakes(
@@ -95,78 +201,12 @@ def handshakes(
     ``offers[stream][cycle]`` says whether a word comes up that was not there before; it then stays until it is taken, as AXI
     demands. ``takes[cycle]`` says whether a result would be taken.
     """
-    commands = [Command.of(design, block) for block in blocks]
-    words = [command.words(design) for command in commands]
-    buffers = {name: _Buffer([getattr(of, name) for of in words]) for name in OPERANDS}
-    totals = {name: sum(buffer.packets) for name, buffer in buffers.items()} | {"command": len(commands)}
-    taken, offered = dict.fromkeys(INPUTS, 0), dict.fromkeys(INPUTS, False)
-    machine = _Machine(design, commands)
+    machine = _Machine(design, blocks)
     log: dict[str, list[tuple[bool, bool, int]]] = {name: [] for name in (*INPUTS, "result")}
-    sent = 0
-    for cycle in range(len(takes)):
-        for name in INPUTS:
-            offered[name] = taken[name] < totals[name] and (offered[name] or bool(offers[name][cycle]))
-        issues = machine.may_issue()
-        ending = issues and len(machine.operands) == 1
-        starts = (
-            offered["command"]
-            and (not machine.operands or ending)
-            and all(buffer.unclaimed for buffer in buffers.values())
-            and (machine.claimed < HALVES or not commands[machine.started].ends)
-        )
-        for name in OPERANDS:
-            log[name].append((offered[name], buffers[name].complete < HALVES, taken[name]))
-        log["command"].append((offered["command"], starts, taken["command"]))
-        log["result"].append((machine.shown, bool(takes[cycle]), sent))
-
-        # The clock's edge.
-        if machine.shown and takes[cycle]:
-            sent += 1
-        reads = bool(machine.results) and (not machine.shown or bool(takes[cycle]))
-        machine.shown = reads or (machine.shown and not takes[cycle])
-        if reads:
-            machine.reading += 1
-            if machine.reading == machine.results[0]:
-                machine.results.pop(0)
-                machine.reading, machine.claimed = 0, machine.claimed - 1
-        if cycle in machine.written:
-            machine.results.append(machine.written.pop(cycle))
-        for name in OPERANDS:
-            if offered[name] and buffers[name].complete < HALVES:
-                taken[name], offered[name] = taken[name] + 1, False
-                buffers[name].accept()
-        for name in machine.releases.pop(cycle, []):
-            buffers[name].complete -= 1
-        machine.paused = max(0, machine.paused - 1)
-        machine.since_end += 1
-        if issues:
-            _issue(machine, cycle, commands[machine.started - 1], ending, buffers)
-        if starts:
-            taken["command"], offered["command"] = taken["command"] + 1, False
-            for buffer in buffers.values():
-                buffer.unclaimed -= 1
-            machine.claimed += commands[machine.started].ends
-            machine.operands = machine.operands_of(commands[machine.started])
-            machine.started += 1
+    for cycle, taken in enumerate(takes):
+        for name, source in machine.sources.items():
+            source.offer(bool(offers[name][cycle]))
+            log[name].append((source.valid, machine.ready(name), source.taken))
+        log["result"].append((machine.results.shown, bool(taken), machine.results.sent))
+        machine.edge(cycle, bool(taken))
     return {name: Handshakes(*(np.array(values) for values in zip(*entries, strict=True))) for name, entries in log.items()}
-
-
-def _issue(machine: _Machine, cycle: int, command: Command, ending: bool, buffers: Mapping[str, _Buffer]) -> None:
-    """An operand is read; with the block's last one its buffers are given back, some later, and its results are due."""
-    d = machine.design
-    left, *_ = machine.operands.pop()
-    machine.paused = d.element.interval - 1
-    if left == 0:
-        machine.since_end = 1
-    if not ending:
-        return
-    for name in ("weight", "activation"):
-        buffers[name].complete -= 1
-    for name, after in (("scale", d.pe_latency - 1 + d.columns - 1), ("token_scale", d.pe_latency + d.rows - 1)):
-        if after == 0:
-            buffers[name].complete -= 1
-        else:
-            machine.releases.setdefault(cycle + after, []).append(name)
-    if command.ends:
-        due = cycle + 1 + d.pe_latency + LATENCY + command.last_rows - 1 + d.columns - 1
-        machine.written[due] = command.words(d).result

@@ -1,0 +1,88 @@
+"""How products are cut, and what their streams carry."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from sim.accelerator import blocks_of, depths
+from sim.accelerator.blocks import Command, largest_counts
+from sim.accelerator.depths import word_bits
+from sim.accelerator.streams import Operands, operand_words, packed, result_words
+from sim.design import PRESETS, DesignPoint, load_design
+from sim.errors import InputError
+
+SMALL = DesignPoint("small", rows=2, columns=3, group_size=8, weight_buffer_kib=1, activation_buffer_kib=1, output_buffer_kib=1)
+
+
+def test_depths_by_hand() -> None:
+    # Weights: half of 8192 bit. A group is 8 words of 3*4 bit and 3 scales of 16 + 4 bit: 156 bit, so 26 groups fit; 40 bit
+    # are left, too few for three more scales.
+    # Activations: 8 words of 2*8 bit and 2 scales of 16 bit: 160 bit, 25 groups, and 96 bit for two scales and 4 words.
+    # Results: 3*32 bit a row.
+    found = depths(SMALL)
+    assert (found.weight, found.scale, found.activation, found.token_scale) == (208, 78, 204, 52)
+    assert found.result == 4096 // 96
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if load_design(name).dataflow == "output_stationary"])
+def test_halves_fit_into_the_scratchpads(name: str) -> None:
+    design = load_design(name)
+    found, bits = depths(design), word_bits(design)
+    used = {field: count * bits[field] for field, count in dataclasses.asdict(found).items()}
+    halves = {pad: scratchpad.bits // 2 for pad, scratchpad in design.scratchpads.items()}
+    assert used["weight"] + used["scale"] <= halves["weight"]
+    assert used["activation"] + used["token_scale"] <= halves["activation"]
+    assert used["result"] <= halves["output"]
+
+
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 1, 1), (5, 19, 7), (85, 8, 300), (3, 700, 4), (200, 204, 3)])
+def test_blocks_cover_the_product_once_and_fit(m: int, k: int, n: int) -> None:
+    covered = np.zeros((m, k, n), dtype=int)
+    room, most = dataclasses.asdict(depths(SMALL)), largest_counts(SMALL)
+    for block in blocks_of(SMALL, m, k, n):
+        covered[np.ix_(block.m, block.k, block.n)] += 1
+        command = Command.of(SMALL, block)
+        words = dataclasses.asdict(command.words(SMALL))
+        assert all(words[name] <= room[name] for name in room)
+        assert all(1 <= getattr(command, name) <= limit for name, limit in most.items())
+        assert block.begins == (block.k[0] == 0) and block.ends == (block.k[-1] == k - 1)
+        assert block.begins or block.k[0] % SMALL.group_size == 0
+        assert (command.row_tiles == command.column_tiles == 1) or (block.begins and block.ends)
+    assert (covered == 1).all()
+
+
+def test_scratchpads_that_are_too_small() -> None:
+    design = dataclasses.replace(SMALL, rows=32, columns=32, group_size=64)
+    with pytest.raises(
+        InputError, match="weight_buffer_kib of an accelerator with a 32x32 array .* at least 64 words, unlike 1"
+    ):
+        depths(design)
+
+
+def test_command_word_by_hand() -> None:
+    command = Command(groups=3, last_terms=5, row_tiles=2, last_rows=1, column_tiles=9, begins=True, ends=False)
+    assert command.word == 2 | 4 << 16 | 1 << 32 | 0 << 48 | 8 << 64 | 1 << 80
+
+
+def test_streams_of_a_small_product_by_hand() -> None:
+    design = dataclasses.replace(SMALL, columns=2, group_size=2)
+    activation = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.uint8)
+    weight = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]], dtype=np.uint8)
+    scale = np.arange(8, dtype=np.uint16).view(np.float16).reshape(2, 4)
+    zero_point = np.arange(8, 16, dtype=np.uint8).reshape(2, 4)
+    operands = Operands(activation, weight, scale, zero_point, np.array([20, 21], np.uint16).view(np.float16))
+    (block,) = blocks_of(design, 2, 3, 3)
+    found = operand_words(design, block, operands)
+    assert found["activation"] == [0x401, 0x502, 0x603]
+    assert found["weight"] == [0x21, 0x65, 0xA9, 0x43, 0x87, 0xCB]
+    assert found["token_scale"] == [20, 21]
+    # Columns 0 and 1 of both groups, then columns 2 and 3, one of padding.
+    order = [0, 1, 4, 5, 2, 3, 6, 7]
+    assert found["scale"] == [place | (place + 8) << 16 for place in order]
+    bits = np.arange(8).reshape(2, 4)
+    assert result_words(design, [block], bits) == [0 | 1 << 32, 4 | 5 << 32, 2 | 3 << 32, 6 | 7 << 32]
+
+
+def test_packed_takes_the_low_bits() -> None:
+    assert packed(np.array([[255, 1], [16, 3]]), 4) == [0x1F, 0x30]
