@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hdl.accelerator.ram import Ram
 from hdl.bench.testbench import testbench
 from hdl.bench.vectors import input_widths, output_widths
 from hdl.example import example_vectors
@@ -77,12 +78,13 @@ def _files(design: DesignPoint, parts: tuple[Any, ...], liberty: str) -> dict[st
     modules = module_texts(parts)
     texts = dict(modules)
     vivado = list(modules)
+    memories = [f"{part.module_name}.v" for part in parts if isinstance(part, Ram)]
     if f"{DspSlice.module_name}.v" in modules:
         texts[DSP_SLICE] = PRIMITIVE
         vivado[vivado.index(f"{DspSlice.module_name}.v")] = DSP_SLICE
     examples = example_vectors(design, parts)
     texts[BENCH] = testbench([dut for dut, _ in examples])
-    texts |= {f"yosys_{target}.ys": yosys_script(target, list(modules), top) for target in YOSYS_FLOWS}
+    texts |= {f"yosys_{target}.ys": yosys_script(target, list(modules), memories, top) for target in YOSYS_FLOWS}
     texts |= {VIVADO: vivado_script(vivado, top), LIBERTY: liberty}
     vectors = {dut.vectors: given.words(dut.component).tobytes() for dut, given in examples}
     return {name: text.encode() for name, text in texts.items()} | vectors

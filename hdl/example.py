@@ -1,4 +1,4 @@
-"""Vectors that come with a design's Verilog: its PE and its array at work, with what the model says must come out."""
+"""Vectors that come with a design's Verilog: its PE and its top at work, with what the model says must come out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hdl.accelerator.top import Accelerator
 from hdl.bench.testbench import Dut
 from hdl.bench.vectors import Vectors
 from hdl.foot import streamed_rows
+from hdl.verify_accelerator import accelerator_vectors
 from hdl.verify_array import array_vectors
 from hdl.verify_pe import pe_vectors
-from sim.accelerator import streams
+from sim.accelerator import blocks_of, streams
 from sim.design import DesignPoint
 from sim.kernels.product import matrix_product
 from sim.quantized import quantize
@@ -24,15 +26,22 @@ Operands = tuple[Any, Any, NDArray[np.float16], Any, NDArray[np.float16], NDArra
 
 
 def example_vectors(design: DesignPoint, parts: Sequence[Any], seed: int = 0) -> list[tuple[Dut, Vectors]]:
-    """The PE with pairs and chains of groups, and the array with :func:`example_product`.
+    """The PE with pairs and chains of groups, and the top with :func:`example_product`.
 
-    ``parts`` are the design's components, the array last.
+    ``parts`` are the design's components, the top last. Streams of an accelerator come and go at random.
     """
     pe = next(part for part in parts if part.module_name in (f"{design.pe}_pe", f"{design.pe}_stationary_pe"))
     return [
         (Dut(pe.module_name, pe), pe_vectors(design, seed, PAIRS)[0]),
-        (Dut(parts[-1].module_name, parts[-1]), array_vectors(design, *example_product(design, seed), seed)),
+        (Dut(parts[-1].module_name, parts[-1]), _top_vectors(design, parts[-1], seed)),
     ]
+
+
+def _top_vectors(design: DesignPoint, top: Any, seed: int) -> Vectors:
+    if not isinstance(top, Accelerator):
+        return array_vectors(design, *example_product(design, seed), seed)
+    shape = example_shape(design)
+    return accelerator_vectors(design, blocks_of(design, *shape), *padded_product_of(design, shape, seed), seed, patient=False)
 
 
 def example_product(design: DesignPoint, seed: int = 0) -> Operands:
@@ -42,11 +51,15 @@ def example_product(design: DesignPoint, seed: int = 0) -> Operands:
     model's results ``[m, n]``.
     """
     rng = np.random.default_rng(seed)
+    m, k, n = example_shape(design)
+    return product_of(design, rng.standard_normal((m, k)), rng.standard_normal((k, n)))
+
+
+def example_shape(design: DesignPoint) -> tuple[int, int, int]:
+    """``m, k, n`` of the example."""
     rows, columns = design.rows * design.element.lanes[0], design.array.granule[1]
     m, k, n = 2 * rows - rows // 2, 3 * design.group_size + (design.group_size + 1) // 2, 2 * columns - columns // 2
-    if design.dataflow == "weight_stationary":
-        m = min(m, streamed_rows(design))
-    return product_of(design, rng.standard_normal((m, k)), rng.standard_normal((k, n)))
+    return min(m, streamed_rows(design)) if design.dataflow == "weight_stationary" else m, k, n
 
 
 def product_of(design: DesignPoint, activations: ArrayLike, weights: ArrayLike) -> Operands:

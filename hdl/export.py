@@ -8,6 +8,7 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 
 from hdl.accelerator.ram import Ram
+from hdl.accelerator.top import Accelerator
 from hdl.array import Array
 from hdl.weight_stationary import WeightStationaryArray
 from sim.design import DesignPoint
@@ -15,19 +16,30 @@ from sim.design import DesignPoint
 ARRAYS: dict[str, Any] = {"output_stationary": Array, "weight_stationary": WeightStationaryArray}
 """Dataflow of a design point to the component that implements it."""
 
+ACCELERATED = ("output_stationary",)
+"""Dataflows with a controller, buffers and streams around the array."""
+
 CLOCKING = {"clk": {"direction": "in", "width": 1, "signed": False}, "rst": {"direction": "in", "width": 1, "signed": False}}
 """Ports that every module has besides its signature: rising edge, synchronous active-high reset."""
 
 
 def verilog_modules(design: DesignPoint) -> dict[str, str]:
     """Verilog text by file name: every module that the array instantiates, once, and then the array itself."""
-    return module_texts(components(design))
+    return module_texts(array_parts(design))
+
+
+def array_parts(design: DesignPoint) -> tuple[Any, ...]:
+    """One of each component that the design's array consists of, itself the last."""
+    array = ARRAYS[design.dataflow](design)
+    return *array.parts, array
 
 
 def components(design: DesignPoint) -> tuple[Any, ...]:
-    """One of each component that a design's Verilog consists of, the array last."""
-    array = ARRAYS[design.dataflow](design)
-    return *array.parts, array
+    """One of each component that a design's Verilog consists of, the top last: the accelerator where it has this dataflow."""
+    if design.dataflow not in ACCELERATED:
+        return array_parts(design)
+    accelerator = Accelerator(design)
+    return *accelerator.parts, accelerator
 
 
 def module_texts(parts: Iterable[Any]) -> dict[str, str]:

@@ -16,9 +16,10 @@ YOSYS_FLOWS = {
 """UltraScale+, ECP5, and standard cells of whatever Liberty file is named ``cells.lib``."""
 
 
-def yosys_script(target: str, modules: Sequence[str], top: str) -> str:
-    """Run as ``yosys -s FILE`` in the folder of the Verilog."""
-    read = "".join(f"read_verilog {name}\n" for name in modules)
+def yosys_script(target: str, modules: Sequence[str], memories: Sequence[str], top: str) -> str:
+    """Run as ``yosys -s FILE`` in the folder of the Verilog. Memories beside standard cells are macros of their own."""
+    macros = memories if target == "cells" else ()
+    read = "".join(f"read_verilog {'-lib ' if name in macros else ''}{name}\n" for name in modules)
     return f"# Area of {top}: yosys -s yosys_{target}.ys\n{read}{YOSYS_FLOWS[target].format(top=top)}\n"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdl.bench.vectors import Vectors
-from hdl.export import components
+from hdl.export import array_parts
 from hdl.ieee import FP32
 from hdl.verdict import ArrayVerdict, VerificationError
 from hdl.verify_stationary import place_of, stationary_vectors
@@ -48,7 +48,7 @@ def verify_array(
     """
     (m, k), n = activations.shape, weights.shape[1]
     vectors = array_vectors(design, activations, weights, scale, zero_point, token_scale, expected, seed)
-    bench = Bench.of(components(design), build_dir)
+    bench = Bench.of(array_parts(design), build_dir)
     differences = bench.run(vectors)
     if differences:
         place = (place_of if _weights_stay(design) else _place)(design, differences[0], m, k, n)

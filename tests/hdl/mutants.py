@@ -12,7 +12,7 @@ from hdl import contract
 from hdl.bench.vectors import Vectors
 from hdl.contract import Rule
 from hdl.epilogue import Epilogue
-from hdl.export import components
+from hdl.export import array_parts
 from hdl.mutate import Outcome, mutate
 from hdl.pe import pe_parts
 from hdl.row_sum import RowSum
@@ -82,7 +82,7 @@ def of_epilogue() -> Case:
 def of_array() -> Case:
     product = random_product(SMALL_ARRAY, 17, 90, 15, SEED)
     fields = (getattr(product, field.name) for field in dataclasses.fields(product))
-    return Case(components(SMALL_ARRAY), array_vectors(SMALL_ARRAY, *fields, SEED))
+    return Case(array_parts(SMALL_ARRAY), array_vectors(SMALL_ARRAY, *fields, SEED))
 
 
 CASES: dict[str, Callable[[], Case]] = {

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdl.bench.testbench import Dut
-from hdl.export import components, module_texts
+from hdl.export import array_parts, module_texts
 from hdl.pe import PES
 from hdl.verify_array import array_vectors
 from hdl.verilator import Bench
@@ -116,7 +116,7 @@ def test_every_array(build_dir: Path, seed: int) -> None:
         with np.errstate(all="ignore"):
             expected = matrix_product(activations, weights, design.accumulator)
         found |= {design.name} if np.isinf(expected).any() and np.isnan(expected).any() else set()
-        parts = components(design)
+        parts = array_parts(design)
         for part in parts:
             if part.module_name != "dsp_slice":  # the same for all
                 part.module_name = f"{part.module_name}_{i}"

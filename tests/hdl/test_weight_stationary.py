@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hdl.bench.testbench import Dut
 from hdl.delivery import write_design
 from hdl.example import example_vectors
-from hdl.export import components, module_texts
+from hdl.export import array_parts, module_texts
 from hdl.verdict import VerificationError
 from hdl.verify_array import array_vectors, verify_array
 from hdl.verify_pe import verify_pe
@@ -82,7 +82,7 @@ def test_formats_and_shapes(build_dir: Path, seed: int) -> None:
     duts, texts, vectors = [], {}, []
     for i, (fields, m, k, n) in enumerate(SHAPES):
         design = dataclasses.replace(W4A8, **fields)
-        parts = components(design)
+        parts = array_parts(design)
         for part in parts:
             part.module_name = f"{part.module_name}_{i}"
         duts.append(Dut(parts[-1].module_name, parts[-1]))
@@ -124,7 +124,7 @@ def test_what_is_delivered_passes_its_own_bench_and_lint(tmp_path: Path) -> None
     manifest = json.loads(export.files[-1].read_text())
     assert manifest["latency_cycles"] == {"shift_add": 2, "row_sum": 2, "foot": 1, "epilogue": 6, "result": 9}
     assert lint([tmp_path / module["file"] for module in manifest["modules"].values()], export.top) == ""
-    parts = components(W4A8)
+    parts = array_parts(W4A8)
     texts = module_texts(parts)
     assert texts == {name: (tmp_path / name).read_text() for name in texts}
     duts, vectors = zip(*example_vectors(W4A8, parts), strict=True)
