@@ -54,7 +54,7 @@ def layout(family: str) -> Layout:
     return Layout(significand_bits, (2 * largest_exponent + 1).bit_length(), largest_exponent)
 
 
-FP32 = layout("fp32")
+FP32, FP16 = layout("fp32"), layout("fp16")
 
 
 def add_number(

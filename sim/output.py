@@ -25,6 +25,8 @@ from sim.errors import InputError
 from sim.formats import Format, encode
 
 LARGEST_FIXED_BITS = 32
+ROUNDING_CYCLES = 2
+"""[cycle] Hardware shifts a number to the format's last place, then rounds and saturates it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,16 @@ class OutputFormat:
     kind: str
     bits: int
     fraction_bits: int = 0
+
+    @property
+    def name(self) -> str:
+        """What :func:`output_format` makes it from."""
+        return f"fixed{self.bits}.{self.fraction_bits}" if self.kind == "fixed" else self.kind
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a result to what it is written as."""
+        return 0 if self.kind == "fp32" else ROUNDING_CYCLES
 
     def convert(self, results: NDArray[np.float32]) -> NDArray[Any]:
         """Results of any shape as float32, float16, or int64 integers of ``2**-fraction_bits``.
@@ -74,6 +86,19 @@ def requantize(results: NDArray[np.float32], format_: Format, scale: ArrayLike) 
     _refuse_nan(results)
     smallest, largest = (float(end) * 2.0**format_.lsb for end in (format_.smallest, format_.largest))
     return encode(format_, np.clip(results.astype(np.float64) / divisor, smallest, largest))
+
+
+def quotient_bits(format_: Format) -> int:
+    """Width [bit] of the quotient that hardware rounds to a code: of significands, between 1/2 and 2.
+
+    So it has the code's significand, the bit below that, and one more as its first may be 0; the remainder tells the rest.
+    """
+    return format_.significand_bits + 2
+
+
+def requantizer_latency(format_: Format) -> int:
+    """Cycles from a result to its code: taken apart, a cycle for each bit of the quotient, its remainder, rounding."""
+    return 1 + quotient_bits(format_) + 1 + ROUNDING_CYCLES
 
 
 def _refuse_nan(results: NDArray[np.float32]) -> None:
