@@ -23,7 +23,7 @@ test-exhaustive: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/sim -m exhaustive
 
 verify-all: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/hdl/test_prove.py tests/costmodel/test_equivalence.py -m "exhaustive or not exhaustive"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/hdl/test_prove.py tests/hdl/test_prove_output.py tests/costmodel/test_equivalence.py -m "exhaustive or not exhaustive"
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -63,7 +63,7 @@ class Requantizer(wiring.Component):
         others = delayed(m, "others", Cat(exponent, self.result[-1]))
 
         digits = quotient_bits(self.format)
-        quotient = divided(m, delayed(m, "dividend", dividend), delayed(m, "scale_significand", divisor), digits)
+        quotient = divided(m, delayed(m, "dividend", dividend), delayed(m, "divisor", divisor), digits)
         for digit in range(digits + 1):
             others = delayed(m, f"others_{digit}", others)
 

@@ -25,7 +25,7 @@ LARGEST_SCALE = 0x7BFF
 ORDINARY = 4000
 """Results of any bits."""
 TIES = 40
-"""Of each format: where rounding changes its mind, and the numbers next to it."""
+"""Of each format: where its rounding changes, and numbers nearby."""
 ADVANCING = 0.7
 
 
@@ -60,11 +60,11 @@ def latency_of(format_: Target) -> int:
     return format_.latency if isinstance(format_, OutputFormat) else requantizer_latency(format_)
 
 
-def output_vectors(formats: Sequence[Target], seed: int) -> Vectors:
+def output_vectors(formats: Sequence[Target], seed: int, ties: int = TIES) -> Vectors:
     """All exponents, numbers of any bits, ties and their neighbours, each with a scale; noise where nothing advances."""
     rng = np.random.default_rng(seed)
     parts = [_exponents(rng), (rng.integers(1 << 32, size=ORDINARY, dtype=np.uint32), random_scales(rng, ORDINARY))]
-    parts += [near_ties(rng, format_) for format_ in formats]
+    parts += [near_ties(rng, format_, ties) for format_ in formats]
     results, scales = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     nan = (results & MAGNITUDE) > INFINITY
     results = np.where(nan, results | QUIET_NAN, results).astype(np.uint32)
@@ -114,17 +114,20 @@ def random_scales(rng: np.random.Generator, count: int) -> NDArray[np.uint16]:
     return np.choose(rng.choice(4, p=[0.5, 0.3, 0.1, 0.1], size=count), kinds).astype(np.uint16)
 
 
-def near_ties(rng: np.random.Generator, format_: Target) -> tuple[Bits, NDArray[np.uint16]]:
-    """Where a format's rounding changes, times a scale, and the fp32 numbers next to it: any such, the outermost, the least."""
+def near_ties(rng: np.random.Generator, format_: Target, count: int) -> tuple[Bits, NDArray[np.uint16]]:
+    """Where a format's rounding changes, times a scale: any, the outermost, the least. And the fp32 numbers next to these,
+    and those with another bit anywhere, which alone decides the rounding of a tie.
+    """
     points = turning_points(format_, rng)
     least = np.argsort(np.abs(points))[:8]
-    points = np.concatenate([points[[0, 1, 2, -3, -2, -1]], points[least], rng.choice(points, TIES)])
+    points = np.concatenate([points[[0, 1, 2, -3, -2, -1]], points[least], rng.choice(points, count)])
     scales = random_scales(rng, len(points))
     if isinstance(format_, OutputFormat):
         scales[:] = np.float16(1).view(np.uint16)
     with np.errstate(over="ignore"):
         bits = (points * scales.view(np.float16)).astype(np.float32).view(np.uint32)
-    return np.concatenate([bits - 1, bits, bits + 1]), np.tile(scales, 3)
+    other = np.uint32(1) << rng.integers(23, size=len(bits)).astype(np.uint32)
+    return np.concatenate([bits - 1, bits, bits + 1, bits ^ other]), np.tile(scales, 4)
 
 
 def turning_points(format_: Target, rng: np.random.Generator) -> NDArray[np.float64]:

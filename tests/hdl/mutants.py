@@ -17,8 +17,11 @@ from hdl.mutate import Outcome, mutate
 from hdl.pe import pe_parts
 from hdl.row_sum import RowSum
 from hdl.verify_array import array_vectors
+from hdl.verify_output import OutputBank, Target, output_vectors
 from hdl.verify_pe import pe_vectors
 from sim.design import DesignPoint
+from sim.formats import FORMATS
+from sim.output import output_format
 from tests.hdl.test_array import random_product
 from tests.hdl.test_epilogue import DESIGN as EPILOGUE_DESIGN
 from tests.hdl.test_epilogue import epilogue_vectors
@@ -26,7 +29,7 @@ from tests.hdl.test_row_sum import row_sum_vectors
 
 FOLDER = Path("build/mutants")
 REPORT = Path("build/mutants.json")
-MUTANTS, SEED, PAIRS = 150, 20240611, 4096
+MUTANTS, SEED, PAIRS, TIES = 150, 20240611, 4096, 1000
 FATES = ("killed", "equivalent", "survived")
 BAR = 0.98
 """The least part of a component's mutants that is killed or proved equivalent."""
@@ -85,11 +88,17 @@ def of_array() -> Case:
     return Case(array_parts(SMALL_ARRAY), array_vectors(SMALL_ARRAY, *fields, SEED))
 
 
+def of_outputs(*formats: Target) -> Case:
+    return Case((OutputBank(formats),), output_vectors(formats, SEED, TIES))
+
+
 CASES: dict[str, Callable[[], Case]] = {
     **{kind: partial(of_pe, kind) for kind in PES},
     "row_sum": of_row_sum,
     "epilogue": of_epilogue,
     "array": of_array,
+    "output": partial(of_outputs, output_format("fp16"), output_format("fixed8.4")),
+    "requantizer": partial(of_outputs, FORMATS["int3"], FORMATS["e2m1"]),
 }
 """Every component is a line here."""
 
