@@ -22,6 +22,7 @@ PAIRS = 1 << 12
 """Pairs of operands of the PE, if it has more."""
 
 
+Padded = tuple[streams.Operands, NDArray[np.float32]]
 Operands = tuple[Any, Any, NDArray[np.float16], Any, NDArray[np.float16], NDArray[np.float32]]
 
 
@@ -41,7 +42,7 @@ def _top_vectors(design: DesignPoint, top: Any, seed: int) -> Vectors:
     if not isinstance(top, Accelerator):
         return array_vectors(design, *example_product(design, seed), seed)
     shape = example_shape(design)
-    return accelerator_vectors(design, blocks_of(design, *shape), *padded_product_of(design, shape, seed), seed, patient=False)
+    return accelerator_vectors(design, blocks_of(design, *shape), *padded_example(design, shape, seed), seed, patient=False)
 
 
 def example_product(design: DesignPoint, seed: int = 0) -> Operands:
@@ -70,13 +71,15 @@ def product_of(design: DesignPoint, activations: ArrayLike, weights: ArrayLike) 
     return a.codes, w.codes, w.scale, w.zero_point, token_scale, matrix_product(a, w, design.accumulator)
 
 
-def padded_product_of(
-    design: DesignPoint, shape: tuple[int, int, int], seed: int = 0
-) -> tuple[streams.Operands, NDArray[np.float32]]:
-    """A random product ``[m, k, n]`` filled up to whole tiles by zeros, and the model's results."""
-    (m, k, n), (rows, columns) = shape, design.array.granule
-    rng = np.random.default_rng(seed)
-    activations, weights = np.zeros((-(-m // rows) * rows, k)), np.zeros((k, -(-n // columns) * columns))
-    activations[:m], weights[:, :n] = rng.standard_normal((m, k)), rng.standard_normal((k, n))
-    *operands, expected = product_of(design, activations, weights)
+def padded_example(design: DesignPoint, shape: tuple[int, int, int], seed: int = 0) -> Padded:
+    """A random product ``[m, k, n]`` as :func:`padded_product` has it."""
+    (m, k, n), rng = shape, np.random.default_rng(seed)
+    return padded_product(design, rng.standard_normal((m, k)), rng.standard_normal((k, n)))
+
+
+def padded_product(design: DesignPoint, activations: ArrayLike, weights: ArrayLike) -> Padded:
+    """Operands ``[m, k]`` and ``[k, n]`` filled up to whole tiles by zeros, as the design has them, and the model's results."""
+    (rows, columns), a, w = design.array.granule, np.asarray(activations), np.asarray(weights)
+    below, right = -len(a) % rows, -w.shape[1] % columns
+    *operands, expected = product_of(design, np.pad(a, ((0, below), (0, 0))), np.pad(w, ((0, 0), (0, right))))
     return streams.Operands(*operands), expected

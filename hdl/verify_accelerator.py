@@ -13,17 +13,21 @@ from hdl.accelerator.top import Accelerator
 from hdl.bench.vectors import RESET, Vectors
 from hdl.ieee import FP32
 from hdl.verdict import ArrayVerdict, VerificationError
-from hdl.verilator import Bench
+from hdl.verilator import Bench, Difference
 from sim.accelerator import Block, block_times, blocks_of
 from sim.accelerator.blocks import Command
 from sim.accelerator.depths import OPERANDS, word_bits
 from sim.accelerator.events import COMMAND, INPUTS, Handshakes, handshakes
-from sim.accelerator.streams import Operands, Words, operand_words, result_words
+from sim.accelerator.streams import Operands, Words, operand_words, result_places, result_words
 from sim.array import group_lengths
 from sim.design import DesignPoint
+from sim.epilogue import OUTPUT_BITS
 
 OFFERED, TAKEN = 0.6, 0.5
 """How often a word comes up that was not there, and a result is taken, where streams make each other wait."""
+
+AFTERWARDS = 8
+"""Cycles that are looked at when everything has been sent."""
 
 
 def verify_accelerator(
@@ -46,12 +50,29 @@ def verify_accelerator(
     bench = Bench.of([*accelerator.parts, accelerator], build_dir)
     differences = bench.run(vectors)
     if differences:
-        message = f"{differences[0]}; {len(differences)} outputs differ"
+        place = _place(design, blocks, vectors, differences[0])
+        message = f"accelerator: {place}{differences[0]}; {len(differences)} outputs differ"
         raise VerificationError(message, partial(bench.keep_wave, differences[0].cycle, vectors))
     m, k, n = shape
     rows, columns = design.array.granule
     tiles = -(-m // rows) * -(-n // columns)
     return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), vectors.cycles)
+
+
+def _place(design: DesignPoint, blocks: Sequence[Block], vectors: Vectors, difference: Difference) -> str:
+    """Which result it is that differs, if it is one."""
+    if difference.port != "m_axis_result_tdata":
+        return ""
+    # Words that have been taken since the last reset.
+    begun = int(np.flatnonzero(np.append(True, vectors.inputs[RESET][: difference.cycle]))[-1])
+    before = slice(begun, difference.cycle)
+    word = (vectors.outputs["m_axis_result_tvalid"][before] & vectors.inputs["m_axis_result_tready"][before]).sum()
+    row, column = result_places(design, blocks)[word]
+    wrong = difference.got ^ difference.expected
+    place = ((wrong & -wrong).bit_length() - 1) // OUTPUT_BITS
+    activations, weights = design.element.lanes
+    pe, lane = divmod(place, activations * weights)
+    return f"row {row + lane // weights}, column {column + pe * weights + lane % weights} is wrong: "
 
 
 def accelerator_vectors(
@@ -66,14 +87,24 @@ def accelerator_vectors(
     rng = np.random.default_rng(seed)
     cycles = block_times(design, blocks)[-1].sent + 1
     if patient:
-        always = np.ones(cycles + 8, dtype=bool)
-        found = handshakes(design, blocks, dict.fromkeys(INPUTS, always), always)
-        return _vectors(design, blocks, operands, expected, [found], rng)
-    runs = []
-    for length in (cycles, 8 * cycles + 64):  # the first one ends in a reset
-        offers = {name: rng.random(length) < OFFERED for name in INPUTS}
-        runs.append(handshakes(design, blocks, offers, rng.random(length) < TAKEN))
+        always = np.ones(cycles + AFTERWARDS, dtype=bool)
+        runs = [handshakes(design, blocks, dict.fromkeys(INPUTS, always), always)]
+        assert _end(runs[0]) == cycles, "the closed form is wrong"
+    else:
+        runs = []
+        for length in (cycles, 8 * cycles + 64):
+            offers = {name: rng.random(length) < OFFERED for name in INPUTS}
+            runs.append(handshakes(design, blocks, offers, rng.random(length) < TAKEN))
+        # The first one ends in a reset, the last one some time after all is done.
+        runs[-1] = {name: stream.until(_end(runs[-1]) + AFTERWARDS) for name, stream in runs[-1].items()}
+    words = sum(Command.of(design, block).words(design).result for block in blocks)
+    assert runs[-1]["result"].taken == words, "not every result has been sent"
     return _vectors(design, blocks, operands, expected, runs, rng)
+
+
+def _end(run: Mapping[str, Handshakes]) -> int:
+    """Cycles until the last result has been taken."""
+    return int(np.flatnonzero(run["result"].valid & run["result"].ready)[-1]) + 1
 
 
 def _vectors(

@@ -12,8 +12,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from hdl.example import Operands, example_product, product_of
+from hdl.example import Operands, example_product, example_shape, padded_example, padded_product, product_of
+from hdl.export import ACCELERATED
 from hdl.verdict import ArrayVerdict, PEVerdict, VerificationError
+from hdl.verify_accelerator import verify_accelerator
 from hdl.verify_array import verify_array
 from hdl.verify_pe import verify_pe
 from shiftwise.generation import hardware_design
@@ -101,9 +103,10 @@ def verify(
 ) -> Verification:
     """Build the generated Verilog with Verilator and compare it with the model.
 
-    Every pair of operand codes goes through the PE, up to 2**20 of them. Then, through an array of 4x4 such PEs, random
-    products in groups of 1, 32 and the design's own, and tiles of a linear layer, of attention scores and of attention
-    values, with operands traced from ``model``. Writes what :meth:`Verification.write` does into ``out``, builds included.
+    Every pair of operand codes goes through the PE, up to 2**20 of them. Then, with 4x4 such PEs, random products in groups
+    of 1, 32 and the design's own go through an array, and through a whole accelerator, whose streams never wait, or come and
+    go; last tiles of a linear layer, of attention scores and of attention values, with operands traced from ``model``. Writes
+    what :meth:`Verification.write` does into ``out``, builds included.
     Raises :class:`hdl.verdict.VerificationError` at the first difference, of which a waveform is kept, and ``InputError`` for
     input that cannot be used.
     """
@@ -142,15 +145,24 @@ def _checks(point: DesignPoint, traced: Callable[[], tuple[TracedProduct, ...]],
         grouped = dataclasses.replace(small, group_size=size)
         name = f"{ARRAY}x{ARRAY} array: random product in groups of {size}"
         yield name, partial(_verify_operands, grouped, example_product(grouped), build_dir)
+        if point.dataflow not in ACCELERATED:
+            continue
+        name = f"{ARRAY}x{ARRAY} accelerator: random product in groups of {size}"
+        shape, operands = example_shape(grouped), padded_example(grouped, example_shape(grouped))
+        for patient, how in ((True, "streams that never wait"), (False, "back pressure and a reset")):
+            yield f"{name}, {how}", partial(verify_accelerator, grouped, shape, *operands, build_dir, patient=patient)
     for product in {product.kind: product for product in reversed(traced())}.values():
-        yield f"{ARRAY}x{ARRAY} array: tiles of {product.name}", partial(_verify_tiles, small, product, build_dir)
+        what = "accelerator" if point.dataflow in ACCELERATED else "array"
+        yield f"{ARRAY}x{ARRAY} {what}: tiles of {product.name}", partial(_verify_tiles, small, product, build_dir)
 
 
 def _verify_tiles(design: DesignPoint, product: TracedProduct, build_dir: Path) -> ArrayVerdict:
-    """The first rows and columns of a product, one of each short of whole tiles, through the array."""
+    """The first rows and columns of a product, one of each short of whole tiles, through the accelerator, or the array."""
     a = product.activations[0, : TILE_ROWS * design.rows - 1]
     w = np.ascontiguousarray(product.weights[0, :, : TILE_COLUMNS * design.columns - 1])
-    return _verify_operands(design, product_of(design, a, w), build_dir)
+    if design.dataflow not in ACCELERATED:
+        return _verify_operands(design, product_of(design, a, w), build_dir)
+    return verify_accelerator(design, (len(a), *w.shape), *padded_product(design, a, w), build_dir)
 
 
 def _verify_operands(design: DesignPoint, operands: Operands, build_dir: Path) -> ArrayVerdict:

@@ -36,7 +36,7 @@ class Controller(wiring.Component):
     weight_address, activation_address  out     of an operand that is at the array in the next cycle
     valid, last, first_group, last_group out 1  its flags, in that cycle
     scale_address, token_scale_address  out     in time for the array's ports
-    release_x                           out 1   the last word of a block in buffer x is being read
+    give_back_x                         out 1   the last word of a block in buffer x is being read
     tile, last_row_tile, last_tile      out 1   with the first result of a tile in column 0, if there are any
     =================================== ======= ====================================================================
 
@@ -57,7 +57,7 @@ class Controller(wiring.Component):
                 **{name: Out(1) for name in ("start", "claim_results")},
                 "last_rows_less_one": Out(range(max(2, design.rows))),
                 **{f"{name}_address": Out(bits) for name, bits in addresses.items()},
-                **{f"release_{name}": Out(1) for name in OPERANDS},
+                **{f"give_back_{name}": Out(1) for name in OPERANDS},
                 **{name: Out(1) for name in ("valid", "last", "first_group", "last_group")},
                 **{name: Out(1) for name in ("tile", "last_row_tile", "last_tile")},
             }
@@ -165,7 +165,7 @@ class Controller(wiring.Component):
             ]
         with m.If(at.ends_rows):
             m.d.sync += again.eq(next_weight)
-        m.d.comb += [self.release_weight.eq(at.ends_block), self.release_activation.eq(at.ends_block)]
+        m.d.comb += [self.give_back_weight.eq(at.ends_block), self.give_back_activation.eq(at.ends_block)]
 
     def _scales(self, m: Module, at: "Place") -> None:
         """A group's scales column by column, those of its tokens row by row."""
@@ -192,8 +192,8 @@ class Controller(wiring.Component):
             restarts=delay_line(m, "tokens_restart", last_group & last_row, 1),
         )
         m.d.comb += [
-            self.release_scale.eq(scale.run(m, "scale", self.scale_address, design.columns)),
-            self.release_token_scale.eq(token.run(m, "token_scale", self.token_scale_address, design.rows)),
+            self.give_back_scale.eq(scale.run(m, "scale", self.scale_address, design.columns)),
+            self.give_back_token_scale.eq(token.run(m, "token_scale", self.token_scale_address, design.rows)),
         ]
 
 

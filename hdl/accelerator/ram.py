@@ -10,10 +10,15 @@ from amaranth.lib.wiring import In, Out
 TEXT = """\
 // {depth} words of {width} bit. Nobody reads a word that is being written; contents survive a reset.
 module {name}(clk, rst, write, write_address, write_data, read, read_address, read_data);
-  input clk, rst, write, read;
-  input [{top_address}:0] write_address, read_address;
+  input clk;
+  input rst;
+  input write;
+  input [{top_address}:0] write_address;
   input [{top_bit}:0] write_data;
-  output reg [{top_bit}:0] read_data;
+  input read;
+  input [{top_address}:0] read_address;
+  output [{top_bit}:0] read_data;
+  reg [{top_bit}:0] read_data;
   reg [{top_bit}:0] words [0:{last}];
   always @(posedge clk) begin
     if (write) words[write_address] <= write_data;
@@ -48,11 +53,12 @@ class Ram:
     @property
     def verilog(self) -> str:
         """The module's text."""
+        address_bits = (self.depth - 1).bit_length()
         return TEXT.format(
             name=self.module_name,
             width=self.width,
             depth=self.depth,
             last=self.depth - 1,
             top_bit=self.width - 1,
-            top_address=(self.depth - 1).bit_length() - 1,
-        )
+            top_address=address_bits - 1,
+        ).replace("[0:0] ", "")

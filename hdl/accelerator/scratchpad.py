@@ -27,11 +27,11 @@ class Scratchpad(wiring.Component):
     tlast                     in 1           the beat is the packet's last: the half is complete
     complete                  out 1          there is a half that has not been claimed
     claim                     in 1           a block begins, whose words the oldest of these halves has
-    address, word             in, out        a word of the oldest half that was not released, a cycle later
-    release                   in 1           its words were read; the stream may overwrite them
+    address, word             in, out        a word of the oldest half that was not given back, a cycle later
+    give_back                 in 1           its words were read; the stream may overwrite them
     ========================= ============== =======================================================================
 
-    A packet has at most ``depth`` words. ``tready`` is low while both halves are complete. ``release`` may come in the cycle
+    A packet has at most ``depth`` words. ``tready`` is low while both halves are complete. ``give_back`` may come in the cycle
     of the last address.
     """
 
@@ -50,7 +50,7 @@ class Scratchpad(wiring.Component):
                 "claim": In(1),
                 "address": In(self.address_bits),
                 "word": Out(width),
-                "release": In(1),
+                "give_back": In(1),
             }
         )
 
@@ -72,10 +72,10 @@ class Scratchpad(wiring.Component):
             filled.eq(taken & self.tlast),
         ]
         m.d.sync += [
-            complete.eq(complete + filled - self.release),
+            complete.eq(complete + filled - self.give_back),
             unclaimed.eq(unclaimed + filled - self.claim),
             write_half.eq(write_half ^ filled),
-            read_half.eq(read_half ^ self.release),
+            read_half.eq(read_half ^ self.give_back),
         ]
         with m.If(taken):
             m.d.sync += place_in_half.eq(Mux(self.tlast, 0, place_in_half + 1))

@@ -69,7 +69,11 @@ class Accelerator(wiring.Component):
         pads = {}
         for name, pad in self._pads.items():
             stream = {port: getattr(self, f"s_axis_{name}_{port}") for port in ("tdata", "tvalid", "tlast")}
-            stream |= {"claim": control["start"], "address": control[f"{name}_address"], "release": control[f"release_{name}"]}
+            stream |= {
+                "claim": control["start"],
+                "address": control[f"{name}_address"],
+                "give_back": control[f"give_back_{name}"],
+            }
             pads[name] = place(m, pad, f"{name}_buffer", stream)
             m.d.comb += getattr(self, f"s_axis_{name}_tready").eq(pads[name]["tready"])
         array = place(m, self._array, "array", self._operands(pads, control))

@@ -30,6 +30,15 @@ class Handshakes:
     ready: NDArray[np.bool_]
     word: NDArray[np.int64]
 
+    @property
+    def taken(self) -> int:
+        """How many words have been taken."""
+        return int((self.valid & self.ready).sum())
+
+    def until(self, cycles: int) -> "Handshakes":
+        """Those of the first cycles."""
+        return Handshakes(self.valid[:cycles], self.ready[:cycles], self.word[:cycles])
+
 
 @dataclass(frozen=True)
 class _Operand:

@@ -52,18 +52,25 @@ def operand_words(design: DesignPoint, block: Block, operands: Operands) -> dict
     return words
 
 
+def result_places(design: DesignPoint, blocks: Sequence[Block]) -> list[tuple[int, int]]:
+    """The first row and the first column of the results of each word that leaves."""
+    (_, columns), (of_row, _) = design.array.granule, design.element.lanes
+    with_results = [block for block in blocks if block.ends]
+    return [
+        (row, column)
+        for block in with_results
+        for column in range(block.n.start, block.n.stop, columns)
+        for row in range(block.m.start, block.m.stop, of_row)
+    ]
+
+
 def result_words(design: DesignPoint, blocks: Sequence[Block], bits: NDArray[np.integer]) -> Words:
     """What leaves, block after block, from the bits ``[m, n]`` of results, of whole tiles."""
     (_, columns), (of_row, of_column) = design.array.granule, design.element.lanes
-    words: Words = []
-    for block in blocks:
-        if not block.ends:
-            continue
-        rows = slice(block.m.start, -(-block.m.stop // of_row) * of_row)
-        for column in range(block.n.start, block.n.stop, columns):
-            cells = bits[rows, column : column + columns].reshape(-1, of_row, design.columns, of_column)
-            words += packed(cells.transpose(0, 2, 1, 3).reshape(len(cells), -1), OUTPUT_BITS)
-    return words
+    places = result_places(design, blocks)
+    cells = np.stack([bits[row : row + of_row, column : column + columns] for row, column in places])
+    in_order = cells.reshape(len(cells), of_row, design.columns, of_column).transpose(0, 2, 1, 3)
+    return packed(in_order.reshape(len(cells), -1), OUTPUT_BITS)
 
 
 def packed(numbers: NDArray[np.integer], bits: int) -> Words:

@@ -7,12 +7,12 @@ import pytest
 
 from hdl.accelerator.top import Accelerator
 from hdl.bench.testbench import Dut
-from hdl.example import padded_product_of
+from hdl.example import padded_example
 from hdl.export import module_texts
 from hdl.verdict import VerificationError
 from hdl.verify_accelerator import accelerator_vectors, verify_accelerator
 from hdl.verilator import Bench, lint
-from sim.accelerator import block_times, blocks_of
+from sim.accelerator import blocks_of
 from sim.design import DesignPoint
 
 SMALL = DesignPoint("small", rows=2, columns=3, group_size=8, weight_buffer_kib=1, activation_buffer_kib=1, output_buffer_kib=1)
@@ -40,19 +40,21 @@ def test_every_kind(build_dir: Path, seed: int, patient: bool) -> None:
                 part.module_name = f"{part.module_name}_{i}"
         duts.append(Dut(accelerator.module_name, accelerator))
         texts |= module_texts(parts)
-        operands, expected = padded_product_of(design, shape, seed)
+        operands, expected = padded_example(design, shape, seed)
         vectors.append(accelerator_vectors(design, blocks_of(design, *shape), operands, expected, seed, patient))
     assert Bench(duts, texts, build_dir, "-O0").run(*vectors) == []
 
 
-def test_a_wrong_result_is_found(build_dir: Path, seed: int) -> None:
-    operands, expected = padded_product_of(SMALL, (5, 19, 7), seed)
-    assert verify_accelerator(SMALL, (5, 19, 7), operands, expected, build_dir, seed).results == 35
+@pytest.mark.parametrize("name", ["shift_add", "lanes"])
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_wrong_result_is_found_and_named(build_dir: Path, seed: int, name: str, patient: bool) -> None:
+    design, shape = DESIGNS[name], (5, 19, 7)
+    operands, expected = padded_example(design, shape, seed)
+    assert verify_accelerator(design, shape, operands, expected, build_dir, seed, patient).results == 35
     wrong = expected.copy()
-    wrong[4, 6] += 1
-    last = block_times(SMALL, blocks_of(SMALL, 5, 19, 7))[-1].sent
-    with pytest.raises(VerificationError, match=f"m_axis_result_tdata in cycle {last} is"):
-        verify_accelerator(SMALL, (5, 19, 7), operands, wrong, build_dir, seed)
+    wrong[4, 6] = -wrong[4, 6]
+    with pytest.raises(VerificationError, match="accelerator: row 4, column 6 is wrong: .* m_axis_result_tdata in cycle "):
+        verify_accelerator(design, shape, operands, wrong, build_dir, seed, patient)
 
 
 def test_lint_is_clean(tmp_path: Path) -> None:

@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from costmodel.liberty import sky130_liberty
 from hdl.bench.vectors import input_widths, output_widths
 from hdl.delivery import Export, design_hash, write_design
 from hdl.example import example_vectors
 from hdl.export import components, verilog_modules
 from hdl.pe import has_hardware
+from hdl.scripts import YOSYS_FLOWS
 from hdl.verilator import environment, lint
+from hdl.yosys import find_yosys
+from sim.accelerator.depths import OPERANDS
 from sim.design import PRESETS, DesignPoint, load_design
 from sim.errors import InputError
 
@@ -32,12 +36,14 @@ def test_every_byte_is_the_same_in_every_run(tmp_path: Path) -> None:
 def test_files_and_manifest(tmp_path: Path) -> None:
     export = write_design(SMALL, tmp_path / "new" / "folder", LIBERTY)
     names = ["shift_add_pe.v", "row_sum.v", "epilogue.v", "array_2x3.v"]
+    names += [f"{pad}_{what}.v" for pad in OPERANDS for what in ("ram", "scratchpad")]
+    names += ["controller.v", "result_ram.v", "result_buffer.v", "accelerator.v"]
     names += ["bench.v", "yosys_xcup.ys", "yosys_ecp5.ys", "yosys_cells.ys", "vivado.tcl", "cells.lib"]
-    names += ["shift_add_pe.vectors", "array_2x3.vectors", "manifest.json"]
+    names += ["shift_add_pe.vectors", "accelerator.vectors", "manifest.json"]
     assert [file.name for file in export.files] == names
     assert sorted(file.name for file in (tmp_path / "new" / "folder").iterdir()) == sorted(names)
     manifest = json.loads(export.files[-1].read_text())
-    assert manifest["top"] == export.top == "array_2x3"
+    assert manifest["top"] == export.top == "accelerator"
     assert manifest["design_sha256"] == design_hash(SMALL) != design_hash(dataclasses.replace(SMALL, group_size=64))
     assert manifest["latency_cycles"] == {"shift_add": 2, "row_sum": 2, "epilogue": 6, "result": 8}
     assert list(manifest["files"]) == names[:-1]
@@ -60,12 +66,14 @@ def test_lint_is_clean_and_widths_are_those_of_the_design(preset: DesignPoint, t
         "row_sum": {"sum": design.row_sum_bits, "activation": design.activation.bits},
         "epilogue": {"sum": design.accumulator_bits, "row_sum": design.row_sum_bits, "zero_point": design.zero_point_bits},
         "array_2x3": {"weight_2": design.weight.bits, "activation_1": design.activation.bits, "result_2": 32},
+        "accelerator": {"s_axis_weight_tdata": -(-3 * design.weight.bits // 8) * 8, "m_axis_result_tdata": 96},
     }
     if not design.has_zero_points:
         del widths["row_sum"], widths["epilogue"]["row_sum"], widths["epilogue"]["zero_point"]
     numbers = set() if design.element.accumulation.is_float else {"sum", "row_sum", "row_sum_out"}
     modules = json.loads(export.files[-1].read_text())["modules"]
-    assert modules.keys() == widths.keys()
+    assert modules.keys() >= widths.keys()
+    assert ("row_sum" in modules) == design.has_zero_points
     for name, expected in widths.items():
         ports = modules[name]["ports"]
         assert {port: ports[port]["width"] for port in expected} == expected
@@ -104,13 +112,24 @@ def test_the_bench_runs_by_the_manifests_command_without_python(tmp_path: Path) 
         return [said for said in done.stdout.splitlines() if not said.startswith(("- ", "make", "g++", "ccache", "echo"))]
 
     assert run(command)[-1] == "PASS"
-    vectors = tmp_path / "array_2x3.vectors"
+    vectors = tmp_path / "accelerator.vectors"
     data = bytearray(vectors.read_bytes())
     (dut, given) = example_vectors(SMALL, components(SMALL))[1]
-    size, cycle = dut.word_bytes, int(np.flatnonzero(given.checked["result_1"])[5])
-    place = sum(input_widths(dut.component).values()) + list(output_widths(dut.component)).index("result_1") * 32
+    port = "m_axis_result_tdata"
+    size, cycle = dut.word_bytes, int(np.flatnonzero(given.checked[port])[5])
+    outputs = output_widths(dut.component)
+    before = list(outputs)[: list(outputs).index(port)]
+    place = sum(input_widths(dut.component).values()) + sum(outputs[name] for name in before)
     data[cycle * size + size - 1 - place // 8] ^= 1 << place % 8
     vectors.write_bytes(data)
     wrong, verdict = run("obj_dir/Vbench")
-    assert wrong.startswith(f"array_2x3: result_1 in cycle {cycle} is ")
+    assert wrong.startswith(f"accelerator: {port} in cycle {cycle} is ")
     assert verdict == "FAIL"
+
+
+@pytest.mark.parametrize("target", YOSYS_FLOWS)
+def test_the_yosys_scripts_run(target: str, tmp_path: Path) -> None:
+    tiny = dataclasses.replace(SMALL, columns=2, weight_buffer_kib=1, activation_buffer_kib=1, output_buffer_kib=1)
+    export = write_design(tiny, tmp_path, sky130_liberty())
+    find_yosys().run(f"script yosys_{target}.ys", {}, tmp_path)
+    assert export.top == "accelerator"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import shiftwise.verification as verification
-from hdl.example import Operands, product_of
+from hdl.example import Padded, padded_product
 from hdl.verdict import VerificationError
 from sim.design import DesignPoint
 from sim.errors import InputError
@@ -25,9 +25,11 @@ def test_the_preset_is_equal_on_all_pairs_and_on_traced_operands(build: Path) ->
     assert result.pe.pairs == 16 * 256
     # 7 x 11 results of each product's first tiles; the groups of K = 256, 64 and 80 are 4, 1 and 2 in each of 6 tiles.
     # Random ones have 6 x 6 results in four tiles of four groups each.
-    kinds = {name.rpartition(".")[2].rpartition(" ")[2]: verdict for name, verdict in result.products.items()}
+    kinds = {name.partition(" ")[2].rpartition(".")[2]: verdict for name, verdict in result.products.items()}
+    ways = ("array: {}", "accelerator: {}, streams that never wait", "accelerator: {}, back pressure and a reset")
+    random = [way.format(f"random product in groups of {size}") for size in (1, 32, 64) for way in ways]
     assert {kind: (v.results, v.tiles, v.groups) for kind, v in kinds.items()} == {
-        **dict.fromkeys(("1", "32", "64"), (36, 4, 16)),
+        **dict.fromkeys(random, (36, 4, 16)),
         "q_proj": (77, 6, 24),
         "scores": (77, 6, 6),
         "values": (77, 6, 12),
@@ -35,19 +37,19 @@ def test_the_preset_is_equal_on_all_pairs_and_on_traced_operands(build: Path) ->
     assert said == list(result.found)
     assert json.loads((build / "verification.json").read_text())["pe"]["pairs"] == 4096
     suite = ElementTree.parse(build / "junit.xml").getroot()
-    assert (suite.tag, suite.attrib["tests"], suite.attrib["failures"]) == ("testsuite", "7", "0")
+    assert (suite.tag, suite.attrib["tests"], suite.attrib["failures"]) == ("testsuite", "13", "0")
     assert [case.attrib["name"] for case in suite] == said
     assert "Every bit is that of the model" in (build / "summary.md").read_text()
 
 
 @pytest.mark.parametrize("place", [(6, 10)])
 def test_one_wrong_bit_in_one_result_is_found(build: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[int, int]) -> None:
-    def off_by_one_unit(*given: object) -> Operands:
-        operands = product_of(*given)  # type: ignore[arg-type]
-        operands[-1].view(np.uint32)[place] ^= 1
-        return operands
+    def off_by_one_unit(*given: object) -> Padded:
+        operands, results = padded_product(*given)  # type: ignore[arg-type]
+        results.view(np.uint32)[place] ^= 1
+        return operands, results
 
-    monkeypatch.setattr(verification, "product_of", off_by_one_unit)
+    monkeypatch.setattr(verification, "padded_product", off_by_one_unit)
     with pytest.raises(
         VerificationError, match=f"row {place[0]}, column {place[1]} is wrong: .*; waveform .*wave.vcd$"
     ) as caught:
@@ -62,7 +64,10 @@ def test_one_wrong_bit_in_one_result_is_found(build: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"pe": "fused"}, "^PE kinds with hardware are .*, dsp_packed, not fused$"),
+        (
+            {"pe": "bit_serial", "dataflow": "weight_stationary"},
+            "^hardware of PEs that hold a weight is shift_add, .*, fused with 1 MAC a cycle, not bit_serial with 1/4$",
+        ),
         ({"dataflow": "weight_stationary"}, "^hardware of arrays is output_stationary and double-buffered, not weight_stat"),
     ],
 )
