@@ -7,9 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from hdl import float32
 from hdl.float32 import Product
-from hdl.pe.ports import sum_shape
+from hdl.pe.ports import row_sum_shape, sum_shape
 from hdl.pipeline import delayed
-from hdl.row_sum import row_sum_shape
 from hdl.scaled import GroupSum, arithmetic, scaled
 from sim import epilogue
 from sim.design import DesignPoint

@@ -1,21 +1,16 @@
 """Sum of a group's activations: what a zero point is multiplied with."""
 
-from amaranth import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl import float32, ieee
 from hdl.pe.fields import split
+from hdl.pe.ports import row_sum_shape
 from hdl.pipeline import buffered, flagged, named, ring
 from sim.design import FP32_BITS, DesignPoint
 from sim.formats import FORMATS
 from sim.pe.fields import integer_fields, minifloat_fields
-
-
-def row_sum_shape(design: DesignPoint) -> Shape:
-    """The shape of the sum of a group's activations: an integer, or a fp32 number's bits."""
-    bits = design.row_sum_bits
-    return signed(bits) if design.row_sums_are_integers else unsigned(bits)
 
 
 class RowSum(wiring.Component):

@@ -143,7 +143,7 @@ def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights
     limits |= {f"weight_{c}": 1 << design.weight.bits * of_column for c in range(design.columns)}
     limits |= {"valid": 1, "last": 2, "first_group": 2, "last_group": 2, "scale": 1 << SCALE_BITS * of_column}
     limits |= {"zero_point": 1 << design.zero_point_bits * of_column, "token_scale": 1 << SCALE_BITS * of_row}
-    stimulus = {name: rng.integers(limit, size=cycles) for name, limit in limits.items()}
+    stimulus = {name: _noise(rng, limit, cycles) for name, limit in limits.items()}
 
     ends = _last_operands(design, k)
     tile_rows, tile_columns = _array(design).tile_counts(m, n)
@@ -162,6 +162,14 @@ def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights
         stimulus["first_group"][feed[ends]] = np.arange(len(ends)) == 0
         stimulus["last_group"][feed[ends]] = np.arange(len(ends)) == len(ends) - 1
     return stimulus
+
+
+def _noise(rng: np.random.Generator, limit: int, cycles: int) -> NDArray[Any]:
+    """Numbers below a limit; Python's integers where 64 bits are too narrow: scales of lanes side by side."""
+    half = 1 << INT64_BITS // 2
+    if limit < half**2:
+        return rng.integers(limit, size=cycles)
+    return (_noise(rng, limit // half, cycles).astype(object) * half) + rng.integers(half, size=cycles)
 
 
 def _last_operands(design: DesignPoint, k: int) -> NDArray[np.int64]:

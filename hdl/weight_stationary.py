@@ -8,10 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.epilogue import Epilogue
 from hdl.foot import FLAGS, Foot, streamed_rows
-from hdl.pe.ports import sum_shape
+from hdl.pe.ports import row_sum_shape, sum_shape
 from hdl.pe.stationary import RowSumStage, StationaryPE
 from hdl.placement import Wires, delay_line, place
-from hdl.row_sum import row_sum_shape
 from sim import epilogue
 from sim.design import DesignPoint
 

@@ -54,17 +54,15 @@ def test_planted_import_is_found(path: str, source: str, wrong: set[str]) -> Non
     assert wrong_imports(path, source) == wrong
 
 
-def test_every_pe_has_its_file_and_its_hardware_or_is_named_as_without() -> None:
+def test_every_pe_has_its_file_and_its_hardware() -> None:
     from hdl.pe import PES as HARDWARE
-    from hdl.pe import WITHOUT_HARDWARE
     from sim.pe import PES as MODELS
 
-    assert HARDWARE.keys() <= MODELS.keys()
-    assert sorted(WITHOUT_HARDWARE) == sorted(MODELS.keys() - HARDWARE.keys())
+    assert HARDWARE.keys() == MODELS.keys()
     for name in MODELS:
         assert (ROOT / "sim" / "pe" / f"{name}.py").is_file()
         shares_the_product_of_fields = name in ("shift_add_float", "minifloat", "mixed")
-        assert (ROOT / "hdl" / "pe" / f"{name}.py").is_file() == (name in HARDWARE and not shares_the_product_of_fields)
+        assert (ROOT / "hdl" / "pe" / f"{name}.py").is_file() == (not shares_the_product_of_fields)
 
 
 JUDGE = sorted((ROOT / "sim" / "reference").glob("*.py"))

@@ -19,14 +19,13 @@ PES: dict[str, Any] = {
 }
 """PE kind of a design point to the component that implements it."""
 
-WITHOUT_HARDWARE = ("fused",)
-"""Kinds that have a model only."""
-
 
 def check_pe(design: DesignPoint) -> None:
-    """Raise ``InputError`` for a design whose PE has a model only."""
-    if design.pe not in PES:
-        raise InputError(f"PE kinds with hardware are {', '.join(PES)}, not {design.pe}")
+    """Raise ``InputError`` for a design whose PE has a model only: some of those that hold a weight."""
+    macs = design.element.macs_per_cycle
+    if design.dataflow == "weight_stationary" and (design.pe not in PRODUCTS or macs != 1):
+        kinds = ", ".join(PRODUCTS)
+        raise InputError(f"hardware of PEs that hold a weight is {kinds} with 1 MAC a cycle, not {design.pe} with {macs}")
 
 
 def check_hardware(design: DesignPoint) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 
-from hdl.pe import aligned_sum, fields, fixed_sum, float_sum, multiplier, shift_add, shift_only
-from hdl.pe.ports import FORWARDED, pe_ports
+from hdl.pe import aligned_sum, fields, fixed_sum, float_sum, fused, multiplier, shift_add, shift_only
+from hdl.pe.ports import FORWARDED, parts, pe_ports, sum_shape
 from hdl.pe.term import Term, register
 from hdl.placement import forward
 from sim.design import DesignPoint
@@ -19,6 +19,7 @@ PRODUCTS: dict[str, Callable[[Module, Element, Value, Value], Term]] = {
     "mixed": fields.product,
     "shift_only": shift_only.product,
     "multiplier": multiplier.product,
+    "fused": fused.product,
 }
 """PE kind to what forms its product; the name is that of its model."""
 
@@ -36,7 +37,7 @@ def product(m: Module, element: Element, weight: Value, activation: Value) -> Te
 class ProcessingElement(wiring.Component):
     """One multiply-accumulate of an array.
 
-        sum = sum of the products of a group, by the design's accumulator
+        sum = sum of the products of a group, by the design's accumulator; of each lane
 
     Ports: :func:`hdl.pe.ports.pe_ports`.
 
@@ -55,28 +56,36 @@ class ProcessingElement(wiring.Component):
         m = Module()
         forward(m, self, FORWARDED)
         element = self.design.element
-        is_float = element.accumulation.is_float
-        term = product(m, element, self.weight, self.activation)
+        activations, weights = (
+            parts(port, lanes) for port, lanes in zip((self.activation, self.weight), element.lanes, strict=True)
+        )
+        terms = [product(m, element, weight, activation) for activation in activations for weight in weights]
         # After the first register the flags are those that the neighbour reads.
         flags: Flags = (self.valid_out, self.last_out) if element.registers else (self.valid, self.last)
         if "partial" in element.registers:
             flags = _later(m, "product", flags)
         if element.accumulation.family == "aligned":
-            return self._aligned(m, term, flags)
-        if is_float:
-            term = float_sum.normalised(m, element, term)
-        elif term.exponent is not None:
-            term = fixed_sum.placed(m, element, term)
+            return self._aligned(m, terms[0], flags)  # no PE with lanes takes it
+        terms = [self._placed(m, term) for term in terms]
         if "term" in element.registers:
-            term, flags = term.registered(m, "term"), _later(m, "term", flags)
+            terms, flags = [term.registered(m, "term") for term in terms], _later(m, "term", flags)
         valid, last = flags
         fresh = Signal(init=1)
-        before = Signal(self.sum.shape())
-        m.d.comb += before.eq(Mux(fresh, 0, self.sum))
+        totals = parts(self.sum, len(terms))
+        befores = [Signal(sum_shape(self.design), name="before") for _ in terms]
+        m.d.comb += [before.eq(Mux(fresh, 0, total)) for before, total in zip(befores, totals, strict=True)]
         with m.If(valid):
-            m.d.sync += [self.sum.eq(self._added(m, before, term)), fresh.eq(last)]
+            lanes = zip(totals, befores, terms, strict=True)
+            m.d.sync += [*(total.eq(self._added(m, before, term)) for total, before, term in lanes), fresh.eq(last)]
         m.d.sync += self.sum_valid.eq(valid & last)
         return m
+
+    def _placed(self, m: Module, term: Term) -> Term:
+        """The term as the accumulator adds it."""
+        element = self.design.element
+        if element.accumulation.is_float:
+            return float_sum.normalised(m, element, term)
+        return term if term.exponent is None else fixed_sum.placed(m, element, term)
 
     def _aligned(self, m: Module, term: Term, flags: Flags) -> Module:
         """Sums of aligned products; where all products have the same exponent, nothing waits."""

@@ -1,6 +1,6 @@
 """Ports that all processing elements have."""
 
-from amaranth import Shape, signed, unsigned
+from amaranth import Shape, Value, signed, unsigned
 from amaranth.lib.wiring import In, Member, Out
 
 from sim.design import DesignPoint
@@ -43,3 +43,14 @@ def sum_shape(design: DesignPoint) -> Shape:
     if element.accumulation.family == "aligned":
         return unsigned(bits + element.largest_exponent.bit_length())
     return unsigned(bits) if element.accumulation.is_float else signed(bits)
+
+
+def row_sum_shape(design: DesignPoint) -> Shape:
+    """The shape of the sum of a group's activations: an integer, or a fp32 number's bits."""
+    bits = design.row_sum_bits
+    return signed(bits) if design.row_sums_are_integers else unsigned(bits)
+
+
+def parts(value: Value, count: int) -> list[Value]:
+    """What is side by side in a value, the lowest bits first; one alone is the value itself."""
+    return [value] if count == 1 else [value.word_select(index, len(value) // count) for index in range(count)]

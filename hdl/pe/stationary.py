@@ -6,9 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.pe import fixed_sum
 from hdl.pe.element import product
-from hdl.pe.ports import sum_shape
+from hdl.pe.ports import row_sum_shape, sum_shape
 from hdl.placement import forward
-from hdl.row_sum import row_sum_shape
 from sim.design import DesignPoint
 
 

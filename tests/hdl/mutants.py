@@ -43,6 +43,7 @@ PES = {
     "shift_only": ("apot3", "int4", "exact"),
     "multiplier": ("int4", "int4", "saturate8"),
     "dsp_packed": ("int4", "int4", "exact"),
+    "fused": ("int4", "int4", "exact"),
 }
 """A small configuration of each kind: weight, activation, accumulator."""
 

@@ -50,6 +50,10 @@ DESIGNS = [
         ("shift_add_float", "int4", "bf16", "fp16"),
         ("dsp_packed", "uint8", "int8", "exact"),
         ("dsp_packed", "uint4", "int4", "wrap9"),
+        ("fused", "int8", "int8", "exact"),
+        ("fused", "uint4", "int8", "wrap13"),
+        ("fused", "int5", "int4", "saturate10"),
+        ("fused", "uint2", "int3", "exact"),
         ("multiplier", "uint4", "int16", "exact"),
         ("multiplier", "uint8", "int8", "fp32"),
         ("multiplier", "fp16", "fp16", "fp32"),
@@ -69,6 +73,7 @@ PIPELINED = {
     "shift_add_float-uint4-fp16-fp32",
     "multiplier-uint8-int8-fp32",
     "mixed-uint4-e4m3-aligned2",
+    "fused-uint4-int8-wrap13",
 }
 """Designs that are there with every level of pipelining."""
 

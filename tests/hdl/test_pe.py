@@ -23,6 +23,10 @@ from sim.design import DesignPoint
         ("dsp_packed", "int8", "int8", "exact", 1, 32, 2 * 256 * 256),  # every pair in both lanes
         ("dsp_packed", "uint4", "int4", "wrap12", 1, 20, 4 * 16 * 16),
         ("shift_add", "int7", "int8", "saturate17", 2, 32, 128 * 256),  # the lone top row waits in a register of its own
+        ("fused", "int8", "int8", "exact", 1, 32, 256 * 256),
+        ("fused", "uint7", "int4", "saturate12", 1, 32, 2 * 128 * 16),  # each lane with sums of its own
+        ("fused", "uint2", "int2", "wrap5", 1, 20, 16 * 4 * 4),
+        ("fused", "int5", "int6", "exact", 2, 20, 32 * 64),
         ("minifloat", "e3m2", "e2m3", "exact", 0, 32, 64 * 64),
         ("minifloat", "e3m2", "e2m3", "aligned2", 2, 32, 64 * 64),
     ],

@@ -66,6 +66,9 @@ def test_products_of_integers_are_those_of_verilog() -> None:
     pairs = [("uint1", "int8"), ("uint4", "int8"), ("int2", "int8"), ("int3", "int2"), ("int4", "int8"), ("int5", "int6")]
     planes = [(f"bipolar{count}", "int5") for count in (1, 2, 3, 4)]
     claims = [claim("shift_add", *pair) for pair in (*pairs, *planes)]
+    # One digit, an upper digit of one bit with and without a sign, three digits times two.
+    fused = [("uint1", "int2"), ("int3", "int4"), ("uint5", "int4"), ("int6", "int3"), ("uint4", "int8"), ("int8", "int4")]
+    claims += [claim("fused", *pair) for pair in fused]
     claims += [claim("multiplier", "int4", "int4"), claim("multiplier", "uint3", "int5")]
     claims += [claim("shift_only", weight, "int6") for weight in ("pot4", "pot6", "apot5", "e2m1")]
     assert prove(claims) == len(claims)
