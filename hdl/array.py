@@ -3,12 +3,13 @@
 from functools import reduce
 from operator import or_
 
-from amaranth import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.epilogue import Epilogue
 from hdl.pe import pe_of, pe_slices
+from hdl.pe.ports import lanes_of
 from hdl.placement import Wires, delay_line, place
 from hdl.row_sum import RowSum
 from sim import epilogue
@@ -82,7 +83,7 @@ class Array(wiring.Component):
             activation = delay_line(m, f"activation_{r}_skew", getattr(self, f"activation_{r}"), r)
             right: Wires = {"activation": activation, **flags}
             for x, drivers in enumerate(row_drivers if self._row_sum else []):
-                of_lane = {**right, "activation": _part(activation, x, self._lanes[0])}
+                of_lane = {**right, "activation": lanes_of(activation, self._lanes[0])[x]}
                 drivers.append(place(m, self._row_sum, f"row_sum_{r}" + self._suffix(x), of_lane))
             for c in range(columns):
                 pe = place(m, self._pe, f"pe_{r}_{c}", {**right, "weight": down[c]})
@@ -104,17 +105,17 @@ class Array(wiring.Component):
         from_left: list[Wires] = []
         for x in range(activations):
             of_row = {"row_sum": row_sums[x]} if self._row_sum else {}
-            of_row |= {"token_scale": _part(self.token_scale, x, activations), **group}
+            of_row |= {"token_scale": lanes_of(self.token_scale, activations)[x], **group}
             from_left += [of_row] * weights
         for c in range(columns):
             total, total_valid = self._bus(m, f"column_{c}", column_drivers[c])
             results = []
             for lane, of_row in enumerate(from_left):
                 x, y = divmod(lane, weights)
-                inputs = {"sum": _part(total, lane, len(from_left)), "sum_valid": total_valid}
-                inputs["scale"] = _part(self.scale, y, weights)
+                inputs = {"sum": lanes_of(total, len(from_left))[lane], "sum_valid": total_valid}
+                inputs["scale"] = lanes_of(self.scale, weights)[y]
                 if self.design.has_zero_points:
-                    inputs["zero_point"] = _part(self.zero_point, y, weights)
+                    inputs["zero_point"] = lanes_of(self.zero_point, weights)[y]
                 column = place(m, self._epilogue, f"epilogue_{c}" + self._suffix(x, y), {**of_row, **inputs})
                 results.append(column)
                 from_left[lane] = {name: column[f"{name}_out"] for name in of_row}
@@ -137,8 +138,3 @@ class Array(wiring.Component):
             valid.eq(reduce(or_, (driver["sum_valid"] for driver in drivers))),
         ]
         return bus, valid
-
-
-def _part(value: Value, index: int, parts: int) -> Value:
-    """One of several equal parts of a value, the first lowest."""
-    return value if parts == 1 else value.word_select(index, len(value) // parts)

@@ -6,7 +6,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 
 from hdl.pe import aligned_sum, fields, fixed_sum, float_sum, fused, multiplier, shift_add, shift_only
-from hdl.pe.ports import FORWARDED, parts, pe_ports, sum_shape
+from hdl.pe.ports import FORWARDED, lanes_of, pe_ports, sum_shape
 from hdl.pe.term import Term, register
 from hdl.placement import forward
 from sim.design import DesignPoint
@@ -57,7 +57,7 @@ class ProcessingElement(wiring.Component):
         forward(m, self, FORWARDED)
         element = self.design.element
         activations, weights = (
-            parts(port, lanes) for port, lanes in zip((self.activation, self.weight), element.lanes, strict=True)
+            lanes_of(port, lanes) for port, lanes in zip((self.activation, self.weight), element.lanes, strict=True)
         )
         terms = [product(m, element, weight, activation) for activation in activations for weight in weights]
         # After the first register the flags are those that the neighbour reads.
@@ -71,7 +71,7 @@ class ProcessingElement(wiring.Component):
             terms, flags = [term.registered(m, "term") for term in terms], _later(m, "term", flags)
         valid, last = flags
         fresh = Signal(init=1)
-        totals = parts(self.sum, len(terms))
+        totals = lanes_of(self.sum, len(terms))
         befores = [Signal(sum_shape(self.design), name="before") for _ in terms]
         m.d.comb += [before.eq(Mux(fresh, 0, total)) for before, total in zip(befores, totals, strict=True)]
         with m.If(valid):

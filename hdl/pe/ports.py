@@ -51,6 +51,6 @@ def row_sum_shape(design: DesignPoint) -> Shape:
     return signed(bits) if design.row_sums_are_integers else unsigned(bits)
 
 
-def parts(value: Value, count: int) -> list[Value]:
-    """What is side by side in a value, the lowest bits first; one alone is the value itself."""
-    return [value] if count == 1 else [value.word_select(index, len(value) // count) for index in range(count)]
+def lanes_of(value: Value, lanes: int) -> list[Value]:
+    """What is side by side in a value, the first lowest; one alone is the value itself."""
+    return [value] if lanes == 1 else [value.word_select(lane, len(value) // lanes) for lane in range(lanes)]
