@@ -3,13 +3,14 @@
 # make test-exhaustive   every pair of codes of the larger formats too, minutes more
 # make verify-all   every product and decoder proved for all inputs, and every netlist equal to its Verilog
 # make mutate   wrong bits in every component, of which the vectors of the verification must find all but a few
+# make gallery   the page of all PEs in docs/, drawn from their Verilog
 # All set themselves up: a virtual environment in .venv, made when constraints.txt or pyproject.toml change.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-exhaustive verify-all mutate lint bench characterize clean
+.PHONY: demo test test-exhaustive verify-all mutate lint bench characterize gallery clean
 
 demo: $(READY)
 	$(BIN)/shiftwise simulate --phase prefill --sequence 512 --out build/demo/prefill
@@ -38,6 +39,9 @@ bench: $(READY)
 
 characterize: $(READY)
 	$(BIN)/python -m costmodel.characterize
+
+gallery: $(READY)
+	$(BIN)/python -m reports.gallery
 
 $(READY): pyproject.toml constraints.txt setup.sh
 	./setup.sh $(PYTHON)
