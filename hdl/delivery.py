@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hdl.accelerator.ram import Ram
 from hdl.bench.testbench import testbench
 from hdl.bench.vectors import input_widths, output_widths
 from hdl.example import example_vectors
 from hdl.export import components, module_ports, module_texts
 from hdl.pe.dsp_slice import PRIMITIVE, DspSlice
+from hdl.ram import Ram
 from hdl.scripts import LIBERTY, YOSYS_FLOWS, vivado_script, yosys_script
+from hdl.verilator import ONE_FILE
 from sim import epilogue
 from sim.array.weight_stationary import FOOT_CYCLES
 from sim.design import DesignPoint
@@ -118,13 +119,14 @@ def _manifest(design: DesignPoint, parts: tuple[Any, ...], files: dict[str, byte
 def _bench(parts: tuple[Any, ...], files: dict[str, bytes]) -> dict[str, object]:
     """How to run the test bench, and what a word of its vectors holds, the lowest bits first."""
     modules = " ".join(f"{part.module_name}.v" for part in parts)
+    verilate = f"verilator --binary --timing {' '.join(ONE_FILE)} -Wno-fatal"
     words = {}
     for part in parts:
         if f"{part.module_name}.vectors" in files:
             checks = {f"check {name}": 1 for name in output_widths(part)}
             words[f"{part.module_name}.vectors"] = {**input_widths(part), **output_widths(part), **checks}
     return {
-        "run": f"verilator --binary --timing -Wno-fatal --top-module bench {BENCH} {modules} && obj_dir/Vbench",
+        "run": f"{verilate} --top-module bench {BENCH} {modules} && obj_dir/Vbench",
         "says": "PASS, or each output that differs with its cycle, and FAIL",
         "words": words,
     }

@@ -36,6 +36,9 @@ LINT_WAIVERS = {
 }
 """Warnings of ``verilator --lint-only -Wall`` that generated Verilog cannot avoid, each with its reason."""
 
+ONE_FILE = ("--output-split", "0")
+"""Without precompiled headers, which the wheel's make rules do not find."""
+
 PROGRAM = "bench"
 """The compiled simulation, which cocotb's runner calls by the name of the top module."""
 
@@ -134,7 +137,7 @@ class Bench:
         _write_texts(self.files, folder)
         self._write(folder, vectors)
         command = ["verilator", "--binary", "--timing", "--trace", "-CFLAGS", "-std=c++20", "-Mdir", "build", "-o", "traced"]
-        call([*command, "-Wno-fatal", "-Wno-lint", "--top-module", "bench", *self.files], folder)
+        call([*command, *ONE_FILE, "-Wno-fatal", "-Wno-lint", "--top-module", "bench", *self.files], folder)
         call(["build/traced", f"+wave_from={max(0, cycle - WAVE_CYCLES // 2)}"], folder)
         return folder / WAVE
 
@@ -177,8 +180,7 @@ def _build(texts: dict[str, str], folder: Path, runtime: Path, optimise: str) ->
         ".",
         "-Wno-fatal",
         "-Wno-lint",
-        "--output-split",
-        "0",
+        *ONE_FILE,
         "--timing",
         "-CFLAGS",
         "-std=c++20",
