@@ -33,7 +33,7 @@ def wait(m: Module, design: DesignPoint, product: Ready) -> Ready:
     bits = design.element.largest_exponent.bit_length()
     cycles = design.pe_latency - design.element.latency
     place = ring(m, "buffer", cycles)
-    first, start = Signal(init=1), Signal.like(place)
+    first, start = Signal(init=1, name="first"), Signal.like(place, name="start")
     counted, so_far, largest = (Signal(bits, name=name) for name in ("counted", "so_far", "largest_so_far"))
     # A zero has an exponent that does not count.
     m.d.comb += [
@@ -58,7 +58,8 @@ def wait(m: Module, design: DesignPoint, product: Ready) -> Ready:
     stored = buffered(m, "products", place, cycles, Cat(*parts))
     valid_out, last_out = flagged(m, "valid_waiting", cycles, valid), flagged(m, "last_waiting", cycles, last)
 
-    first_out, kept, of_group = Signal(init=1), Signal(bits), Signal(bits)
+    first_out = Signal(init=1)
+    kept, of_group = Signal(bits, name="largest_kept"), Signal(bits, name="largest_of_group")
     m.d.comb += of_group.eq(Mux(first_out, read.data, kept))
     with m.If(valid_out):
         m.d.sync += [kept.eq(of_group), first_out.eq(last_out)]

@@ -30,10 +30,10 @@ class BitSerialPE(wiring.Component):
         bits, signed_weight = self.design.weight.bits, self.design.weight.signed
         row_shape = signed(self.design.activation.bits + bits - 1)
         # The cycle of the operands is that of bit 0; what the others need is kept.
-        place, kept_last = Signal(range(max(2, bits))), Signal()
-        kept_row, kept_weight = Signal(row_shape), Signal(bits)
-        row, weight, last = Signal(row_shape), Signal(bits), Signal()
-        at_work, top = Signal(), Signal()
+        place, kept_last = Signal(range(max(2, bits)), name="place"), Signal(name="kept_last")
+        kept_row, kept_weight = Signal(row_shape, name="kept_row"), Signal(bits, name="kept_weight")
+        row, weight, last = Signal(row_shape, name="row"), Signal(bits, name="weight_now"), Signal(name="last_now")
+        at_work, top = Signal(name="at_work"), Signal(name="top")
         m.d.comb += [
             row.eq(Mux(self.valid, self.activation.as_signed(), kept_row)),
             weight.eq(Mux(self.valid, self.weight, kept_weight)),
@@ -42,12 +42,13 @@ class BitSerialPE(wiring.Component):
             top.eq(Const(1) if bits == 1 else ~self.valid & (place == bits - 1)),
         ]
         fresh = Signal(init=1)
-        before, selected = Signal(self.sum.shape()), Signal(row_shape)
+        before, selected = Signal(self.sum.shape(), name="before"), Signal(row_shape, name="selected")
         m.d.comb += [before.eq(Mux(fresh, 0, self.sum)), selected.eq(Mux(weight[0], row, 0))]
-        negative = top if signed_weight else None
+        # Outside of the condition, which would otherwise gate every signal of the addition.
+        total = add(m, before, Term(selected, top if signed_weight else None))
         with m.If(at_work):
             m.d.sync += [
-                self.sum.eq(add(m, before, Term(selected, negative))),
+                self.sum.eq(total),
                 fresh.eq(top & last),
                 place.eq(Mux(top, 0, Mux(self.valid, 1, place + 1))),
                 kept_row.eq(Cat(Const(0, 1), row)),

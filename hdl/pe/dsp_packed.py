@@ -45,7 +45,7 @@ class DspPackedPE(wiring.Component):
         weights, activations = self._numbers()
         p = self._slice(m, element, weights, activations, stages[2])
         lanes = self._lanes(m, element, p, self._weight_sums(m, weights, stages[STAGES - 1]))
-        taken, last = Signal(), Signal()
+        taken, last = Signal(name="taken"), Signal(name="last_taken")
         m.d.sync += [taken.eq(stages[STAGES]["ends"]), last.eq(stages[STAGES]["last"])]
         fresh = Signal(init=1)
         bits = self.design.accumulator_bits
@@ -72,7 +72,7 @@ class DspPackedPE(wiring.Component):
     ) -> Signal:
         """The operands packed for the slice; its sum."""
         distance = element.packing.lane_bits
-        a, d, b = Signal(signed(A_BITS)), Signal(signed(A_BITS)), Signal(signed(B_BITS))
+        a, d, b = (Signal(signed(bits), name=name) for name, bits in (("a", A_BITS), ("d", A_BITS), ("b", B_BITS)))
         if element.packing is INT4:
             # With its sign bit inverted, a code is the number plus the offset, as plain binary.
             plain = [code ^ element.offset for code in activations]

@@ -33,10 +33,10 @@ class DspSlice(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        a, d, packed = Signal(signed(A_BITS)), Signal(signed(A_BITS)), Signal(signed(A_BITS))
-        b_1, b_2 = Signal(signed(B_BITS)), Signal(signed(B_BITS))
+        a, d, packed = (Signal(signed(A_BITS), name=name) for name in ("a_1", "d_1", "packed"))
+        b_1, b_2 = (Signal(signed(B_BITS), name=name) for name in ("b_1", "b_2"))
         product = Signal(signed(A_BITS + B_BITS))
-        add, keep = Signal(), Signal()
+        add, keep = Signal(name="add_1"), Signal(name="keep_1")
         m.d.sync += [
             a.eq(self.a),
             d.eq(self.d),

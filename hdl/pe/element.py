@@ -74,9 +74,10 @@ class ProcessingElement(wiring.Component):
         totals = lanes_of(self.sum, len(terms))
         befores = [Signal(sum_shape(self.design), name="before") for _ in terms]
         m.d.comb += [before.eq(Mux(fresh, 0, total)) for before, total in zip(befores, totals, strict=True)]
+        # Outside of the condition, which would otherwise gate every signal of the addition.
+        added = [self._added(m, before, term) for before, term in zip(befores, terms, strict=True)]
         with m.If(valid):
-            lanes = zip(totals, befores, terms, strict=True)
-            m.d.sync += [*(total.eq(self._added(m, before, term)) for total, before, term in lanes), fresh.eq(last)]
+            m.d.sync += [*(total.eq(sum_) for total, sum_ in zip(totals, added, strict=True)), fresh.eq(last)]
         m.d.sync += self.sum_valid.eq(valid & last)
         return m
 

@@ -9,19 +9,20 @@ FORWARDED = ("weight", "activation", "valid", "last")
 """Inputs that are outputs too, one cycle later, for the neighbours."""
 
 
-def pe_ports(design: DesignPoint) -> dict[str, Member]:
-    """Ports of a design's PE (w, a: widths of the weight's and the activation's code, times those side by side).
+MEANINGS = {
+    "weight": "code of the weight; of lanes side by side, the first lowest",
+    "activation": "code of the activation; of lanes side by side, the first lowest",
+    "valid": "this cycle holds an operand",
+    "last": "it is its group's last",
+    "sum": "the group's sum while `sum_valid`: an integer, or a float's bits; of `aligned` with the group's exponent above it; "
+    "of lanes those of the first activation with all weights lowest",
+    "sum_valid": "high for one cycle a group",
+}
+"""What the ports of a PE are; ``*_out`` are the inputs of these names, one cycle later, for the neighbours."""
 
-    ============== ============================= ===========================================================
-    weight         in w                          code of the weight, the first lowest
-    activation     in a                          code of the activation, the first lowest
-    valid, last    in 1                          this cycle holds an operand; it is its group's last
-    \\*_out         out                           the four inputs, one cycle later, for the neighbours
-    sum            out accumulator_bits          the group's sum while ``sum_valid``: an integer, or a float's bits;
-                                                 of ``aligned`` with the group's exponent above it;
-                                                 of lanes those of the first activation with all weights lowest
-    sum_valid      out 1                         high for one cycle a group
-    ============== ============================= ===========================================================
+
+def pe_ports(design: DesignPoint) -> dict[str, Member]:
+    """Ports of a design's PE, :data:`MEANINGS` and what it forwards.
 
     Operands of a group for an ``aligned`` accumulator are there within ``group_size`` cycles.
     """
