@@ -127,7 +127,8 @@ def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str]
         except YosysError:
             raise SynthesisError(f"Yosys could not synthesise {top} for {target}; its log is {folder / LOG}") from None
         cells = json.loads((folder / NETLIST).read_text())["modules"][top]["cells"]
-        netlist = {name: cell for name, cell in cells.items() if cell["type"] not in black_boxes}
+        unseen = {*black_boxes, "$scopeinfo"}  # the latter only says what was flattened
+        netlist = {name: cell for name, cell in cells.items() if cell["type"] not in unseen}
         unmapped = sorted({cell["type"] for cell in netlist.values() if not re.fullmatch(flow.mapped, cell["type"])})
         if unmapped:
             raise SynthesisError(
