@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from hdl import contract
+from hdl.accelerator.controller import Controller
 from hdl.bench.vectors import Vectors
 from hdl.contract import Rule
 from hdl.epilogue import Epilogue
 from hdl.export import array_parts
-from hdl.mutate import Outcome, mutate
+from hdl.mutate import OWN, Outcome, mutate
 from hdl.pe import pe_parts
 from hdl.row_sum import RowSum
-from hdl.verify_array import array_vectors
+from hdl.verify_array import array_vectors, reset_among_results
+from hdl.verify_controller import controller_vectors
 from hdl.verify_output import OutputBank, Target, output_vectors
 from hdl.verify_pe import pe_vectors
 from sim.design import DesignPoint
@@ -29,7 +31,7 @@ from tests.hdl.test_row_sum import row_sum_vectors
 
 FOLDER = Path("build/mutants")
 REPORT = Path("build/mutants.json")
-MUTANTS, SEED, PAIRS, TIES = 150, 20240611, 4096, 1000
+MUTANTS, SEED, PAIRS, TIES, BLOCKS = 150, 20240611, 4096, 1000, 100
 FATES = ("killed", "equivalent", "survived")
 BAR = 0.98
 """The least part of a component's mutants that is killed or proved equivalent."""
@@ -86,7 +88,14 @@ def of_epilogue() -> Case:
 def of_array() -> Case:
     product = random_product(SMALL_ARRAY, 17, 90, 15, SEED)
     fields = (getattr(product, field.name) for field in dataclasses.fields(product))
-    return Case(array_parts(SMALL_ARRAY), array_vectors(SMALL_ARRAY, *fields, SEED))
+    vectors = reset_among_results(SMALL_ARRAY, array_vectors(SMALL_ARRAY, *fields, SEED))
+    # What is placed in it is mutated by itself, under vectors that reach more of it.
+    return Case(array_parts(SMALL_ARRAY), vectors, contract.of_array(SMALL_ARRAY), OWN)
+
+
+def of_controller() -> Case:
+    design = dataclasses.replace(SMALL_ARRAY, columns=3, weight_buffer_kib=1, activation_buffer_kib=1, output_buffer_kib=1)
+    return Case((Controller(design),), controller_vectors(design, BLOCKS, SEED))
 
 
 def of_outputs(*formats: Target) -> Case:
@@ -98,6 +107,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "row_sum": of_row_sum,
     "epilogue": of_epilogue,
     "array": of_array,
+    "controller": of_controller,
     "output": partial(of_outputs, output_format("fp16"), output_format("fixed8.4")),
     "requantizer": partial(of_outputs, FORMATS["int3"], FORMATS["e2m1"]),
 }
