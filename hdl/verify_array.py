@@ -149,7 +149,7 @@ def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights
     tile_rows, tile_columns = _array(design).tile_counts(m, n)
     for tile in range(tile_rows * tile_columns):
         column, row = divmod(tile, tile_rows)
-        feed = tile * _array(design).tile_interval(k) + _array(design).feed_cycles(k)
+        feed = tile * design.array.work(1, k, 1) + _array(design).feed_cycles(k)
         for r in range(design.rows):
             first = (row * design.rows + r) * of_row
             stimulus[f"activation_{r}"][feed] = _side_by_side(activations[first : first + of_row], design.activation.bits)
@@ -190,7 +190,7 @@ def _feed_scales(
     tile_rows = len(token_scale) // rows
     for tile in range(tile_rows * (scale.shape[1] // columns)):
         column, row = divmod(tile, tile_rows)
-        last = tile * _array(design).tile_interval(k) + ends + design.pe_latency
+        last = tile * design.array.work(1, k, 1) + ends + design.pe_latency
         for c in range(design.columns):
             of = slice(column * columns + c * of_column, column * columns + (c + 1) * of_column)
             stimulus["scale"][last - 1 + c] = _side_by_side(scale[:, of].T, SCALE_BITS)

@@ -37,7 +37,7 @@ def stationary_vectors(
     if m > streamed_rows(design):
         raise InputError(f"rows of a product for {design.name} are at most {streamed_rows(design)}, not {m}")
     stimulus = _noise(design, m, k, n, seed)
-    interval = max(m, design.rows)
+    interval = design.array.work(m, 1, 1)
     folds = _folds(design, k)
     groups = folds[-1].group + 1
     for number in range(-(-n // design.columns) * len(folds)):
@@ -50,8 +50,9 @@ def stationary_vectors(
         stimulus["valid"][stream] = 1
         stimulus["first"][stream] = np.arange(m) == 0
         stimulus["group_begins"][stream], stimulus["group_ends"][stream] = fold.begins, fold.ends
-        # The first fold is loaded before anything streams, every other one from the cycle in which the one before it does.
-        load = start - interval if number else 0
+        # The first fold is loaded before anything streams, every other one from the cycle in which the one before it does,
+        # or, if nothing overlaps, when that is through.
+        load = start - (interval if number and design.double_buffered else design.rows)
         stimulus["load"][load] = 1
         columns = [(c, strip * design.columns + c) for c in range(min(design.columns, n - strip * design.columns))]
         for c, column in columns:

@@ -84,6 +84,15 @@ DESIGNS += [
     if design.name in PIPELINED and level != design.pipeline
 ]
 
+ONE_AFTER_ANOTHER = ("shift_add-uint4-int8-exact", "bit_serial-uint5-int8-exact", "mixed-uint4-e4m3-aligned2")
+"""Designs that are there with tiles that begin when the one before is through, too."""
+
+DESIGNS += [
+    dataclasses.replace(design, name=f"{design.name}-single", double_buffered=False)
+    for design in DESIGNS
+    if design.name in ONE_AFTER_ANOTHER
+]
+
 
 def random_codes(
     format_: Format, shape: tuple[int, int], special: bool, rng: np.random.Generator

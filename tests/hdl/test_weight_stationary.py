@@ -71,6 +71,9 @@ SHAPES: list[tuple[dict[str, Any], int, int, int]] = [
     ({"pe": "shift_only", "weight_format": "apot5"}, 6, 40, 4),  # no zero points
     ({"pe": "shift_only", "weight_format": "pot4", "activation_format": "int16", "accumulator": "wrap23"}, 6, 40, 4),
     ({"weight_format": "bipolar2", "activation_format": "int4"}, 6, 40, 4),
+    ({"double_buffered": False}, 6, 75, 7),
+    ({"double_buffered": False}, 1, 70, 4),
+    ({"double_buffered": False, "group_size": 1, "rows": 1, "columns": 1}, 1, 7, 3),
     ({"pipeline": 0}, 6, 40, 4),
     ({"pipeline": 2}, 6, 40, 4),
     ({"pipeline": 2, "pe": "shift_only", "weight_format": "apot5"}, 6, 40, 4),
