@@ -7,9 +7,9 @@ from amaranth import Shape
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
-from hdl.accelerator.ram import Ram
 from hdl.accelerator.top import Accelerator
 from hdl.array import Array
+from hdl.ram import Ram
 from hdl.weight_stationary import WeightStationaryArray
 from sim.design import DesignPoint
 

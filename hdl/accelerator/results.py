@@ -6,9 +6,9 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.accelerator.ram import Ram
 from hdl.accelerator.scratchpad import HALVES, stream_bits
 from hdl.placement import delay_line, place
+from hdl.ram import Ram
 from sim.accelerator.depths import depths, word_bits
 from sim.design import DesignPoint
 

@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hdl.accelerator.ram import Ram
 from hdl.placement import place
+from hdl.ram import Ram
 
 BYTE = 8
 HALVES = 2
