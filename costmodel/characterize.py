@@ -1,18 +1,38 @@
-"""Rebuild ``data/measured.csv``: ``python -m costmodel.characterize [file]`` synthesises every component of every preset."""
+"""Rebuild ``data/measured.csv``: ``python -m costmodel.characterize [file]`` synthesises every component of many designs."""
 
 import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from costmodel.measured import COMPONENTS, MEASURED_CSV, Measured, measure, write_measured
 from costmodel.synthesis import TARGETS
 from hdl.pe import has_hardware
-from sim.design import PRESETS, load_design
+from sim.design import PRESETS, DesignPoint, load_design
+
+PIPELINED = ("mixpe-w4a8", "mixpe-w8a8")
+"""Presets that are measured at every level of ``pipeline``."""
+
+FUSED = ("int8", "int4")
+"""Formats of both operands with which Bit Fusion's design of MixPE's study is measured, built of ``fused`` PEs."""
 
 
-def characterize() -> list[Measured]:
-    """Rows for all presets with hardware on all targets, each component once. Prints a line for each row."""
-    rows: list[Measured] = []
-    for design in filter(has_hardware, map(load_design, PRESETS)):
+def designs() -> Iterator[DesignPoint]:
+    """What is measured: all presets with hardware, some at other levels of pipelining, and arrays of fused PEs."""
+    yield from filter(has_hardware, map(load_design, PRESETS))
+    for design in map(load_design, PIPELINED):
+        yield from (replace(design, pipeline=level) for level in design.element.pipelines if level != design.pipeline)
+    for name in FUSED:
+        yield replace(load_design("mixpe-study-bitfusion"), pe="fused", weight_format=name, activation_format=name)
+
+
+def characterize(known: Sequence[Measured] = ()) -> list[Measured]:
+    """Rows for all :func:`designs` on all targets, each component once, in addition to those that are known.
+
+    Prints a line for each new row.
+    """
+    rows = list(known)
+    for design in designs():
         for target in TARGETS:
             for row in measure(design, target, rows):
                 rows.append(row)

@@ -4,6 +4,7 @@ import math
 import pytest
 
 from costmodel.area import SRAM, component_areas
+from costmodel.characterize import designs
 from costmodel.measured import (
     COMPONENTS,
     FIELDS,
@@ -66,7 +67,9 @@ def test_a_component_that_was_not_measured(missing):
 
 
 def test_the_other_target_does_not_stand_in():
-    with pytest.raises(InputError, match="area of pe on xcup was not measured for pe shift_add, weight_format uint4"):
+    with pytest.raises(
+        InputError, match="area of pe on xcup was not measured for pe shift_add, pipeline 1, weight_format uint4"
+    ):
         component_areas(DESIGN, "xcup", rows("sky130hd"))
 
 
@@ -84,12 +87,39 @@ def test_rows_are_read_as_they_were_written(tmp_path):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("design", list(filter(has_hardware, map(load_design, PRESETS))), ids=lambda d: d.name)
-def test_every_preset_with_hardware_was_measured(design, target):
+@pytest.mark.parametrize("design", list(designs()), ids=lambda d: f"{d.name}-{d.pe}-{d.weight_format}-{d.pipeline}")
+def test_everything_that_is_to_be_measured_was(design, target):
     area = component_areas(design, target)
     assert area.components["pe"].instances == design.rows * design.columns
     assert area.total > 0
     assert list(measure(design, target, read_measured())) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "weight_bits", "registered"),
+    [("mixpe-w4a8", 4, {0: 0, 1: 12, 2: 2 * 10 + 12}), ("mixpe-w8a8", 8, {0: 0, 1: 16, 2: 4 * 10 + 16})],
+)
+def test_flip_flops_at_every_level_of_pipelining(name, weight_bits, registered):
+    """The product, and pairs of rows: activations of 8 bits added to those one place higher take 10, and two more flags.
+
+    Beside these are what the neighbours get, the sum and its flag, and whether a group begins.
+    """
+    for pipeline, bits in registered.items():
+        design = dataclasses.replace(load_design(name), pipeline=pipeline)
+        always = weight_bits + 8 + 2 + design.accumulator_bits + 2
+        area = component_areas(design, "xcup")
+        assert area.components["pe"].measured.area.numbers["flip_flops"] == always + bits + 2 * (pipeline == 2)
+        assert area.total > 0
+
+
+def test_a_level_of_pipelining_that_was_not_measured():
+    with pytest.raises(InputError, match="^the area of pe on xcup was not measured for pe shift_add, pipeline 2, "):
+        component_areas(dataclasses.replace(load_design("mixpe-w3a8"), pipeline=2), "xcup")
+
+
+def test_every_preset_with_hardware_is_to_be_measured():
+    presets = list(filter(has_hardware, map(load_design, PRESETS)))
+    assert list(designs())[: len(presets)] == presets
 
 
 def test_no_component_was_measured_twice():
