@@ -24,6 +24,16 @@ def corners(format_: Format) -> NDArray[np.int64]:
     return np.unique(codes[[values.argmin(), values.argmax(), 0, len(codes) - 1, *order[:4]]])
 
 
+def around_powers_of_two(format_: Format) -> Codes:
+    """Codes of the powers of two and of the numbers next below them in magnitude, of either sign, nearest to zero first."""
+    codes = codes_of(format_)
+    values = np.array([abs(float(format_.values[code])) for code in codes])
+    magnitudes = np.unique(values)
+    powers = np.flatnonzero(np.frexp(magnitudes)[0] == 1 / 2)
+    order = np.argsort(values, kind="stable")
+    return codes[order[np.isin(values[order], magnitudes[np.concatenate([powers, np.maximum(powers - 1, 0)])])]]
+
+
 def smallest(format_: Format) -> Codes:
     """Codes of the numbers nearest to zero: of a minifloat its subnormals and some more."""
     codes = codes_of(format_)

@@ -4,7 +4,7 @@ Those that keep it already pass unchanged, so a proof about a component behind i
 start from power-up, which leaves registers as a reset does, and a reset may come at any time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from amaranth import Cat, Const, Module, Mux, ResetSignal, Signal, Value, signed
 from amaranth.lib import wiring
@@ -91,6 +91,22 @@ def of_epilogue(design: DesignPoint, rows: int) -> Rule:
     return rule
 
 
+def of_array(design: DesignPoint) -> Rule:
+    """Operands as for a PE whose groups end as far apart as the array is long; an output begins with its first group."""
+
+    def rule(m: Module, given: Inputs) -> Inputs:
+        wait, begins, ends = Signal(range(max(design.rows, design.columns) + 1)), Signal(init=1), Signal()
+        kept = dict(of_operands(design)(m, {"valid": given["valid"] & ((wait == 0) | ~given["last"]), "last": given["last"]}))
+        first = given["first_group"] | (ends & begins)
+        m.d.comb += ends.eq(kept["valid"] & kept["last"])
+        m.d.sync += wait.eq(Mux(ends, max(design.rows, design.columns) - 1, Mux(wait == 0, 0, wait - 1)))
+        with m.If(ends):
+            m.d.sync += begins.eq(given["last_group"])
+        return {**kept, "first_group": first}
+
+    return rule
+
+
 def _apart(m: Module, valid: Value, cycles: int) -> Signal:
     """``valid`` where no other one was in as many cycles less one before."""
     wait, kept = Signal(range(max(2, cycles))), Signal()
@@ -105,7 +121,14 @@ def _number(codes: Value, format_: Format, valid: Value) -> Value:
     if not others:
         return codes
     lanes = [codes.word_select(lane, format_.bits) for lane in range(len(codes) // format_.bits)]
-    return Cat(Mux(valid & lane.matches(*others), Const(0, format_.bits), lane) for lane in lanes)
+    return Cat(Mux(valid & lane.matches(*_patterns(others, format_.bits)), 0, lane) for lane in lanes)
+
+
+def _patterns(codes: Sequence[int], bits: int) -> Sequence[str]:
+    """What matches these codes: one pattern if they are all that have some bits in common, as NaN and infinities do."""
+    alike = [{code >> place & 1 for code in codes} for place in reversed(range(bits))]
+    pattern = "".join("-" if len(values) > 1 else str(*values) for values in alike)
+    return [pattern] if len(codes) == 1 << pattern.count("-") else [f"{code:0{bits}b}" for code in codes]
 
 
 def _positive(code: Value) -> Value:

@@ -20,24 +20,26 @@ from amaranth.lib import wiring
 from hdl.bench.testbench import Dut, testbench
 from hdl.bench.vectors import Vectors
 from hdl.contract import Rule
-from hdl.equal import declared, equal, ports
+from hdl.equal import SELECT_BITS, declared, equal, ports
 from hdl.export import module_texts
 from hdl.verilator import SimulationError, call
 from hdl.yosys import find_yosys
 
-SELECT_BITS = 10
 MUTATED = "mutated"
 PROGRAM = "mutants"
 RUNTIME_OBJECTS = ("verilated.o", "verilated_threads.o", "verilated_timing.o")
 PROOF_SECONDS = 120
 """Time for the proof that one mutant is no different; a mutant that needs more counts as survived."""
 
+OWN = "a:own"
+"""The cells of a component itself, without those of what it instantiates."""
+
 LIST = re.compile(r"^mutate -ctrl mutant \d+ (\d+) (.*?)(?: -src .*)?$", re.MULTILINE)
 
 MUTATE = """\
 read_verilog design.v
 hierarchy -check -top {top}
-proc; flatten; opt_clean; memory_map; wreduce; opt_clean -purge
+proc; setattr -set own 1 {top}/c:*; flatten; opt_clean; memory_map; wreduce; opt_clean -purge
 rename {top} {mutated}
 mutate -list {count} -seed {seed} -ctrl mutant {bits} 1 -o list.ys {chosen}
 script list.ys
@@ -84,7 +86,7 @@ def mutate(
     """Fates of ``count`` mutants of the last of some components, which instantiates the others.
 
     ``rule`` says what the component may be fed: anything, if there is none. ``chosen`` is a selection of cells (Yosys
-    ``help select``), all if empty. ``folder`` keeps what is built.
+    ``help select``; :data:`OWN`), all if empty. ``folder`` keeps what is built.
     """
     component = parts[-1]
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hdl.bench.vectors import Vectors
+from hdl.bench.vectors import Vectors, restarted
 from hdl.export import array_parts
 from hdl.ieee import FP32
 from hdl.verdict import ArrayVerdict, VerificationError
@@ -42,18 +42,20 @@ def verify_array(
     Codes ``activations[m, k]`` and ``weights[k, n]``; ``scale[g, n]``, ``zero_point[g, n]``; ``token_scale[m]``;
     ``expected[m, n]``. Rows and columns of an edge tile that no operand reaches are fed zero codes and their results
     ignored. Inputs that the array must not look at are noise from ``seed``. How an array is fed in which weights stay is
-    said in :mod:`hdl.verify_stationary`; a strip of its columns counts as a tile.
+    said in :mod:`hdl.verify_stationary`; a strip of its columns counts as a tile. After the product it begins once more,
+    is reset when the first results have come, and begins anew.
 
     Raises :class:`VerificationError` at the first wrong or missing result, or a result that is nobody's.
     """
     (m, k), n = activations.shape, weights.shape[1]
     vectors = array_vectors(design, activations, weights, scale, zero_point, token_scale, expected, seed)
     bench = Bench.of(array_parts(design), build_dir)
-    differences = bench.run(vectors)
+    given = reset_among_results(design, vectors)
+    differences = bench.run(given)
     if differences:
         place = (place_of if _weights_stay(design) else _place)(design, differences[0], m, k, n)
         message = f"array: {place}{differences[0]}; {len(differences)} outputs differ"
-        raise VerificationError(message, partial(bench.keep_wave, differences[0].cycle, vectors))
+        raise VerificationError(message, partial(bench.keep_wave, differences[0].cycle, given))
     tiles = -(-n // design.columns) if _weights_stay(design) else math.prod(_array(design).tile_counts(m, n))
     return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), vectors.cycles)
 
@@ -83,6 +85,13 @@ def array_vectors(
         _padded(token_scale.view(np.uint16)[:, None], shape[0], ONE)[:, 0],
     )
     return Vectors(stimulus, *_results(design, expected, shape, k, len(stimulus["valid"])))
+
+
+def reset_among_results(design: DesignPoint, vectors: Vectors) -> Vectors:
+    """The same, and then the first results again, between which the array is reset: it begins with the first one anew."""
+    valid = [values for name, values in vectors.outputs.items() if name.startswith("result_valid")]
+    second = int(np.flatnonzero(np.any(valid, axis=0))[0]) + 1
+    return restarted(vectors, second, second + design.rows + design.columns)
 
 
 def _whole_tiles(design: DesignPoint, m: int, n: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from amaranth import Shape
 from numpy.typing import NDArray
 
 from hdl.bench.vectors import RESET, Vectors
-from hdl.codes import Codes, codes_of, corners, negated, smallest
+from hdl.codes import Codes, around_powers_of_two, codes_of, corners, negated, smallest
 from hdl.pe import pe_parts
 from hdl.pe.ports import FORWARDED, sum_shape
 from hdl.verdict import PEVerdict, VerificationError
@@ -22,7 +22,11 @@ from sim.formats import Format
 Streams = dict[str, Codes]
 
 FLOAT_CHAINS = 3
-"""How often each length of chain stands among those whose sums cancel or are tiny; sums of floats alone need them."""
+"""How often each length of chain stands among those of numbers that cancel, are tiny or far apart; sums of floats alone
+need them."""
+
+CROSSINGS = 160
+"""Numbers around powers of two, those nearest to zero: what is left of them is subnormal. Of fp16 they are all there are."""
 
 MOST_PAIRS = 1 << 20
 """All pairs of operands are tried up to so many, else as many random ones and all pairs of corners."""
@@ -130,6 +134,13 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
         w, a = (rng.choice(smallest(format_), length) for format_ in (design.weight, design.activation))
         return group_of(w, a)
 
+    def apart(length: int) -> Streams:
+        """The largest and the smallest numbers in turn, either first."""
+        w = random(design.weight, 2 * length)
+        a = rng.choice(smallest(design.activation)[:8], 2 * length)
+        a[int(rng.integers(2)) :: 2] = rng.choice(corners(design.activation), length)
+        return group_of(w, a)
+
     def group_of(w: Codes, a: Codes, bubbles: int = 0) -> Streams:
         length = len(w)
         stream = _operands(design, rng, w, a)
@@ -164,9 +175,11 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
         return _with_bubbles(design, rng, stream, np.full(2 * interval, operands[-1] + 1))
 
     lengths = [1, 1, 1, 2, size, size, 1, *rng.integers(1, size + 1, size=12).tolist()]
-    halves = [max(1, length // 2) for length in lengths] * (FLOAT_CHAINS if design.element.accumulation.is_float else 0)
+    is_float = design.element.accumulation.is_float
+    halves = [max(1, length // 2) for length in lengths] * (FLOAT_CHAINS if is_float else 0)
     return [
-        *(chain(half) for half in halves if 2 * half <= size for chain in (cancelling, tiny)),
+        *(chain(half) for half in halves if 2 * half <= size for chain in (cancelling, tiny, apart)),
+        *([_crossings(design, rng)] if is_float and size > 1 else []),
         *(group(length) for length in lengths),
         *(extreme(int(w), int(a)) for w in corners(design.weight) for a in corners(design.activation)),
         *(group(length, bubbles=int(rng.integers(1, 9))) for length in lengths),
@@ -175,6 +188,16 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
         interrupted(ends=0),
         *(group(length) for length in lengths),
     ]
+
+
+def _crossings(design: DesignPoint, rng: np.random.Generator) -> Streams:
+    """Numbers around powers of two, each with one beside it of the other sign: all but their last places cancels."""
+    one = np.repeat(around_powers_of_two(design.activation)[:CROSSINGS], 3)
+    other = negated(design.activation, one + np.arange(len(one)) % 3 - 1)
+    pairs = np.stack([one, other], axis=1)[np.isin(other, codes_of(design.activation))]
+    stream = _operands(design, rng, np.repeat(rng.choice(codes_of(design.weight), len(pairs)), 2), pairs.ravel())
+    stream["last"][1::2] = 1
+    return stream
 
 
 def _expected(design: DesignPoint, stimulus: Streams) -> tuple[Vectors, int]:

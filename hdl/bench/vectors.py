@@ -46,6 +46,23 @@ class Vectors:
         return np.packbits(np.concatenate([bits, padding], axis=1)[:, ::-1], axis=1)
 
 
+def restarted(vectors: Vectors, cut: int, again: int) -> Vectors:
+    """The same; its first ``cut`` cycles, in the last of which a reset loses what is on its way; then its first ``again``.
+
+    The same ends with a reset too.
+    """
+
+    def extended(values: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([values, values[:cut], values[:again]])
+
+    resets = np.zeros(vectors.cycles, dtype=np.int64) if RESET not in vectors.inputs else vectors.inputs[RESET]
+    resets = extended(resets)
+    resets[[vectors.cycles - 1, vectors.cycles + cut - 1]] = 1
+    inputs = {**{name: extended(values) for name, values in vectors.inputs.items()}, RESET: resets}
+    outputs = {name: extended(values) for name, values in vectors.outputs.items()}
+    return Vectors(inputs, outputs, {name: extended(values) for name, values in vectors.checked.items()})
+
+
 def input_widths(component: wiring.Component) -> dict[str, int]:
     """Width [bit] of a component's inputs, reset first."""
     return {RESET: 1, **_widths(component, wiring.In)}

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hdl.bench.vectors import Vectors
+from hdl.bench.vectors import Vectors, restarted
 from hdl.epilogue import Epilogue
 from hdl.verilator import Bench
 from sim.design import DesignPoint
@@ -25,16 +25,35 @@ def random_scales(rng: np.random.Generator, shape: int | tuple[int, ...]) -> NDA
     return rng.integers(1, 0x7C00, size=shape).astype(np.uint16).view(np.float16)
 
 
+def scales_of(rng: np.random.Generator, significands: NDArray[np.int64]) -> NDArray[np.float16]:
+    """Scales with these significands of at most 11 bits, half of them as low as they can be: subnormal ones."""
+    exponents = np.where(rng.random(significands.shape) < 0.5, -24, rng.integers(-24, 5, size=significands.shape))
+    return np.ldexp(significands, exponents).astype(np.float16)
+
+
+def tied(
+    rng: np.random.Generator, bits: NDArray[np.int64], shape: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Significands of ``bits``, and sums whose products with them have at most a bit more than fp32: those are ties."""
+    significands = rng.integers(1 << bits - 1, 1 << bits) | 1
+    return significands, np.minimum(LIMIT, rng.integers(1 << 24 - bits, 1 << 25 - bits, size=shape) | 1)
+
+
 def random_sums(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Integers of all widths: short ones times an 11-bit significand often end in a rounding tie."""
     sums = rng.integers(-LIMIT, LIMIT + 1, size=shape) >> rng.integers(0, 24, size=shape)
     return np.where(rng.random(shape) < 0.1, 0, sums)
 
 
-def groups_of_output(rng: np.random.Generator, index: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float16]]:
-    """Corrected sums without the correction ``[g, r]``, zero points ``[g]``, scales ``[g]`` of one column's output."""
+def groups_of_output(
+    rng: np.random.Generator, index: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float16], NDArray[np.float16]]:
+    """Sums less their corrections ``[g, r]``, zero points ``[g]``, scales ``[g]``, token scales ``[r]`` of an output."""
     groups = int(rng.integers(1, 5))
     sums, zero_points, scales = random_sums(rng, (groups, ROWS)), np.zeros(groups, dtype=np.int64), random_scales(rng, groups)
+    token_scales = random_scales(rng, ROWS)
+    if rng.random() < 0.1:
+        token_scales[:] = rng.choice([SMALLEST, SUBNORMAL, LARGEST])
     match index % 8:
         case 0:  # exact cancellation, and cancellation down to the last unit
             sums = np.concatenate([sums, -sums[::-1] + rng.integers(-1, 2, size=sums.shape) * (rng.random(sums.shape) < 0.5)])
@@ -52,14 +71,21 @@ def groups_of_output(rng: np.random.Generator, index: int) -> tuple[NDArray[np.i
         case 4 | 5:  # zero points
             zero_points = rng.integers(1 << DESIGN.zero_point_bits, size=groups)
             sums = rng.integers(-1000, 1001, size=sums.shape)
-    return sums, zero_points, scales
+        case 6:  # products with scales are ties
+            significands, sums = tied(rng, rng.integers(1, 12, size=(groups, 1)), sums.shape)
+            scales = scales_of(rng, significands[:, 0])
+        case 7:  # products with token scales are ties
+            significands, sums = tied(rng, rng.integers(1, 12, size=ROWS), (1, ROWS))
+            scales, zero_points = np.ldexp(1.0, rng.integers(-20, 16, size=1)).astype(np.float16), zero_points[:1]
+            token_scales = scales_of(rng, significands)
+    return sums, zero_points, scales, token_scales
 
 
 def epilogue_vectors(seed: int) -> Vectors:
-    """Outputs of all kinds, groups back to back or not, noise in between."""
+    """Outputs of all kinds, groups back to back or not, noise in between; a reset, and some of them again."""
     rng = np.random.default_rng(seed)
     outputs = [groups_of_output(rng, index) for index in range(OUTPUTS)]
-    groups = sum(len(scales) for _, _, scales in outputs)
+    groups = sum(len(scales) for _, _, scales, _ in outputs)
     gaps = rng.integers(0, 3, size=groups) * (rng.random(groups) < 0.3).astype(np.int64)
     cycles = groups * ROWS + int(gaps.sum()) + 2 * LATENCY
     noise = {"scale": 1 << 16, "zero_point": 256, "token_scale": 1 << 16, "first_group": 2, "last_group": 2}
@@ -70,11 +96,8 @@ def epilogue_vectors(seed: int) -> Vectors:
 
     load = 0  # with the last row of the previous group, if that follows directly
     group = 0
-    for sums, zero_points, scales in outputs:
+    for sums, zero_points, scales, token_scales in outputs:
         total = np.zeros(ROWS, dtype=np.float32)
-        token_scales = random_scales(rng, ROWS)
-        if rng.random() < 0.1:
-            token_scales[:] = rng.choice([SMALLEST, SUBNORMAL, LARGEST])
         for g, scale in enumerate(scales):
             row_sums = rng.integers(-60000, 60001, size=ROWS) if zero_points[g] else rng.integers(-65536, 65535, size=ROWS)
             row_sums = np.clip(row_sums, -32000, 32000) if zero_points[g] else row_sums
@@ -99,7 +122,8 @@ def epilogue_vectors(seed: int) -> Vectors:
     outputs = {"result_valid": due.astype(np.int64), "result": results}
     for name in ("row_sum", "token_scale", "load", "first_group", "last_group"):
         outputs[f"{name}_out"] = np.concatenate([[0], inputs[name][:-1]])
-    return Vectors(inputs, outputs, {"result": due})
+    cut, again = rng.integers(cycles // 8, cycles // 4, size=2)
+    return restarted(Vectors(inputs, outputs, {"result": due}), int(cut), int(again))
 
 
 def test_every_result_in_its_cycle(build_dir: Path, seed: int) -> None:
