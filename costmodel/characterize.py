@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from costmodel.measured import COMPONENTS, MEASURED_CSV, Measured, measure, write_measured
+from costmodel.samples import SAMPLES
 from costmodel.synthesis import TARGETS
 from hdl.pe import has_hardware
 from sim.design import PRESETS, DesignPoint, load_design
@@ -18,7 +19,7 @@ FUSED = ("int8", "int4")
 
 
 def designs() -> Iterator[DesignPoint]:
-    """What is measured: all presets with hardware, some at other levels of pipelining, and arrays of fused PEs."""
+    """What is measured whole: all presets with hardware, some at other levels of pipelining, and arrays of fused PEs."""
     yield from filter(has_hardware, map(load_design, PRESETS))
     for design in map(load_design, PIPELINED):
         yield from (replace(design, pipeline=level) for level in design.element.pipelines if level != design.pipeline)
@@ -27,14 +28,15 @@ def designs() -> Iterator[DesignPoint]:
 
 
 def characterize(known: Sequence[Measured] = ()) -> list[Measured]:
-    """Rows for all :func:`designs` on all targets, each component once, in addition to those that are known.
+    """Rows for all :func:`designs`, and the PEs of :data:`SAMPLES`, on all targets, in addition to those that are known.
 
-    Prints a line for each new row.
+    Each component once. Prints a line for each new row.
     """
     rows = list(known)
-    for design in designs():
+    of_designs = [(design, tuple(COMPONENTS)) for design in designs()]
+    for design, of_design in [*of_designs, *((design, ("pe",)) for design in SAMPLES.values())]:
         for target in TARGETS:
-            for row in measure(design, target, rows):
+            for row in measure(design, target, rows, of_design):
                 rows.append(row)
                 fields = " ".join(row.fields.values())
                 print(f"{design.name}: {row.component} {fields} on {target}: {row.area.total:g} {row.area.unit}", flush=True)

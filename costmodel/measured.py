@@ -11,7 +11,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -174,15 +174,20 @@ def measure_component(design: DesignPoint, component: str, target: str, verilog:
     return Measured(component, fields, area, datetime.datetime.now(tz=datetime.UTC).date().isoformat())
 
 
-def measure(design: DesignPoint, target: str, known: Sequence[Measured] = ()) -> Iterator[Measured]:
-    """A row for every component of a design that is not among ``known``, each as soon as it is synthesised.
+def measure(
+    design: DesignPoint, target: str, known: Sequence[Measured] = (), components: Collection[str] = COMPONENTS
+) -> Iterator[Measured]:
+    """A row for every one of a design's components that is not among ``known``, each as soon as it is synthesised.
 
-    Raises as :func:`measure_component` does.
+    A slice of ``dsp_packed`` is one on an FPGA, and its behaviour elsewhere. Raises as :func:`measure_component` does.
     """
     choose("synthesis target", target, TARGETS)
     keys = {row.key for row in known}
-    missing = [component for component in components_of(design) if key_of(design, component, target) not in keys]
+    missing = [name for name in components_of(design) if name in components and key_of(design, name, target) not in keys]
     from hdl.export import verilog_modules  # here, so that looking an area up does not wait for Amaranth
+    from hdl.pe.dsp_slice import PRIMITIVE
 
     verilog = verilog_modules(design) if missing else {}
+    if target == "xcup" and "dsp_slice.v" in verilog:
+        verilog["dsp_slice.v"] = PRIMITIVE
     return (measure_component(design, component, target, verilog) for component in missing)
