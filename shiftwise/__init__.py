@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shiftwise.reproduction import Reproduction, reproduce
     from shiftwise.simulation import Simulation, simulate
     from shiftwise.verification import Verification, verify
+    from sim.accelerator import Operands, block_times, blocks_of, operand_words
     from sim.array.events import simulate_events
     from sim.formats import FORMATS, encode
     from sim.kernels.product import matrix_product
@@ -42,16 +43,20 @@ __all__ = [
     "DesignPoint",
     "Failure",
     "InputError",
+    "Operands",
     "Product",
     "Reproduction",
     "Schedule",
     "ShapeModel",
     "Simulation",
     "Verification",
+    "block_times",
+    "blocks_of",
     "encode",
     "generate",
     "load_design",
     "matrix_product",
+    "operand_words",
     "output_format",
     "quantize",
     "read_tensor",
@@ -76,6 +81,10 @@ _HOMES = {
     "simulate": "shiftwise.simulation",
     "Verification": "shiftwise.verification",
     "verify": "shiftwise.verification",
+    "Operands": "sim.accelerator",
+    "block_times": "sim.accelerator",
+    "blocks_of": "sim.accelerator",
+    "operand_words": "sim.accelerator",
     "simulate_events": "sim.array.events",
     "Product": "sim.operators",
     "Schedule": "sim.schedule",

@@ -3,5 +3,6 @@
 from sim.accelerator.blocks import Block, blocks_of
 from sim.accelerator.cycles import block_times
 from sim.accelerator.depths import Depths, depths
+from sim.accelerator.streams import Operands, operand_words
 
-__all__ = ["Block", "Depths", "block_times", "blocks_of", "depths"]
+__all__ = ["Block", "Depths", "Operands", "block_times", "blocks_of", "depths", "operand_words"]
