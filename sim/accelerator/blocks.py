@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sim.accelerator.depths import Depths, depths
+from sim.accelerator.depths import Depths, activation_words, depths, tile_rows
 from sim.array.dataflow import whole
 from sim.design import DesignPoint
 
@@ -12,7 +12,8 @@ class Block:
     """Rows ``m``, columns ``n`` and part ``k`` of the reduction of a product.
 
     ``begins`` and ``ends`` say whether ``k`` contains the first and the last of the reduction. Totals of a reduction that
-    goes on wait in the epilogues, so its blocks are one tile of results and follow each other.
+    goes on wait in the epilogues, so its blocks are one tile of results, or one strip of columns where weights stay, and
+    follow each other.
     """
 
     m: range
@@ -30,7 +31,8 @@ FIELD_BITS = 16
 class Command:
     """What the controller is told of a block: how often each of its loops runs.
 
-    ``last_terms`` are the operands of the last group, ``last_rows`` the rows of PEs of the last row of tiles that have results.
+    ``last_terms`` are the operands of the last group, ``last_rows`` the rows of PEs of the last row of tiles that have results;
+    where weights stay a tile is one row of results, and the loops are over strips of columns, groups, their folds and rows.
     As a word the fields follow each other, the first lowest, in 16 bit each: counts less one, then ``begins`` and ``ends``.
     """
 
@@ -50,7 +52,7 @@ class Command:
             groups=groups,
             last_terms=len(block.k) - (groups - 1) * design.group_size,
             row_tiles=row_tiles,
-            last_rows=whole(len(block.m), design.element.lanes[0]) - (row_tiles - 1) * design.rows,
+            last_rows=whole(len(block.m), design.element.lanes[0]) - (row_tiles - 1) * tile_rows(design),
             column_tiles=whole(len(block.n), columns),
             begins=block.begins,
             ends=block.ends,
@@ -66,12 +68,12 @@ class Command:
     def words(self, design: DesignPoint) -> Depths:
         """How many words a block has in each buffer."""
         terms = (self.groups - 1) * design.group_size + self.last_terms
-        rows = (self.row_tiles - 1) * design.rows + self.last_rows
+        rows = (self.row_tiles - 1) * tile_rows(design) + self.last_rows
         return Depths(
             weight=self.column_tiles * terms,
             scale=self.column_tiles * self.groups * design.columns,
-            activation=self.row_tiles * terms,
-            token_scale=self.row_tiles * design.rows,
+            activation=self.row_tiles * activation_words(design, terms),
+            token_scale=self.row_tiles * tile_rows(design),
             result=self.column_tiles * rows * self.ends,
         )
 
@@ -82,8 +84,8 @@ def largest_counts(design: DesignPoint) -> dict[str, int]:
     counts = {
         "groups": room.scale // design.columns,
         "last_terms": design.group_size,
-        "row_tiles": room.token_scale // design.rows,
-        "last_rows": design.rows,
+        "row_tiles": room.token_scale // tile_rows(design),
+        "last_rows": tile_rows(design),
         "column_tiles": room.scale // design.columns,
     }
     return {name: min(count, 1 << FIELD_BITS) for name, count in counts.items()}
@@ -92,18 +94,23 @@ def largest_counts(design: DesignPoint) -> dict[str, int]:
 def blocks_of(design: DesignPoint, m: int, k: int, n: int) -> tuple[Block, ...]:
     """A product cut into blocks that fit: rows innermost, as many tiles of them as fit, then as many columns.
 
-    A reduction that does not fit is cut after a group, tile by tile. Raises ``InputError`` for scratchpads that are too small.
+    A reduction that does not fit is cut after a group, tile by tile, or strip by strip with as many rows as fit. Raises
+    ``InputError`` for scratchpads that are too small.
     """
     room, most = depths(design), largest_counts(design)
     rows, columns = design.array.granule
-    row_tiles = min(whole(m, rows), most["row_tiles"], room.activation // k, room.result // design.rows)
+    group = activation_words(design, design.group_size)
+    most_rows = min(whole(m, rows), most["row_tiles"], room.result // tile_rows(design))
+    row_tiles = min(most_rows, room.activation // activation_words(design, k))
     column_tiles = min(whole(n, columns), room.weight // k, most["column_tiles"] // whole(k, design.group_size))
     part = k
     if row_tiles and column_tiles:
-        column_tiles = min(column_tiles, room.result // (row_tiles * design.rows))
+        column_tiles = min(column_tiles, room.result // (row_tiles * tile_rows(design)))
     else:
-        row_tiles = column_tiles = 1
-        part = min(most["groups"], room.weight // design.group_size, room.activation // design.group_size) * design.group_size
+        row_tiles = 1 if design.array.keeps_sums else min(most_rows, room.activation // group)
+        column_tiles = 1
+        groups = min(most["groups"], room.weight // design.group_size, room.activation // (row_tiles * group))
+        part = groups * design.group_size
     return tuple(
         Block(i, terms, j, terms.start == 0, terms.stop == k)
         for j in _parts(n, column_tiles * columns)

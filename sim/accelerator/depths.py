@@ -7,12 +7,13 @@ buffer       word                                                 where
 ============ ==================================================== =============================
 weight       codes of all columns for one ``k``                   weight scratchpad
 scale        scale and zero point of one column and group         weight scratchpad
-activation   codes of all rows for one ``k``                      activation scratchpad
+activation   codes of all rows of PEs                             activation scratchpad
 token_scale  scale of one row                                     activation scratchpad
 result       results of all columns for one row                   output scratchpad
 ============ ==================================================== =============================
 
-Of a PE with lanes a column is several weights wide, and a row several activations.
+Of a PE with lanes a column is several weights wide, and a row several activations. Rows of PEs are rows of results, of one
+``k``, or, where weights stay, the ``k`` of a fold, of one row of results.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from sim.design import DesignPoint
 from sim.epilogue import OUTPUT_BITS, SCALE_BITS
 from sim.errors import InputError
+from sim.schedule.tiling import entry_bits
 
 OPERANDS = ("weight", "scale", "activation", "token_scale")
 """Buffers that streams fill; what they hold of a block is a packet of the stream."""
@@ -49,6 +51,16 @@ def word_bits(design: DesignPoint) -> dict[str, int]:
     }
 
 
+def tile_rows(design: DesignPoint) -> int:
+    """Rows of words of results that the array has at once."""
+    return design.array.granule[0] // design.element.lanes[0]
+
+
+def activation_words(design: DesignPoint, k: int) -> int:
+    """Words of activations of one row of tiles along ``k``: one for each, or for each fold."""
+    return k if design.array.keeps_sums else design.array.pieces(k)
+
+
 def depths(design: DesignPoint) -> Depths:
     """Words of each half: for each group of operands there is room for the scales of a tile's columns, or rows.
 
@@ -56,15 +68,14 @@ def depths(design: DesignPoint) -> Depths:
     tiles.
     """
     bits, half = word_bits(design), {name: pad.bits // 2 for name, pad in design.scratchpads.items()}
+    group = activation_words(design, design.group_size)
     weight, scale = _shared(half["weight"], design.group_size, bits["weight"], design.columns * bits["scale"])
-    activation, token_scale = _shared(
-        half["activation"], design.group_size, bits["activation"], design.rows * bits["token_scale"]
-    )
-    result = half["output"] // bits["result"]
+    activation, token_scale = _shared(half["activation"], group, bits["activation"], tile_rows(design) * bits["token_scale"])
+    result = result_depth(design)
     for name, found, least in (
         ("weight", weight, design.group_size),
-        ("activation", activation, design.group_size),
-        ("output", result, design.rows),
+        ("activation", activation, group),
+        ("output", result, tile_rows(design)),
     ):
         if found < least:
             pad = design.scratchpads[name]
@@ -72,7 +83,20 @@ def depths(design: DesignPoint) -> Depths:
                 f"{name}_buffer_kib of an accelerator with a {design.rows}x{design.columns} array holds two blocks of at "
                 f"least {least} words, unlike {pad.kib}"
             )
-    return Depths(weight, scale * design.columns, activation, token_scale * design.rows, result)
+    return Depths(weight, scale * design.columns, activation, token_scale * tile_rows(design), result)
+
+
+def result_depth(design: DesignPoint) -> int:
+    """Words of each half of the result buffer.
+
+    Where weights stay a column's totals, and the sums of its folds, have a word for each of them; so have row sums of folds.
+    """
+    bits, pad = word_bits(design)["result"], design.scratchpads["output"].bits
+    if design.array.keeps_sums:
+        return pad // 2 // bits
+    totals = bits // OUTPUT_BITS * entry_bits(design, design.group_size + 1)
+    several = design.array.pieces(design.group_size) > 1
+    return pad // (2 * bits + totals + several * design.has_zero_points * design.row_sum_bits)
 
 
 def _shared(bits: int, group_size: int, word: int, scales: int) -> tuple[int, int]:

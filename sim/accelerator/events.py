@@ -1,9 +1,9 @@
 """The accelerator's streams cycle by cycle, for operands that come and results that are taken whenever it pleases others.
 
-Simulated from registers that change once a cycle, independently of the closed form in :mod:`sim.accelerator.cycles`.
+Simulated from registers that change once a cycle, independently of the closed form in :mod:`sim.accelerator.cycles`; when
+operands are read is in :mod:`sim.accelerator.pace`.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from sim.accelerator.blocks import Block, Command
 from sim.accelerator.depths import OPERANDS
+from sim.accelerator.pace import PACES
 from sim.design import DesignPoint
-from sim.epilogue import LATENCY
 
 COMMAND = "command"
 INPUTS = (*OPERANDS, COMMAND)
 HALVES = 2
-LONG_AGO = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,6 @@ class Handshakes:
     def until(self, cycles: int) -> "Handshakes":
         """Those of the first cycles."""
         return Handshakes(self.valid[:cycles], self.ready[:cycles], self.word[:cycles])
-
-
-@dataclass(frozen=True)
-class _Operand:
-    """An operand to be read: how many are left in its group, whether it begins its group, its tile."""
-
-    left: int
-    begins_group: bool
-    begins_tile: bool
 
 
 @dataclass
@@ -116,27 +106,14 @@ class _Machine:
         self.sources[COMMAND] = _Source(len(self.commands))
         self.results = _Results()
         self.later: dict[int, list[Callable[[], None]]] = {}
-        self.operands: deque[_Operand] = deque()
-        self.pause = 0
-        self.since_end = LONG_AGO
-
-    @property
-    def issues(self) -> bool:
-        """Whether an operand is read in this cycle."""
-        if not self.operands or self.pause:
-            return False
-        design, interval, operand = self.design, self.design.element.interval, self.operands[0]
-        group_fits = self.since_end + operand.left * interval >= max(design.rows, design.columns)
-        tile_fits = design.double_buffered or self.since_end >= interval + design.rows + design.columns - 2
-        return (group_fits or not operand.begins_group) and (tile_fits or not operand.begins_tile)
+        self.pace = PACES[design.dataflow](design)
 
     @property
     def starts(self) -> bool:
         """Whether the next block, whose command is there, begins."""
-        idle = not self.operands or (self.issues and len(self.operands) == 1)
         command = self.commands[self.sources[COMMAND].taken]
         room = not command.ends or self.results.claimed < HALVES
-        return idle and room and all(buffer.unclaimed for buffer in self.buffers.values())
+        return self.pace.idle and room and all(buffer.unclaimed for buffer in self.buffers.values())
 
     def ready(self, name: str) -> bool:
         """Whether a word of the stream would be taken in this cycle."""
@@ -146,7 +123,7 @@ class _Machine:
 
     def edge(self, cycle: int, results_taken: bool) -> None:
         """The end of a cycle."""
-        issues, starts = self.issues, self.ready(COMMAND)
+        starts = self.ready(COMMAND)
         accepted = [name for name in OPERANDS if self.sources[name].valid and self.buffers[name].ready]
         self.results.edge(results_taken)
         for action in self.later.pop(cycle, []):
@@ -154,9 +131,12 @@ class _Machine:
         for name in accepted:
             self.sources[name].accept()
             self.buffers[name].accept()
-        self.pause, self.since_end = max(0, self.pause - 1), self.since_end + 1
-        if issues:
-            self._issue(cycle)
+        command = self.commands[self.sources[COMMAND].taken - 1]
+        for name, after in self.pace.edge().items():
+            if name in OPERANDS:
+                self._schedule(cycle, after, partial(self._release, name))
+            elif command.ends:
+                self._schedule(cycle, after, partial(self.results.sizes.append, command.words(self.design).result))
         if starts:
             self._start()
 
@@ -166,27 +146,7 @@ class _Machine:
         for buffer in self.buffers.values():
             buffer.unclaimed -= 1
         self.results.claimed += command.ends
-        for _ in range(command.row_tiles * command.column_tiles):
-            for group in range(command.groups):
-                terms = command.last_terms if group == command.groups - 1 else self.design.group_size
-                self.operands += [_Operand(terms - 1 - i, i == 0, i == 0 and group == 0) for i in range(terms)]
-
-    def _issue(self, cycle: int) -> None:
-        """An operand is read; with the block's last one its buffers are given back, some later, and its results are due."""
-        operand = self.operands.popleft()
-        self.pause = self.design.element.interval - 1
-        if operand.left == 0:
-            self.since_end = 1
-        if self.operands:
-            return
-        command, latency = self.commands[self.sources[COMMAND].taken - 1], self.design.pe_latency
-        rows, columns = self.design.rows, self.design.columns
-        releases = {"weight": 0, "activation": 0, "scale": latency - 1 + columns - 1, "token_scale": latency + rows - 1}
-        for name, after in releases.items():
-            self._schedule(cycle, after, partial(self._release, name))
-        if command.ends:
-            due = 1 + latency + LATENCY + command.last_rows - 1 + columns - 1
-            self._schedule(cycle, due, partial(self.results.sizes.append, command.words(self.design).result))
+        self.pace.start(command)
 
     def _schedule(self, cycle: int, after: int, action: Callable[[], None]) -> None:
         """Have it happen at the end of a cycle, perhaps of this one."""

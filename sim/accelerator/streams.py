@@ -35,13 +35,12 @@ def operand_words(design: DesignPoint, block: Block, operands: Operands) -> dict
     m = slice(block.m.start, -(-block.m.stop // rows) * rows)
     n = slice(block.n.start, -(-block.n.stop // columns) * columns)
     k = slice(block.k.start, block.k.stop)
-    activation = operands.activation[m, k].reshape(-1, rows, len(block.k)).transpose(0, 2, 1)
     weight = operands.weight[k, n].reshape(len(block.k), -1, columns).transpose(1, 0, 2)
     scale = operands.scale[groups, n].view(np.uint16).reshape(-1, weight.shape[0], columns).transpose(1, 0, 2)
     words = {
         "weight": packed(weight.reshape(-1, columns), design.weight.bits),
         "scale": packed(scale.reshape(-1, of_column), SCALE_BITS),
-        "activation": packed(activation.reshape(-1, rows), design.activation.bits),
+        "activation": packed(_activations(design, operands.activation[m, k]), design.activation.bits),
         "token_scale": packed(operands.token_scale[m].view(np.uint16).reshape(-1, of_row), SCALE_BITS),
     }
     if design.has_zero_points:
@@ -50,6 +49,17 @@ def operand_words(design: DesignPoint, block: Block, operands: Operands) -> dict
         shift = of_column * SCALE_BITS
         words["scale"] = [low | high << shift for low, high in zip(words["scale"], above, strict=True)]
     return words
+
+
+def _activations(design: DesignPoint, codes: NDArray[Any]) -> NDArray[Any]:
+    """Words ``[words, place]`` of codes ``[m, k]``: a tile's for each ``k``, or a fold's for each row, rows without zero."""
+    rows = design.rows
+    if design.array.keeps_sums:
+        rows *= design.element.lanes[0]
+        return codes.reshape(-1, rows, codes.shape[1]).transpose(0, 2, 1).reshape(-1, rows)
+    groups = [codes[:, start : start + design.group_size] for start in range(0, codes.shape[1], design.group_size)]
+    whole = [np.pad(group, ((0, 0), (0, -group.shape[1] % rows))) for group in groups]
+    return np.concatenate([group.reshape(len(group), -1, rows).transpose(1, 0, 2).reshape(-1, rows) for group in whole])
 
 
 def result_places(design: DesignPoint, blocks: Sequence[Block]) -> list[tuple[int, int]]:

@@ -7,17 +7,19 @@ import pytest
 
 from sim.accelerator import block_times, blocks_of
 from sim.accelerator.blocks import Command
+from sim.accelerator.cycles import READS
 from sim.accelerator.events import INPUTS, handshakes
 from sim.design import DesignPoint
 
 SMALL = DesignPoint("small", rows=2, columns=3, group_size=8, weight_buffer_kib=1, activation_buffer_kib=1, output_buffer_kib=1)
 
 
-def random_design(rng: np.random.Generator) -> DesignPoint:
-    pe = rng.choice(["shift_add", "bit_serial", "dsp_packed"])
+def random_design(rng: np.random.Generator, dataflow: str) -> DesignPoint:
+    pe = rng.choice(["shift_add", "bit_serial", "dsp_packed"] if dataflow == "output_stationary" else ["shift_add"])
     return dataclasses.replace(
         SMALL,
         pe=str(pe),
+        dataflow=dataflow,
         weight_format="uint8" if pe == "dsp_packed" else "uint4",
         rows=int(rng.integers(1, 6)),
         columns=int(rng.integers(1, 6)),
@@ -27,9 +29,10 @@ def random_design(rng: np.random.Generator) -> DesignPoint:
 
 
 @pytest.mark.parametrize("number", range(40))
-def test_closed_form_equals_events(number: int) -> None:
+@pytest.mark.parametrize("dataflow", READS)
+def test_closed_form_equals_events(dataflow: str, number: int) -> None:
     rng = np.random.default_rng(number)
-    design = random_design(rng)
+    design = random_design(rng, dataflow)
     m, k, n = (int(rng.integers(1, most)) for most in (40, 60, 40))
     blocks = blocks_of(design, m, k, n)
     times = block_times(design, blocks)
@@ -42,9 +45,10 @@ def test_closed_form_equals_events(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", range(40))
-def test_a_block_takes_the_cycles_of_the_array(number: int) -> None:
+@pytest.mark.parametrize("dataflow", READS)
+def test_a_block_takes_the_cycles_of_the_array(dataflow: str, number: int) -> None:
     rng = np.random.default_rng(number)
-    design = random_design(rng)
+    design = random_design(rng, dataflow)
     m, k, n = (int(rng.integers(1, most)) for most in (40, 60, 40))
     block = dataclasses.replace(blocks_of(design, m, k, n)[0], ends=True)
     columns = design.array.granule[1]
@@ -63,6 +67,16 @@ def test_by_hand() -> None:
     (block,) = blocks_of(SMALL, 2, 16, 3)
     (time,) = block_times(SMALL, [block])
     assert (time.first, time.last, time.computed, time.sent) == (18, 33, 44, 47)
+
+
+def test_folds_by_hand() -> None:
+    # 2*3 scales are the last to come, in cycle 5: with 16 words of weights in 15 the block starts in 16, its first weights are
+    # read in 17 to 20, the first activations in 21. Four folds, of two rows each, are 4 cycles apart: the last one is read in
+    # 33 and 34, and is at the array in 35. The result is 3 rows and 2 columns later, after 2 cycles of the PE, one of the
+    # foot and 6 of the epilogue: 49. It is read in 50 and 51.
+    design = dataclasses.replace(SMALL, rows=4, dataflow="weight_stationary")
+    (time,) = block_times(design, blocks_of(design, 2, 16, 3))
+    assert (time.first, time.last, time.computed, time.sent) == (18, 35, 49, 52)
 
 
 def test_a_stream_that_waits_changes_nothing_but_time() -> None:
