@@ -1,8 +1,9 @@
 """The page of the gallery: for each PE kind its equation, its diagram, its ports, its pace, and its measured size."""
 
 import inspect
-from collections.abc import Iterable, Iterator
-from fractions import Fraction
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from amaranth import Shape
 from amaranth.lib.wiring import In
@@ -59,15 +60,13 @@ def files() -> dict[str, str]:
     """The page and its pictures, text by path in the folder of the documentation."""
     parts = {pe: pe_parts(design) for pe, design in SAMPLES.items()}
     drawn = structures(part for found in parts.values() for part in found)
-    modules = {pe: [part.module_name for part in reversed(found)] for pe, found in parts.items()}
-    pictures = {f"{PICTURES}/{name}.svg": draw(drawn[name], name) for names in modules.values() for name in names}
-    return {PAGE: _page(modules), **pictures}
+    return {PAGE: _page(parts), **{f"{PICTURES}/{name}.svg": draw(structure, name) for name, structure in drawn.items()}}
 
 
-def _page(modules: dict[str, list[str]]) -> str:
+def _page(parts: Mapping[str, Sequence[Any]]) -> str:
     rows = {row.key: row for row in read_measured()}
     measured = {pe: {target: rows[key_of(design, "pe", target)] for target in TARGETS} for pe, design in SAMPLES.items()}
-    sections = [_section(SAMPLES[pe], names) for pe, names in modules.items()]
+    sections = [_section(SAMPLES[pe], found) for pe, found in parts.items()]
     sources = _sources(row for of_pe in measured.values() for row in of_pe.values())
     return HEAD + _overview(measured) + f"\n{sources}\n" + LEGEND + FROM_PYTHON + "".join(sections)
 
@@ -79,26 +78,28 @@ def _overview(measured: dict[str, dict[str, Measured]]) -> str:
     for pe, rows in measured.items():
         design, fpga = SAMPLES[pe], rows["xcup"].area.numbers
         fields = [f"[{pe}](#{pe})", design.weight_format, design.activation_format, design.accumulator]
-        fields += [_number(design.element.macs_per_cycle), str(design.pe_latency), str(design.element.interval)]
+        fields += [str(design.element.macs_per_cycle), str(design.pe_latency), str(design.element.interval)]
         fields += [f"{fpga[name]:.0f}" for name in ("lut_sites", "carry", "flip_flops", "dsps")]
         lines.append([*fields, f"{rows['sky130hd'].area.total:,.0f}"])
     return _table(head, lines)
 
 
 def _sources(rows: Iterable[Measured]) -> str:
-    runs = sorted({(row.area.target, row.area.tool, row.area.version, row.date) for row in rows})
-    said = [f"{target} by {tool} {version} on {date}" for target, tool, version, date in runs]
-    return f"Measured: {'; '.join(said)} (`costmodel/data/measured.csv`, with the commands)."
+    dates: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        dates[f"{row.area.tool} {row.area.version}"].add(row.date)
+    said = [f"{tool} on {' and '.join(sorted(found))}" for tool, found in sorted(dates.items())]
+    return f"Measured with {'; '.join(said)}; the commands are in `costmodel/data/measured.csv`."
 
 
-def _section(design: DesignPoint, modules: list[str]) -> str:
+def _section(design: DesignPoint, parts: Sequence[Any]) -> str:
     element = design.element
     formats = (
         f"`{design.weight_format}` x `{design.activation_format}`, {design.accumulator} sum of {design.accumulator_bits} bits"
     )
-    pace = f"{_number(element.macs_per_cycle)} MAC/cycle, latency {design.pe_latency}, interval {element.interval}"
-    pictures = "\n".join(f"![{module}]({PICTURES}/{module}.svg)\n" for module in modules)
-    return f"\n## {design.pe}\n\n{_equation(design.pe)}\nHere: {formats}; {pace}.\n\n{pictures}\n{_ports(design)}"
+    pace = f"{element.macs_per_cycle} MAC/cycle, latency {design.pe_latency}, interval {element.interval}"
+    pictures = "\n".join(f"![{part.module_name}]({PICTURES}/{part.module_name}.svg)\n" for part in reversed(parts))
+    return f"\n## {design.pe}\n\n{_equation(design.pe)}\nHere: {formats}; {pace}.\n\n{pictures}\n{_ports(parts[-1])}"
 
 
 def _equation(pe: str) -> str:
@@ -107,8 +108,7 @@ def _equation(pe: str) -> str:
     return f"{first}\n" + "".join(f"\n{block}\n" for block in others if block.startswith("    "))
 
 
-def _ports(design: DesignPoint) -> str:
-    component = pe_parts(design)[-1]
+def _ports(component: Any) -> str:
     lines = []
     for name, member in component.signature.members.items():
         shape = Shape.cast(member.shape)
@@ -118,14 +118,4 @@ def _ports(design: DesignPoint) -> str:
 
 
 def _table(head: list[str], lines: Iterable[list[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in _with_rule(head, lines))
-
-
-def _with_rule(head: list[str], lines: Iterable[list[str]]) -> Iterator[list[str]]:
-    yield head
-    yield ["---"] * len(head)
-    yield from lines
-
-
-def _number(value: Fraction) -> str:
-    return str(value)
+    return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *lines))
