@@ -9,6 +9,8 @@ from hdl import float32
 from hdl.float32 import Product
 from hdl.pe.ports import row_sum_shape, sum_shape
 from hdl.pipeline import delayed
+from hdl.placement import Wires, place
+from hdl.ram import Ram
 from hdl.scaled import GroupSum, arithmetic, scaled
 from sim import epilogue
 from sim.design import DesignPoint
@@ -41,15 +43,16 @@ class Epilogue(wiring.Component):
     has entered; scale and flags travel with the row from there on.
 
     Reading a running sum, adding to it and writing it back take one cycle, so one row may follow itself directly
-    (an array of one row). Running sums need no reset: the first group does not read them.
+    (an array of one row). Running sums need no reset: the first group does not read them. They are kept here, one for each
+    row of the array, or in a memory of its own: the output scratchpad's.
     """
 
     module_name = "epilogue"
 
-    def __init__(self, design: DesignPoint, rows: int | None = None) -> None:
-        """``rows`` are those of results that a group has at the most, if they are not those of the array."""
+    def __init__(self, design: DesignPoint, totals: Ram | None = None) -> None:
+        """``totals`` is where running sums are, if there are more rows of results than the array has."""
         self.design = design
-        self.rows = rows or design.rows
+        self.totals = totals
         from_left = {
             **({"row_sum": row_sum_shape(design)} if design.has_zero_points else {}),
             "token_scale": unsigned(epilogue.SCALE_BITS),
@@ -81,7 +84,8 @@ class Epilogue(wiring.Component):
         zero_point = Signal(self.design.zero_point_bits)
         first_group = Signal()
         last_group = Signal()
-        depth = max(2, self.rows)  # Verilog has no signals of zero bits, which count a single row
+        # Verilog has no signals of zero bits, which count a single row.
+        depth = self.totals.depth if self.totals else max(2, self.design.rows)
         row = Signal(range(depth))
         with m.If(self.load):
             m.d.sync += [
@@ -105,14 +109,13 @@ class Epilogue(wiring.Component):
             token_3 = delayed(m, f"token_scale_{stage}", token_3)
 
         # 4: add
-        m.submodules.totals = totals = Memory(shape=unsigned(32), depth=depth, init=[])
-        read = totals.read_port(domain="comb")
-        write = totals.write_port()
+        totals = self._totals(m, depth)
         before = Signal(32)
-        m.d.comb += before.eq(Mux(first_3, 0, read.data))
+        m.d.comb += before.eq(Mux(first_3, 0, totals["read_data"]))
         unit = arithmetic(self.design)
         total = unit.add(m, "total", before, term.number)
-        m.d.comb += [read.addr.eq(row_3), write.addr.eq(row_3), write.data.eq(total), write.en.eq(term.valid)]
+        m.d.comb += [totals["read_address"].eq(row_3), totals["write_address"].eq(row_3)]
+        m.d.comb += [totals["write_data"].eq(total), totals["write"].eq(term.valid)]
         total_4 = delayed(m, "total_4", total)
         token_4 = delayed(m, "token_scale_4", token_3)
         valid_4 = delayed(m, "valid_4", term.valid & last_3)
@@ -130,3 +133,15 @@ class Epilogue(wiring.Component):
         # 6: round
         m.d.sync += [self.result.eq(unit.round_product(m, "result", exact_5)), self.result_valid.eq(valid_5)]
         return m
+
+    def _totals(self, m: Module, depth: int) -> Wires:
+        """Ports of the memory of running sums."""
+        if self.totals:
+            members = self.totals.signature.members.items()
+            inputs = {port: Signal(member.shape, name=f"totals_{port}") for port, member in members if member.flow == In}
+            return inputs | place(m, self.totals, "totals", inputs)
+        m.submodules.totals = totals = Memory(shape=unsigned(32), depth=depth, init=[])
+        read = totals.read_port(domain="comb")
+        write = totals.write_port()
+        ports = {"write": write.en, "write_address": write.addr, "write_data": write.data}
+        return {**ports, "read_address": read.addr, "read_data": read.data}

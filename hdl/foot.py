@@ -2,20 +2,20 @@
 
 from amaranth import Module, Mux, Shape, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hdl.placement import forward
+from hdl.placement import forward, place
+from hdl.ram import Ram
+from sim.accelerator.depths import result_depth
 from sim.design import DesignPoint
-from sim.epilogue import OUTPUT_BITS
 
 FLAGS = ("valid", "first", "group_begins", "group_ends")
 """Inputs of a foot that the one to the right has a cycle later."""
 
 
 def streamed_rows(design: DesignPoint) -> int:
-    """The longest stream of an array whose weights stay: as many results of each column as the output scratchpad holds."""
-    return max(2, design.scratchpads["output"].bits // (design.columns * OUTPUT_BITS))
+    """The longest stream of an array whose weights stay: its totals are the output scratchpad's."""
+    return max(2, result_depth(design))
 
 
 class Foot(wiring.Component):
@@ -35,12 +35,15 @@ class Foot(wiring.Component):
 
     Latency: ``sim.array.weight_stationary.FOOT_CYCLES`` = 1. Throughput: one row a cycle. Totals are read, added to and
     written in one cycle, so that the one row of a short stream may follow itself directly. They need no reset: a group's
-    first fold does not read them. Where every group is one fold there is no memory.
+    first fold does not read them. They are the output scratchpad's, in a memory of their own; where every group is one fold
+    there are none.
     """
 
     def __init__(self, design: DesignPoint, name: str, shape: Shape) -> None:
         self.design = design
         self.module_name = name
+        several = design.group_size > design.rows
+        self._totals = Ram(f"{name}_totals", shape.width, streamed_rows(design), asynchronous=True) if several else None
         super().__init__(
             {
                 "sum": In(shape),
@@ -51,27 +54,24 @@ class Foot(wiring.Component):
             }
         )
 
+    @property
+    def parts(self) -> tuple[Ram, ...]:
+        """The component that this one instantiates, if it does."""
+        return (self._totals,) if self._totals else ()
+
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
         forward(m, self, FLAGS)
         m.d.sync += self.total_valid.eq(self.valid & self.group_ends)
-        if self.design.group_size <= self.design.rows:
+        if not self._totals:
             m.d.sync += self.total.eq(self.sum)
             return m
-        depth = streamed_rows(self.design)
-        row, following = Signal(range(depth)), Signal(range(depth))
+        row, following = self._totals.address("row"), self._totals.address("following")
         m.d.comb += row.eq(Mux(self.first, 0, following))
         m.d.sync += following.eq(row + self.valid)
-        m.submodules.totals = totals = Memory(shape=self.sum.shape(), depth=depth, init=[])
-        read = totals.read_port(domain="comb")
-        write = totals.write_port()
         total = Signal(self.sum.shape(), name="with_this_fold")
-        m.d.comb += [
-            read.addr.eq(row),
-            total.eq(self.sum + Mux(self.group_begins, 0, read.data)),
-            write.addr.eq(row),
-            write.data.eq(total),
-            write.en.eq(self.valid & ~self.group_ends),
-        ]
+        inputs = {"write": self.valid & ~self.group_ends, "write_address": row, "write_data": total, "read_address": row}
+        before = place(m, self._totals, "totals", inputs)["read_data"].as_signed()
+        m.d.comb += total.eq(self.sum + Mux(self.group_begins, 0, before))
         m.d.sync += self.total.eq(total)
         return m

@@ -47,7 +47,7 @@ class RowSum(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        term, term_valid, term_last = self._code(), self.valid, self.last
+        term, term_valid, term_last = _code(self.design, self.activation), self.valid, self.last
         waits = self.design.pe_latency - self.design.element.latency
         if waits:
             term = buffered(m, "codes", ring(m, "buffer", waits), waits, term)
@@ -55,41 +55,70 @@ class RowSum(wiring.Component):
             term_last = flagged(m, "last_waiting", waits, self.last)
         stages = self.design.element.latency - 1
         for stage in range(1, stages + 1):
-            before = (term if stage < stages else self._number(m, term)), term_valid, term_last
+            before = (term if stage < stages else _number(m, self.design, term)), term_valid, term_last
             term = Signal(before[0].shape(), name=f"term_{stage}")
             term_valid, term_last = Signal(name=f"term_valid_{stage}"), Signal(name=f"term_last_{stage}")
             m.d.sync += [after.eq(value) for after, value in zip((term, term_valid, term_last), before, strict=True)]
         if not stages:
-            term = self._number(m, term)
+            term = _number(m, self.design, term)
         fresh = Signal(init=1)
         with m.If(term_valid):
             m.d.sync += [self.sum.eq(self._added(m, term, Mux(fresh, 0, self.sum))), fresh.eq(term_last)]
         m.d.sync += self.sum_valid.eq(term_valid & term_last)
         return m
 
-    def _code(self) -> Value:
-        return self.activation.as_signed() if self.design.activation.is_integer else self.activation
-
-    def _number(self, m: Module, code: Value) -> Value:
-        """The activation as it is added: an integer, or the bits of a fp32 number."""
-        format_ = self.design.activation
-        exact = self.design.row_sums_are_integers
-        if exact and format_.is_integer:
-            return code
-        if not exact and format_ == FORMATS["bf16"]:
-            return Cat(Const(0, FP32_BITS - format_.bits), code)
-        fields = integer_fields(format_) or minifloat_fields(format_)
-        assert fields is not None
-        parts = split(m, "a", fields, code)
-        exponent = Const(0) if parts.exponent is None else parts.exponent
-        if not exact:
-            # Normal numbers, all but bf16's: their least is 2**-24.
-            return float32.round_integer(m, "a", parts.negative, parts.significand, exponent + (float32.BIAS + fields.lsb))
-        placed, number = Signal(format_.fixed_bits, name="placed"), Signal(signed(format_.fixed_bits), name="number")
-        m.d.comb += [placed.eq(parts.significand << exponent), number.eq(Mux(parts.negative, -placed, placed))]
-        return number
-
     def _added(self, m: Module, term: Value, total: Value) -> Value:
         return (
             term + total if self.design.row_sums_are_integers else ieee.add_finite(m, "total", named(m, "before", total), term)
         )
+
+
+class RowSumStage(wiring.Component):
+    """The sum of a column of activations, one more of them added in each row: what a zero point is multiplied with.
+
+        sum = sum_above + activation            exact
+
+    Ports: those of :class:`hdl.pe.stationary.StationaryPE` that are here. Latency: that of a PE, so that row sums and the
+    sums of the first column are at their feet in the same cycle.
+    """
+
+    module_name = "row_sum_stage"
+
+    def __init__(self, design: DesignPoint) -> None:
+        self.design = design
+        shape = row_sum_shape(design)
+        super().__init__({"activation": In(unsigned(design.activation.bits)), "sum_above": In(shape), "sum": Out(shape)})
+
+    def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
+        m = Module()
+        number = _number(m, self.design, _code(self.design, self.activation))
+        for stage in range(1, self.design.element.latency):
+            register = Signal(number.shape(), name=f"term_{stage}")
+            m.d.sync += register.eq(number)
+            number = register
+        m.d.sync += self.sum.eq(self.sum_above + number)
+        return m
+
+
+def _code(design: DesignPoint, activation: Value) -> Value:
+    return activation.as_signed() if design.activation.is_integer else activation
+
+
+def _number(m: Module, design: DesignPoint, code: Value) -> Value:
+    """The activation as it is added: an integer, or the bits of a fp32 number."""
+    format_ = design.activation
+    exact = design.row_sums_are_integers
+    if exact and format_.is_integer:
+        return code
+    if not exact and format_ == FORMATS["bf16"]:
+        return Cat(Const(0, FP32_BITS - format_.bits), code)
+    fields = integer_fields(format_) or minifloat_fields(format_)
+    assert fields is not None
+    parts = split(m, "a", fields, code)
+    exponent = Const(0) if parts.exponent is None else parts.exponent
+    if not exact:
+        # Normal numbers, all but bf16's: their least is 2**-24.
+        return float32.round_integer(m, "a", parts.negative, parts.significand, exponent + (float32.BIAS + fields.lsb))
+    placed, number = Signal(format_.fixed_bits, name="placed"), Signal(signed(format_.fixed_bits), name="number")
+    m.d.comb += [placed.eq(parts.significand << exponent), number.eq(Mux(parts.negative, -placed, placed))]
+    return number

@@ -9,8 +9,10 @@ from amaranth.lib.wiring import In, Out
 from hdl.epilogue import Epilogue
 from hdl.foot import FLAGS, Foot, streamed_rows
 from hdl.pe.ports import row_sum_shape, sum_shape
-from hdl.pe.stationary import RowSumStage, StationaryPE
+from hdl.pe.stationary import StationaryPE
 from hdl.placement import Wires, delay_line, place
+from hdl.ram import Ram
+from hdl.row_sum import RowSumStage
 from sim import epilogue
 from sim.design import DesignPoint
 
@@ -51,7 +53,8 @@ class WeightStationaryArray(wiring.Component):
         self.module_name = f"array_{design.rows}x{design.columns}"
         self._pe = StationaryPE(design)
         self._foot = Foot(design, "foot", sum_shape(design))
-        self._epilogue = Epilogue(design, streamed_rows(design))
+        self._totals = Ram("epilogue_totals", epilogue.OUTPUT_BITS, streamed_rows(design), asynchronous=True)
+        self._epilogue = Epilogue(design, self._totals)
         self._row_sums: tuple[RowSumStage, Foot] | tuple[()] = ()
         if design.has_zero_points:
             self._row_sums = RowSumStage(design), Foot(design, "row_sum_foot", row_sum_shape(design))
@@ -73,7 +76,8 @@ class WeightStationaryArray(wiring.Component):
     @property
     def parts(self) -> tuple[Any, ...]:
         """One of each component that the array instantiates."""
-        return self._pe, *self._row_sums, self._foot, self._epilogue
+        row_sums = (self._row_sums[0], *self._row_sums[1].parts, self._row_sums[1]) if self._row_sums else ()
+        return self._pe, *row_sums, *self._foot.parts, self._foot, self._totals, self._epilogue
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()

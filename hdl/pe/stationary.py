@@ -1,4 +1,4 @@
-"""The processing element that holds a weight, and its like that adds up activations for zero points."""
+"""The processing element that holds a weight."""
 
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.pe import fixed_sum
 from hdl.pe.element import product
-from hdl.pe.ports import row_sum_shape, sum_shape
+from hdl.pe.ports import sum_shape
 from hdl.placement import forward
 from sim.design import DesignPoint
 
@@ -65,31 +65,4 @@ class StationaryPE(wiring.Component):
         if "term" in element.registers:
             term = term.registered(m, "term")
         m.d.sync += self.sum.eq(fixed_sum.add(m, self.sum_above, term))
-        return m
-
-
-class RowSumStage(wiring.Component):
-    """The sum of a column of activations, one more of them added in each row: what a zero point is multiplied with.
-
-        sum = sum_above + activation            exact
-
-    Ports: those of :class:`StationaryPE` that are here. Latency: that of a PE, so that row sums and the sums of
-    the first column are at their feet in the same cycle.
-    """
-
-    module_name = "row_sum_stage"
-
-    def __init__(self, design: DesignPoint) -> None:
-        self.design = design
-        shape = row_sum_shape(design)
-        super().__init__({"activation": In(unsigned(design.activation.bits)), "sum_above": In(shape), "sum": Out(shape)})
-
-    def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
-        m = Module()
-        number = self.activation.as_signed()
-        for stage in range(1, self.design.element.latency):
-            register = Signal(number.shape(), name=f"term_{stage}")
-            m.d.sync += register.eq(number)
-            number = register
-        m.d.sync += self.sum.eq(self.sum_above + number)
         return m
