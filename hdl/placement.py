@@ -23,10 +23,10 @@ def place(m: Module, component: Any, name: str, inputs: Wires) -> Wires:
     return outputs
 
 
-def delay_line(m: Module, name: str, value: Value, cycles: int) -> Value:
-    """``value`` some cycles later."""
+def delay_line(m: Module, name: str, value: Value, cycles: int, reset_less: bool = False) -> Value:
+    """``value`` some cycles later; without a reset if something else says when it means anything."""
     for cycle in range(cycles):
-        register = Signal(value.shape(), name=f"{name}_{cycle}")
+        register = Signal(value.shape(), name=f"{name}_{cycle}", reset_less=reset_less)
         m.d.sync += register.eq(value)
         value = register
     return value

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hdl.bench.vectors import Vectors
+from hdl.bench.vectors import RESET, Vectors
 from sim.accelerator.blocks import Command, largest_counts
 from sim.accelerator.depths import Depths, depths
 from sim.design import DesignPoint
@@ -30,8 +30,25 @@ ALWAYS = (
 
 
 def controller_vectors(design: DesignPoint, blocks: int, seed: int = 0) -> Vectors:
-    """So many random blocks, of which some reach the ends of the buffers. Each output is checked where it means something."""
+    """So many random blocks, some of which reach the ends of the buffers, after a third of them and a reset in their middle.
+
+    Each output is checked in the cycles in which it means something.
+    """
     rng = np.random.default_rng(seed)
+    broken_off = _run(design, blocks // 3, rng)
+    cut = {name: values[: len(values) // 2] for name, values in broken_off.inputs.items()}
+    cycles = len(cut["command"])
+    whole = _run(design, blocks, rng)
+    reset = np.arange(cycles + whole.cycles) == cycles - 1
+    return Vectors(
+        {RESET: reset} | {name: np.concatenate([cut[name], values]) for name, values in whole.inputs.items()},
+        {name: np.concatenate([broken_off.outputs[name][:cycles], values]) for name, values in whole.outputs.items()},
+        {name: np.concatenate([broken_off.checked[name][:cycles], values]) for name, values in whole.checked.items()},
+    )
+
+
+def _run(design: DesignPoint, blocks: int, rng: np.random.Generator) -> Vectors:
+    """From a reset to the end of the last block."""
     waiting = deque(random_command(design, number, rng) for number in range(blocks))
     inputs: dict[str, list[int]] = {name: [] for name in ("command", "command_valid", "complete", "free")}
     said: Said = {}
@@ -60,13 +77,17 @@ def controller_vectors(design: DesignPoint, blocks: int, seed: int = 0) -> Vecto
 
 
 def random_command(design: DesignPoint, number: int, rng: np.random.Generator) -> Command:
-    """A block that fits; every third one has as much of something as there can be."""
+    """A block that fits; every third one has as much of something as there can be, or half."""
     most = largest_counts(design)
     counts = {name: int(rng.integers(1, min(limit, 3) + 1)) for name, limit in most.items()}
     begins, ends = bool(rng.random() < READY), bool(rng.random() < READY)
     name = list(most)[number // 3 % len(most)]
     if number % 3 == 0:
-        counts = {**dict.fromkeys(most, 1), "last_terms": most["last_terms"], name: most[name]}
+        counts = {
+            **dict.fromkeys(most, 1),
+            "last_terms": most["last_terms"],
+            name: int(rng.integers(most[name] // 2, most[name]) + 1),
+        }
     while not _fits(design, command := Command(**counts, begins=begins, ends=ends)):
         largest = max(counts, key=lambda name: counts[name])
         counts[largest] -= 1

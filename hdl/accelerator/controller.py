@@ -23,6 +23,17 @@ def command_bits(design: DesignPoint) -> int:
     return len(largest_counts(design)) * FIELD_BITS + FLAGS
 
 
+def fields(design: DesignPoint, command: Value) -> dict[str, Value]:
+    """A command's fields, as wide as their largest values."""
+    counts = largest_counts(design)
+    found: dict[str, Value] = {}
+    for place, (name, most) in enumerate(counts.items()):
+        start = place * FIELD_BITS
+        found[name] = command[start : start + max(1, ceil_log2(most))]
+    begins, ends = command[-FLAGS:]
+    return {**found, "begins": begins, "ends": ends}
+
+
 class Controller(wiring.Component):
     """Loops over columns of tiles, rows of tiles, groups and operands, the last one innermost.
 
@@ -66,7 +77,7 @@ class Controller(wiring.Component):
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
         given = self._fields()
-        block = {name: Signal.like(value, name=name) for name, value in given.items()}
+        block = {name: Signal.like(value, name=name, reset_less=True) for name, value in given.items()}
         running, ends_block = Signal(name="running"), Signal(name="block_ends")
         m.d.comb += [
             self.start.eq(self.command_valid & self.complete & (self.free | ~given["ends"]) & (~running | ends_block)),
@@ -90,24 +101,18 @@ class Controller(wiring.Component):
         results = delay_line(m, "tile", at.ends_tile & block["ends"], 1 + self.design.pe_latency + LATENCY)
         m.d.comb += self.tile.eq(results)
         for name, flag in (("last_row_tile", at.last_row_tile), ("last_tile", at.last_tile)):
-            m.d.comb += getattr(self, name).eq(delay_line(m, name, flag, 1 + self.design.pe_latency + LATENCY))
+            m.d.comb += getattr(self, name).eq(delay_line(m, name, flag, 1 + self.design.pe_latency + LATENCY, reset_less=True))
         return m
 
     def _fields(self) -> dict[str, Value]:
-        """The command's fields, as wide as their largest values."""
-        counts = largest_counts(self.design)
-        fields: dict[str, Value] = {}
-        for place, (name, most) in enumerate(counts.items()):
-            start = place * FIELD_BITS
-            fields[name] = self.command[start : start + max(1, ceil_log2(most))]
-        begins, ends = self.command[-FLAGS:]
-        return {**fields, "begins": begins, "ends": ends}
+        return fields(self.design, self.command)
 
     def _loops(self, m: Module, running: Signal, block: dict[str, Signal]) -> "Place":
         """Counters of the four loops, and the pace at which operands are read."""
         design, interval = self.design, self.design.element.interval
         term = Signal(range(max(2, design.group_size)))
-        group, row, column = (Signal.like(block[name], name=name[:-1]) for name in ("groups", "row_tiles", "column_tiles"))
+        counts = ("groups", "row_tiles", "column_tiles")
+        group, row, column = (Signal.like(block[name], name=name[:-1], reset_less=False) for name in counts)
         at = Place(*(Signal(name=name) for name in Place.__dataclass_fields__))
         last_term = Signal.like(term)
         allowed = self._allowed(m, at, last_term, (~term.any(), ~term.any() & ~group.any()))
@@ -171,10 +176,10 @@ class Controller(wiring.Component):
         """A group's scales column by column, those of its tokens row by row."""
         design = self.design
 
-        def delayed(name: str, value: Value) -> Value:
-            return delay_line(m, name, value, design.pe_latency - 1)
+        def delayed(name: str, value: Value, cycles: int = design.pe_latency - 1) -> Value:
+            return delay_line(m, name, value, cycles, reset_less=True)
 
-        start = delayed("group_end", at.ends_group)
+        start = delay_line(m, "group_end", at.ends_group, design.pe_latency - 1)
         last_group = delayed("group_end_last", at.last_group)
         last_row, last_tile = delayed("row_end", at.last_row_tile), delayed("tile_end", at.last_tile)
         scale = Sweep(
@@ -186,10 +191,10 @@ class Controller(wiring.Component):
         )
         token = Sweep(
             start=delay_line(m, "group_end_of_tokens", start, 1),
-            returns=delay_line(m, "tokens_return", ~last_group, 1),
-            marks=delay_line(m, "tokens_mark", last_group, 1),
-            ends=delay_line(m, "tokens_end", last_group & last_tile, 1),
-            restarts=delay_line(m, "tokens_restart", last_group & last_row, 1),
+            returns=delayed("tokens_return", ~last_group, 1),
+            marks=delayed("tokens_mark", last_group, 1),
+            ends=delayed("tokens_end", last_group & last_tile, 1),
+            restarts=delayed("tokens_restart", last_group & last_row, 1),
         )
         m.d.comb += [
             self.give_back_scale.eq(scale.run(m, "scale", self.scale_address, design.columns)),

@@ -25,7 +25,7 @@ class Sweep:
         active, finishes, ended = Signal(name=f"{name}_active"), Signal(name=f"{name}_finishes"), Signal(name=f"{name}_ends")
         said = {}
         for flag in ("returns", "marks", "ends", "restarts"):
-            held, now = Signal(name=f"{name}_{flag}_held"), Signal(name=f"{name}_{flag}_now")
+            held, now = Signal(name=f"{name}_{flag}_held", reset_less=True), Signal(name=f"{name}_{flag}_now")
             m.d.comb += now.eq(Mux(self.start, getattr(self, flag), held))
             m.d.sync += held.eq(now)
             said[flag] = now

@@ -31,7 +31,7 @@ def test_every_kind(build_dir: Path, seed: int) -> None:
 @pytest.mark.parametrize("port", ["start", "scale_address", "give_back_token_scale", "tile"])
 def test_a_wrong_output_is_found(build_dir: Path, seed: int, port: str) -> None:
     design = DESIGNS["shift_add"]
-    given = controller_vectors(design, 3, seed)
+    given = controller_vectors(design, 6, seed)
     outputs = {**given.outputs, port: given.outputs[port].copy()}
     cycle = int(given.checked[port].nonzero()[0][-1])
     outputs[port][cycle] ^= 1
