@@ -2,11 +2,13 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from costmodel.equivalence import NETLISTS, EquivalenceError, prove_netlist
+from hdl.accelerator.controller import Controller
 from hdl.export import module_texts
 from hdl.pe import pe_parts
 from hdl.row_sum import RowSum
@@ -21,6 +23,7 @@ QUICK = [
     ("bit_serial", "int4", "int8", "exact"),
     ("shift_only", "pot4", "int8", "exact"),
     ("multiplier", "int4", "int4", "exact"),
+    ("fused", "int4", "int4", "exact"),
 ]
 SLOW = [
     ("shift_add", "int8", "int8", "exact"),
@@ -46,6 +49,13 @@ def test_netlists_of_pes(pe: tuple[str, str, str, str], netlist: str) -> None:
 @pytest.mark.parametrize("netlist", NETLISTS)
 def test_netlists_of_the_row_sum(netlist: str) -> None:
     assert prove_netlist("".join(module_texts([RowSum(DESIGN)]).values()), "row_sum", netlist) > 0
+
+
+@pytest.mark.parametrize("netlist", NETLISTS)
+def test_netlists_of_the_tile_controller(netlist: str) -> None:
+    buffers = dict.fromkeys(("weight_buffer_kib", "activation_buffer_kib", "output_buffer_kib"), 1)
+    controller = Controller(replace(DESIGN, rows=2, columns=3, **buffers))
+    assert prove_netlist("".join(module_texts([controller]).values()), controller.module_name, netlist) > 0
 
 
 @pytest.mark.exhaustive
