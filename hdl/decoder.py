@@ -38,14 +38,10 @@ class Decoder(wiring.Component):
     """
 
     def __init__(self, format_: Format, kind: str) -> None:
-        """Raises ``InputError`` for a kind that is not one of :data:`DECODERS`, or that does not take this format."""
-        self.format, self.decode = format_, choose("decoder", kind, DECODERS)
+        """Raises as :func:`output_shapes` does."""
+        outputs = output_shapes(format_, kind)
+        self.format, self.decode = format_, DECODERS[kind]
         self.module_name = f"{format_.name}_{kind}_decoder"
-        if kind != "fields" and format_.bits > LONGEST_CODE:
-            raise InputError(
-                f"codes decoded to fixed point have at most {LONGEST_CODE} bits, not the {format_.bits} of {format_.name}"
-            )
-        outputs = field_shapes(format_) if kind == "fields" else {"number": signed(format_.fixed_bits)}
         super().__init__({"code": In(format_.bits), **{name: Out(shape) for name, shape in outputs.items()}})
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
@@ -63,7 +59,7 @@ def table(m: Module, format_: Format, code: Value) -> dict[str, Value]:
 def logic(m: Module, format_: Format, code: Value) -> dict[str, Value]:
     """What the format's structure allows: wires where codes are integers, a shift and a negation where they have fields.
 
-    Of code books and logarithms, which have no structure, each bit is the disjunction of the codes that have it.
+    Of other formats (sums of powers, logarithms, code books) each bit is the disjunction of the codes that have it.
     """
     size = len(format_.values)
     number = Signal(signed(format_.fixed_bits), name="decoded")
@@ -108,8 +104,18 @@ def has_fields(format_: Format) -> bool:
     return _is_exponent(format_) or _fields(format_) is not None
 
 
-def field_shapes(format_: Format) -> dict[str, Shape]:
-    """Outputs of :func:`fields`. Raises ``InputError`` for a format without fields."""
+def output_shapes(format_: Format, kind: str) -> dict[str, Shape]:
+    """Outputs of a decoder.
+
+    Raises ``InputError`` for a kind that is not one of :data:`DECODERS`, or that does not take this format.
+    """
+    choose("decoder", kind, DECODERS)
+    if kind != "fields" and format_.bits > LONGEST_CODE:
+        raise InputError(
+            f"codes decoded to fixed point have at most {LONGEST_CODE} bits, not the {format_.bits} of {format_.name}"
+        )
+    if kind != "fields":
+        return {"number": signed(format_.fixed_bits)}
     if _is_exponent(format_):
         return {"significand": unsigned(1), "exponent": unsigned(format_.bits)}
     found = _fields(format_)
