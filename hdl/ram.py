@@ -8,7 +8,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 REGISTERED = """\
-// {depth} words of {width} bit. Nobody reads a word that is being written; contents survive a reset.
+// {depth} words of {width} bit. Nobody looks at what is read of a word that is being written (no_rw_check);
+// contents survive a reset.
 module {name}(clk, rst, write, write_address, write_data, read, read_address, read_data);
   input clk;
   input rst;
@@ -19,7 +20,7 @@ module {name}(clk, rst, write, write_address, write_data, read, read_address, re
   input [{top_address}:0] read_address;
   output [{top_bit}:0] read_data;
   reg [{top_bit}:0] read_data;
-  reg [{top_bit}:0] words [0:{last}];
+  (* no_rw_check *) reg [{top_bit}:0] words [0:{last}];
   always @(posedge clk) begin
     if (write) words[write_address] <= write_data;
     if (read) read_data <= words[read_address];
