@@ -9,10 +9,14 @@ import pytest
 
 from costmodel.equivalence import NETLISTS, EquivalenceError, prove_netlist
 from hdl.accelerator.controller import Controller
+from hdl.bench.testbench import Dut
 from hdl.export import module_texts
 from hdl.pe import pe_parts
 from hdl.row_sum import RowSum
+from hdl.verilator import Bench
+from hdl.yosys import find_yosys
 from sim.design import DesignPoint
+from tests.hdl.mutants import CASES
 
 DESIGN = DesignPoint("test", weight_format="uint4", activation_format="int4", group_size=4)
 
@@ -63,6 +67,20 @@ def test_netlists_of_the_tile_controller(netlist: str) -> None:
 @pytest.mark.parametrize("pe", SLOW, ids="-".join)
 def test_netlists_of_larger_pes(pe: tuple[str, str, str, str], netlist: str) -> None:
     assert prove_pe(*pe, netlist) > 0
+
+
+@pytest.mark.parametrize(
+    "name", [name if name == "epilogue" else pytest.param(name, marks=pytest.mark.exhaustive) for name in CASES]
+)
+def test_netlists_under_the_vectors_that_verify_the_verilog(name: str, tmp_path: Path) -> None:
+    """Of every component, those too whose products of fp32 numbers are beyond a solver."""
+    case = CASES[name]()
+    top = case.parts[-1]
+    synthesis = f"read_verilog design.v; synth -flatten -top {top.module_name}; write_verilog -noattr netlist.v"
+    find_yosys().run(synthesis, {"design.v": "".join(module_texts(case.parts).values())}, tmp_path)
+    netlist = (tmp_path / "netlist.v").read_text()
+    assert "$mul" not in netlist and " * " not in netlist
+    assert Bench([Dut(top.module_name, top)], {"netlist.v": netlist}, tmp_path, "-O0").run(case.vectors) == []
 
 
 def test_a_netlist_of_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
