@@ -7,17 +7,10 @@ from amaranth import Shape
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
-from hdl.accelerator.top import Accelerator
-from hdl.array import Array
+from hdl.accelerator.top import Accelerator, is_accelerated
+from hdl.arrays import ARRAYS
 from hdl.ram import Ram
-from hdl.weight_stationary import WeightStationaryArray
 from sim.design import DesignPoint
-
-ARRAYS: dict[str, Any] = {"output_stationary": Array, "weight_stationary": WeightStationaryArray}
-"""Dataflow of a design point to the component that implements it."""
-
-ACCELERATED = ("output_stationary",)
-"""Dataflows with a controller, buffers and streams around the array."""
 
 CLOCKING = {"clk": {"direction": "in", "width": 1, "signed": False}, "rst": {"direction": "in", "width": 1, "signed": False}}
 """Ports that every module has besides its signature: rising edge, synchronous active-high reset."""
@@ -35,8 +28,8 @@ def array_parts(design: DesignPoint) -> tuple[Any, ...]:
 
 
 def components(design: DesignPoint) -> tuple[Any, ...]:
-    """One of each component that a design's Verilog consists of, the top last: the accelerator where it has this dataflow."""
-    if design.dataflow not in ACCELERATED:
+    """One of each component that a design's Verilog consists of, the top last: the accelerator if there is one."""
+    if not is_accelerated(design):
         return array_parts(design)
     accelerator = Accelerator(design)
     return *accelerator.parts, accelerator

@@ -55,7 +55,7 @@ def verify_accelerator(
         raise VerificationError(message, partial(bench.keep_wave, differences[0].cycle, vectors))
     m, k, n = shape
     rows, columns = design.array.granule
-    tiles = -(-m // rows) * -(-n // columns)
+    tiles = (-(-m // rows) if design.array.keeps_sums else 1) * -(-n // columns)
     return ArrayVerdict(design.name, m * n, tiles, tiles * len(group_lengths(design.group_size, k)), vectors.cycles)
 
 

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from hdl.accelerator.top import is_accelerated
 from hdl.example import Operands, example_product, example_shape, padded_example, padded_product, product_of
-from hdl.export import ACCELERATED
 from hdl.verdict import ArrayVerdict, PEVerdict, VerificationError
 from hdl.verify_accelerator import verify_accelerator
 from hdl.verify_array import verify_array
@@ -145,14 +145,14 @@ def _checks(point: DesignPoint, traced: Callable[[], tuple[TracedProduct, ...]],
         grouped = dataclasses.replace(small, group_size=size)
         name = f"{ARRAY}x{ARRAY} array: random product in groups of {size}"
         yield name, partial(_verify_operands, grouped, example_product(grouped), build_dir)
-        if point.dataflow not in ACCELERATED:
+        if not is_accelerated(grouped):
             continue
         name = f"{ARRAY}x{ARRAY} accelerator: random product in groups of {size}"
         shape, operands = example_shape(grouped), padded_example(grouped, example_shape(grouped))
         for patient, how in ((True, "streams that never wait"), (False, "back pressure and a reset")):
             yield f"{name}, {how}", partial(verify_accelerator, grouped, shape, *operands, build_dir, patient=patient)
     for product in {product.kind: product for product in reversed(traced())}.values():
-        what = "accelerator" if point.dataflow in ACCELERATED else "array"
+        what = "accelerator" if is_accelerated(small) else "array"
         yield f"{ARRAY}x{ARRAY} {what}: tiles of {product.name}", partial(_verify_tiles, small, product, build_dir)
 
 
@@ -160,7 +160,7 @@ def _verify_tiles(design: DesignPoint, product: TracedProduct, build_dir: Path) 
     """The first rows and columns of a product, one of each short of whole tiles, through the accelerator, or the array."""
     a = product.activations[0, : TILE_ROWS * design.rows - 1]
     w = np.ascontiguousarray(product.weights[0, :, : TILE_COLUMNS * design.columns - 1])
-    if design.dataflow not in ACCELERATED:
+    if not is_accelerated(design):
         return _verify_operands(design, product_of(design, a, w), build_dir)
     return verify_accelerator(design, (len(a), *w.shape), *padded_product(design, a, w), build_dir)
 

@@ -76,7 +76,7 @@ class Controller(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        given = self._fields()
+        given = fields(self.design, self.command)
         block = {name: Signal.like(value, name=name, reset_less=True) for name, value in given.items()}
         running, ends_block = Signal(name="running"), Signal(name="block_ends")
         m.d.comb += [
@@ -103,9 +103,6 @@ class Controller(wiring.Component):
         for name, flag in (("last_row_tile", at.last_row_tile), ("last_tile", at.last_tile)):
             m.d.comb += getattr(self, name).eq(delay_line(m, name, flag, 1 + self.design.pe_latency + LATENCY, reset_less=True))
         return m
-
-    def _fields(self) -> dict[str, Value]:
-        return fields(self.design, self.command)
 
     def _loops(self, m: Module, running: Signal, block: dict[str, Signal]) -> "Place":
         """Counters of the four loops, and the pace at which operands are read."""

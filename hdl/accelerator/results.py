@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.accelerator.scratchpad import HALVES, stream_bits
 from hdl.placement import delay_line, place
 from hdl.ram import Ram
-from sim.accelerator.depths import depths, word_bits
+from sim.accelerator.depths import depths, tile_rows, word_bits
 from sim.design import DesignPoint
 
 
@@ -49,7 +49,7 @@ class ResultBuffer(wiring.Component):
                 "last_tile": In(1),
                 "free": Out(1),
                 "claim": In(1),
-                "last_rows_less_one": In(range(max(2, design.rows))),
+                "last_rows_less_one": In(range(max(2, tile_rows(design)))),
                 "tdata": Out(stream_bits(bits)),
                 "tvalid": Out(1),
                 "tready": In(1),
@@ -105,13 +105,13 @@ class ResultBuffer(wiring.Component):
     def _writes(self, m: Module, last_rows: "PerHalf") -> dict[str, Any]:
         """Where column 0's result is written, if it is, and whether it is the last one of its block."""
         # A tile's limit and whether it is the last one are held, as padding may follow its block's last result.
-        count = range(max(2, self.design.rows))
+        count = range(max(2, tile_rows(self.design)))
         limit, held_limit = Signal(count, name="limit"), Signal(count, name="held_limit")
         last_tile, held_tile = Signal(name="in_last_tile"), Signal(name="held_last_tile")
         row, following = Signal(count, name="row"), Signal(count, name="following_row")
         write_half, place_in_half = Signal(name="write_half"), Signal(range(max(2, self._depth)), name="write_place")
         enable, block_ends, address = Signal(name="writes"), Signal(name="block_ends"), self._ram.address("write_address")
-        of_tile = Mux(self.last_row_tile, last_rows.of(write_half), self.design.rows - 1)
+        of_tile = Mux(self.last_row_tile, last_rows.of(write_half), tile_rows(self.design) - 1)
         m.d.comb += [
             limit.eq(Mux(self.tile, of_tile, held_limit)),
             last_tile.eq(Mux(self.tile, self.last_tile, held_tile)),

@@ -9,14 +9,23 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.accelerator.controller import Controller, command_bits
+from hdl.accelerator.folds import FoldController
 from hdl.accelerator.results import ResultBuffer
 from hdl.accelerator.scratchpad import Scratchpad, stream_bits
-from hdl.array import Array
+from hdl.arrays import ARRAYS
 from hdl.placement import Wires, place
 from sim.accelerator.depths import OPERANDS, depths, word_bits
 from sim.accelerator.events import COMMAND
 from sim.design import DesignPoint
 from sim.epilogue import SCALE_BITS
+
+CONTROLLERS: dict[str, Any] = {"output_stationary": Controller, "weight_stationary": FoldController}
+"""Dataflow to the component that says when an array is fed what."""
+
+
+def is_accelerated(design: DesignPoint) -> bool:
+    """Whether there is an accelerator around the design's array: if the scales of its columns can be read one by one."""
+    return design.dataflow == "output_stationary" or design.rows >= design.columns or not design.double_buffered
 
 
 class Accelerator(wiring.Component):
@@ -30,14 +39,15 @@ class Accelerator(wiring.Component):
     s_axis_command          :class:`sim.accelerator.blocks.Command`              is one beat; has no ``tlast``
     s_axis_weight           codes of all columns for one ``k``, column 0 lowest  columns of tiles; ``k``
     s_axis_scale            fp16 scale, zero point above it                      columns of tiles; groups; columns
-    s_axis_activation       codes of all rows for one ``k``, row 0 lowest        rows of tiles; ``k``
+    s_axis_activation       codes of all rows of PEs, row 0 lowest               rows of tiles; ``k``
     s_axis_token_scale      fp16 scale                                           rows of tiles; rows
     m_axis_result           fp32 results of all columns for one row              columns of tiles; rows with results
     ======================= ==================================================== ======================================
 
-    Tiles are padded by codes of zero. Every stream may wait at any time, whoever is to blame. While a block is computed the
-    next one's operands come in and the results of the one before leave, each in a half of its buffer; the array never
-    waits in the middle of a block, so that a block takes the cycles of :mod:`sim.array`, and those of a product are
+    Tiles are padded by codes of zero. Where weights stay a tile is one row of results, and activations are those of a fold
+    for a row of results: folds along ``k``; rows. Every stream may wait at any time, whoever is to blame. While a block is
+    computed the next one's operands come in and the results of the one before leave, each in a half of its buffer; the array
+    never waits in the middle of a block, so that a block takes the cycles of :mod:`sim.array`, and those of a product are
     :func:`sim.accelerator.block_times` when no stream makes it wait.
     """
 
@@ -47,7 +57,8 @@ class Accelerator(wiring.Component):
         self.design = design
         bits, room = word_bits(design), depths(design)
         self._pads = {name: Scratchpad(name, bits[name], getattr(room, name)) for name in OPERANDS}
-        self._controller, self._array, self._results = Controller(design), Array(design), ResultBuffer(design)
+        self._controller, self._array = CONTROLLERS[design.dataflow](design), ARRAYS[design.dataflow](design)
+        self._results = ResultBuffer(design)
         ports: dict[str, Any] = {}
         for name in (*OPERANDS, COMMAND):
             data = stream_bits(command_bits(design) if name == COMMAND else bits[name])
@@ -97,7 +108,8 @@ class Accelerator(wiring.Component):
         word = {name: pad["word"] for name, pad in pads.items()}
         inputs: Wires = {f"activation_{r}": word["activation"][r * row : (r + 1) * row] for r in range(design.rows)}
         inputs |= {f"weight_{c}": word["weight"][c * column : (c + 1) * column] for c in range(design.columns)}
-        inputs |= {"scale": word["scale"][: weights * SCALE_BITS], "token_scale": word["token_scale"]}
-        if design.has_zero_points:
-            inputs["zero_point"] = word["scale"][weights * SCALE_BITS :]
-        return inputs | {name: control[name] for name in ("valid", "last", "first_group", "last_group")}
+        ports = self._array.signature.members
+        # The scale of a column may be on the ports of all of them, as each looks at its own in its own cycle.
+        inputs |= {port: word["scale"][: weights * SCALE_BITS] for port in ports if port.startswith("scale")}
+        inputs |= {port: word["scale"][weights * SCALE_BITS :] for port in ports if port.startswith("zero_point")}
+        return inputs | {"token_scale": word["token_scale"]} | {name: control[name] for name in ports if name in control}

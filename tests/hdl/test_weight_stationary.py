@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hdl.bench.testbench import Dut
 from hdl.delivery import write_design
 from hdl.example import example_vectors
-from hdl.export import array_parts, module_texts
+from hdl.export import array_parts, components, module_texts
 from hdl.verdict import VerificationError
 from hdl.verify_array import array_vectors, verify_array
 from hdl.verify_pe import verify_pe
@@ -141,8 +141,15 @@ def test_what_is_delivered_passes_its_own_bench_and_lint(tmp_path: Path) -> None
     manifest = json.loads(export.files[-1].read_text())
     assert manifest["latency_cycles"] == {"shift_add": 2, "row_sum": 2, "foot": 1, "epilogue": 6, "result": 9}
     assert lint([tmp_path / module["file"] for module in manifest["modules"].values()], export.top) == ""
-    parts = array_parts(W4A8)
+    assert export.top == "accelerator"
+    parts = components(W4A8)
     texts = module_texts(parts)
     assert texts == {name: (tmp_path / name).read_text() for name in texts}
     duts, vectors = zip(*example_vectors(W4A8, parts), strict=True)
     assert Bench(duts, texts, tmp_path / "build", "-O0").run(*vectors) == []
+
+
+def test_more_columns_than_rows_are_delivered_without_an_accelerator() -> None:
+    wide = dataclasses.replace(W4A8, columns=5)
+    assert components(wide)[-1].module_name == "array_4x5"
+    assert components(dataclasses.replace(wide, double_buffered=False))[-1].module_name == "accelerator"
