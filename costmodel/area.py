@@ -29,7 +29,7 @@ class Share:
 
 @dataclass(frozen=True)
 class DesignArea:
-    """Area of a design on a target: logic in ``unit``, scratchpads in ``sram_unit``; see :data:`SRAM`."""
+    """Area of a design on a target: logic by part in ``unit``, scratchpads in ``sram_unit``; see :data:`SRAM`."""
 
     target: str
     unit: str
@@ -108,7 +108,7 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
                 f"the area of {component} on {target} was not measured for {fields}; "
                 f"run `shiftwise synth --design {design.name}`"
             )
-        shares[component] = Share(by_key[key], part.instances(design))
+        shares[part.part] = Share(by_key[key], part.instances(design))
     sram = SRAM[target]
     sizes = (design.weight_buffer_kib, design.activation_buffer_kib, design.output_buffer_kib)
     blocks = sum(sram.blocks(kib) for kib in sizes)

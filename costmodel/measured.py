@@ -10,7 +10,6 @@ import hashlib
 import io
 import math
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,12 +26,14 @@ MEASURED_CSV = Path(__file__).parent / "data" / "measured.csv"
 
 @dataclass(frozen=True)
 class Component:
-    """A part of designs: its module, the fields of the design that determine it, and how many there are.
+    """A part of designs: its module, the fields of the design that determine it, and how many a design of its dataflow has.
 
-    ``without`` names the modules inside it that are components themselves and are left out of its area, ``within`` those
-    that belong to it.
+    ``part`` is what it is to the design, whatever the dataflow. ``without`` names the modules inside it that are
+    components themselves, or a scratchpad's memory, and are left out of its area, ``within`` those that belong to it.
     """
 
+    part: str
+    dataflow: str
     module: Callable[[DesignPoint], str]
     fields: tuple[str, ...]
     instances: Callable[[DesignPoint], int]
@@ -42,27 +43,77 @@ class Component:
 
 _OPERANDS = ("weight_format", "activation_format", "accumulator", "group_size")
 _OF_PE = ("pe", "pipeline", *_OPERANDS)
+_OF_TOTALS = (*_OPERANDS, "rows", "columns", "output_buffer_kib")
+
+
+def _pes(design: DesignPoint) -> int:
+    return design.rows * design.columns
+
+
+def _array(design: DesignPoint) -> str:
+    return f"array_{design.rows}x{design.columns}"
+
 
 COMPONENTS: dict[str, Component] = {
-    "pe": Component(
-        lambda design: f"{design.pe}_pe", _OF_PE, lambda design: design.rows * design.columns, within=("dsp_slice",)
-    ),
+    "pe": Component("pe", "output_stationary", lambda design: f"{design.pe}_pe", _OF_PE, _pes, within=("dsp_slice",)),
     "row_sum": Component(
-        lambda _: "row_sum", _OF_PE, lambda design: design.rows * design.element.lanes[0] if design.has_zero_points else 0
+        "row_sum",
+        "output_stationary",
+        lambda _: "row_sum",
+        _OF_PE,
+        lambda design: design.rows * design.element.lanes[0] * design.has_zero_points,
     ),
     "epilogue": Component(
-        lambda _: "epilogue", (*_OPERANDS, "rows"), lambda design: design.columns * math.prod(design.element.lanes)
+        "epilogue",
+        "output_stationary",
+        lambda _: "epilogue",
+        (*_OPERANDS, "rows"),
+        lambda design: design.columns * math.prod(design.element.lanes),
     ),
     "array_edge": Component(
-        lambda design: f"array_{design.rows}x{design.columns}",
+        "array_edge",
+        "output_stationary",
+        _array,
         (*_OF_PE, "rows", "columns"),
         lambda _: 1,
         (*(f"{kind}_pe" for kind in PES), "row_sum", "epilogue"),
     ),
+    "stationary_pe": Component("pe", "weight_stationary", lambda design: f"{design.pe}_stationary_pe", _OF_PE, _pes),
+    "row_sum_stage": Component(
+        "row_sum", "weight_stationary", lambda _: "row_sum_stage", _OF_PE, lambda design: design.rows * design.has_zero_points
+    ),
+    "row_sum_foot": Component(
+        "row_sum_foot",
+        "weight_stationary",
+        lambda _: "row_sum_foot",
+        _OF_TOTALS,
+        lambda design: int(design.has_zero_points),
+        ("row_sum_foot_totals",),
+    ),
+    "foot": Component(
+        "foot", "weight_stationary", lambda _: "foot", _OF_TOTALS, lambda design: design.columns, ("foot_totals",)
+    ),
+    "stationary_epilogue": Component(
+        "epilogue",
+        "weight_stationary",
+        lambda _: "epilogue",
+        _OF_TOTALS,
+        lambda design: design.columns,
+        ("epilogue_totals",),
+    ),
+    "stationary_edge": Component(
+        "array_edge",
+        "weight_stationary",
+        _array,
+        (*_OF_PE, "rows", "columns"),
+        lambda _: 1,
+        (*(f"{kind}_stationary_pe" for kind in PES), "row_sum_stage", "row_sum_foot", "foot", "epilogue"),
+    ),
 }
-"""``array_edge`` is what the array holds beside its instances: skew registers and buses."""
+"""An array's edge is what it holds beside its instances: skew registers and buses. The memory of totals of an array whose
+weights stay is the output scratchpad's."""
 
-FIELDS = (*_OF_PE, "rows", "columns")
+FIELDS = (*_OF_PE, "rows", "columns", "output_buffer_kib")
 NUMBERS = ("lut_sites", "logic_cells", "luts", "carry", "flip_flops", "dsps", "lutram", "area_um2", "leakage_nw", "cells")
 COLUMNS = ("component", *FIELDS, "target", *NUMBERS, "tool", "version", "command", "date")
 
@@ -92,7 +143,8 @@ class Measured:
 
 def components_of(design: DesignPoint) -> dict[str, Component]:
     """The components that a design has: row sums are there for zero points."""
-    return {name: component for name, component in COMPONENTS.items() if component.instances(design)}
+    of_dataflow = {name: component for name, component in COMPONENTS.items() if component.dataflow == design.dataflow}
+    return {name: component for name, component in of_dataflow.items() if component.instances(design)}
 
 
 def fields_of(design: DesignPoint, component: str) -> dict[str, str]:
@@ -166,9 +218,8 @@ def measure_component(design: DesignPoint, component: str, target: str, verilog:
     """
     part = COMPONENTS[component]
     module = part.module(design)
-    declaration = re.compile(rf"^\s*module\s+\\?{re.escape(module)}\s*\(", re.MULTILINE)
-    inside = [f"{name}.v" for name in part.within]
-    text = [text for name, text in verilog.items() if part.without or name in inside or declaration.search(text)]
+    files = {f"{name}.v" for name in (module, *part.within, *part.without)}
+    text = [text for name, text in verilog.items() if name in files]
     area = synthesise("\n".join(text), module, target, [name for name in part.without if f"{name}.v" in verilog])
     fields = MappingProxyType(fields_of(design, component))
     return Measured(component, fields, area, datetime.datetime.now(tz=datetime.UTC).date().isoformat())

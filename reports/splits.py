@@ -13,6 +13,7 @@ LABELS = {
     "dram": "DRAM",
     "vector": "vector unit",
     "row_sum": "row sums",
+    "row_sum_foot": "foot of row sums",
     "array_edge": "array edge",
 }
 CYCLES = {

@@ -31,8 +31,8 @@ def check_pe(design: DesignPoint) -> None:
 def check_hardware(design: DesignPoint) -> None:
     """Raise ``InputError`` for a design that has a model only."""
     check_pe(design)
-    if design.dataflow != "output_stationary":
-        raise InputError(f"hardware of arrays is output_stationary, not {design.dataflow}")
+    if design.dataflow not in ("output_stationary", "weight_stationary"):
+        raise InputError(f"hardware of arrays is output_stationary or weight_stationary, not {design.dataflow}")
     if design.attention.weight_format != design.weight_format:
         raise InputError(f"hardware of KV caches is of the weights' format {design.weight_format}, not {design.kv_format}")
 

@@ -28,6 +28,9 @@ DESIGN = DesignPoint(
 SIZES = {"pe": 100.5, "row_sum": 20.0, "epilogue": 1000.0, "array_edge": 7.0}
 
 
+STATIONARY = dataclasses.replace(DESIGN, dataflow="weight_stationary")
+
+
 def made_up(component, target, size):
     fields = {field: str(getattr(DESIGN, field)) for field in COMPONENTS[component].fields}
     numbers = {TARGETS[target].total: size, "flip_flops": 2.0}
@@ -51,6 +54,24 @@ def test_components_times_instances_by_hand():
     assert math.isclose(area.sram, (4 + 5 + 9) * 190712.55)  # macros of 1 KiB: 479.78 um x 397.5 um
     assert area.total == area.logic + area.sram
     assert area.unit == area.sram_unit == "um2"
+
+
+def test_components_where_weights_stay_by_hand():
+    sizes = {"stationary_pe": 100.5, "row_sum_stage": 20.0, "row_sum_foot": 30.0, "foot": 40.0}
+    sizes |= {"stationary_epilogue": 1000.0, "stationary_edge": 7.0}
+    area = component_areas(STATIONARY, "xcup", [made_up(component, "xcup", size) for component, size in sizes.items()])
+    instances = {"pe": 6, "row_sum": 2, "row_sum_foot": 1, "foot": 3, "epilogue": 3, "array_edge": 1}
+    assert {name: share.instances for name, share in area.components.items()} == instances
+    assert area.logic == 603 + 40 + 30 + 120 + 3000 + 7
+    with pytest.raises(InputError, match="the area of stationary_pe on xcup was not measured for pe shift_add"):
+        component_areas(STATIONARY, "xcup", rows("xcup"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_totals_where_weights_stay_are_the_scratchpads(target):
+    parts = component_areas(load_design("mixpe-w4a8-ws"), target).components
+    for part in ("foot", "row_sum_foot", "epilogue"):
+        assert f"; blackbox {part}_totals; " in parts[part].measured.area.command
 
 
 def test_block_rams_are_counted_apart():
@@ -128,11 +149,17 @@ def test_no_component_was_measured_twice():
 
 
 @pytest.mark.parametrize(
-    ("component", "target"),
-    [("pe", "xcup"), ("pe", "sky130hd"), ("row_sum", "sky130hd"), ("epilogue", "sky130hd")],
+    ("name", "component", "target"),
+    [
+        ("mixpe-w4a8", "pe", "xcup"),
+        ("mixpe-w4a8", "pe", "sky130hd"),
+        ("mixpe-w4a8", "row_sum", "sky130hd"),
+        ("mixpe-w4a8", "epilogue", "sky130hd"),
+        ("mixpe-w4a8-ws", "foot", "sky130hd"),
+    ],
 )
-def test_synthesis_finds_the_recorded_row_again(component, target):
-    design = load_design("mixpe-w4a8")
+def test_synthesis_finds_the_recorded_row_again(name, component, target):
+    design = load_design(name)
     recorded = component_areas(design, target).components[component].measured
     yosys = find_yosys()
     if (yosys.name, yosys.version) != (recorded.area.tool, recorded.area.version):

@@ -58,22 +58,25 @@ def test_files_and_manifest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("preset", list(filter(has_hardware, map(load_design, PRESETS))), ids=lambda d: d.name)
 def test_lint_is_clean_and_widths_are_those_of_the_design(preset: DesignPoint, tmp_path: Path) -> None:
-    design = dataclasses.replace(preset, rows=2, columns=3)
+    design = dataclasses.replace(preset, rows=4, columns=3)
     export = write_design(design, tmp_path, LIBERTY)
     assert lint(modules_of(export), export.top) == ""
+    stays = design.dataflow == "weight_stationary"
+    pe, row_sum = (f"{design.pe}_stationary_pe", "row_sum_stage") if stays else (f"{design.pe}_pe", "row_sum")
     widths = {
-        f"{design.pe}_pe": {"sum": design.accumulator_bits, "weight": design.weight.bits, "activation": design.activation.bits},
-        "row_sum": {"sum": design.row_sum_bits, "activation": design.activation.bits},
+        pe: {"sum": design.accumulator_bits, "weight": design.weight.bits, "activation": design.activation.bits},
+        row_sum: {"sum": design.row_sum_bits, "activation": design.activation.bits},
         "epilogue": {"sum": design.accumulator_bits, "row_sum": design.row_sum_bits, "zero_point": design.zero_point_bits},
-        "array_2x3": {"weight_2": design.weight.bits, "activation_1": design.activation.bits, "result_2": 32},
+        "array_4x3": {"weight_2": design.weight.bits, "activation_3": design.activation.bits, "result_2": 32},
         "accelerator": {"s_axis_weight_tdata": -(-3 * design.weight.bits // 8) * 8, "m_axis_result_tdata": 96},
+        **({"foot": {"total": design.accumulator_bits}, "row_sum_foot": {"total": design.row_sum_bits}} if stays else {}),
     }
     if not design.has_zero_points:
-        del widths["row_sum"], widths["epilogue"]["row_sum"], widths["epilogue"]["zero_point"]
-    numbers = set() if design.element.accumulation.is_float else {"sum", "row_sum", "row_sum_out"}
+        del widths[row_sum], widths["epilogue"]["row_sum"], widths["epilogue"]["zero_point"]
+    numbers = set() if design.element.accumulation.is_float else {"sum", "sum_above", "total", "row_sum", "row_sum_out"}
     modules = json.loads(export.files[-1].read_text())["modules"]
     assert modules.keys() >= widths.keys()
-    assert ("row_sum" in modules) == design.has_zero_points
+    assert (row_sum in modules) == design.has_zero_points
     for name, expected in widths.items():
         ports = modules[name]["ports"]
         assert {port: ports[port]["width"] for port in expected} == expected

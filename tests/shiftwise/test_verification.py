@@ -68,7 +68,7 @@ def test_one_wrong_bit_in_one_result_is_found(build: Path, monkeypatch: pytest.M
             {"pe": "bit_serial", "dataflow": "weight_stationary"},
             "^hardware of PEs that hold a weight is shift_add, .*, fused with 1 MAC a cycle, not bit_serial with 1/4$",
         ),
-        ({"dataflow": "weight_stationary"}, "^hardware of arrays is output_stationary, not weight_stat"),
+        ({"dataflow": "dot_product"}, "^hardware of arrays is output_stationary or weight_stationary, not dot_product$"),
     ],
 )
 def test_a_design_without_hardware_is_one_sentence(fields: dict[str, str], message: str, tmp_path: Path) -> None:
