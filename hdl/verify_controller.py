@@ -28,6 +28,9 @@ ALWAYS = (
 )
 """Outputs that are zero in all cycles in which they are not said to be something else."""
 
+AGAIN = {"row_tiles": {"groups": 2, "last_terms": 1}, "column_tiles": {"row_tiles": 2}}
+"""What makes the controller go back, among so many tiles, to a tile's first token or to a column's first weight and scale."""
+
 
 def controller_vectors(design: DesignPoint, blocks: int, seed: int = 0) -> Vectors:
     """So many random blocks, some of which reach the ends of the buffers, after a third of them and a reset in their middle.
@@ -77,7 +80,7 @@ def _run(design: DesignPoint, blocks: int, rng: np.random.Generator) -> Vectors:
 
 
 def random_command(design: DesignPoint, number: int, rng: np.random.Generator) -> Command:
-    """A block that fits; every third one has as much of something as there can be, or half."""
+    """A block that fits; every third one has as much of something as there can be, or half, and reads some of it again."""
     most = largest_counts(design)
     counts = {name: int(rng.integers(1, min(limit, 3) + 1)) for name, limit in most.items()}
     begins, ends = bool(rng.random() < READY), bool(rng.random() < READY)
@@ -88,6 +91,9 @@ def random_command(design: DesignPoint, number: int, rng: np.random.Generator) -
             "last_terms": most["last_terms"],
             name: int(rng.integers(most[name] // 2, most[name]) + 1),
         }
+        if number % 2:
+            # Without results, for which there is less room.
+            counts, ends = counts | AGAIN.get(name, {}), False
     while not _fits(design, command := Command(**counts, begins=begins, ends=ends)):
         largest = max(counts, key=lambda name: counts[name])
         counts[largest] -= 1
