@@ -24,6 +24,31 @@ def corners(format_: Format) -> NDArray[np.int64]:
     return np.unique(codes[[values.argmin(), values.argmax(), 0, len(codes) - 1, *order[:4]]])
 
 
+def extremes(format_: Format) -> Codes:
+    """Codes of the least and of the greatest number."""
+    codes = codes_of(format_)
+    values = np.array([float(format_.values[code]) for code in codes])
+    return codes[[values.argmin(), values.argmax()]]
+
+
+def nearest_above(format_: Format, magnitudes: NDArray[np.float64]) -> Codes:
+    """Codes of the least numbers that are not below these magnitudes, in units of the format; of the greatest, if none is."""
+    codes = codes_of(format_)
+    values = np.array([float(format_.values[code]) for code in codes])
+    codes, values = codes[values >= 0], values[values >= 0]
+    order = np.argsort(values, kind="stable")
+    found: Codes = codes[order[np.minimum(np.searchsorted(values[order], magnitudes), len(order) - 1)]]
+    return found
+
+
+def powers_of_two(format_: Format) -> Codes:
+    """Codes of the powers of two, of either sign."""
+    codes = codes_of(format_)
+    values = np.array([abs(float(format_.values[code])) for code in codes])
+    found: Codes = codes[np.frexp(values)[0] == 1 / 2]
+    return found
+
+
 def around_powers_of_two(format_: Format) -> Codes:
     """Codes of the powers of two and of the numbers next below them in magnitude, of either sign, nearest to zero first."""
     codes = codes_of(format_)

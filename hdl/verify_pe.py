@@ -9,7 +9,8 @@ from amaranth import Shape
 from numpy.typing import NDArray
 
 from hdl.bench.vectors import RESET, Vectors
-from hdl.codes import Codes, around_powers_of_two, codes_of, corners, negated, smallest
+from hdl.codes import Codes, codes_of, corners, extremes
+from hdl.float_groups import float_groups
 from hdl.pe import pe_parts
 from hdl.pe.ports import FORWARDED, sum_shape
 from hdl.verdict import PEVerdict, VerificationError
@@ -21,13 +22,6 @@ from sim.formats import Format
 
 Streams = dict[str, Codes]
 
-FLOAT_CHAINS = 3
-"""How often each length of chain stands among those of numbers that cancel, are tiny or far apart; sums of floats alone
-need them."""
-
-CROSSINGS = 160
-"""Numbers around powers of two, those nearest to zero: what is left of them is subnormal. Of fp16 they are all there are."""
-
 MOST_PAIRS = 1 << 20
 """All pairs of operands are tried up to so many, else as many random ones and all pairs of corners."""
 
@@ -36,7 +30,8 @@ def verify_pe(design: DesignPoint, build_dir: Path, seed: int = 0) -> PEVerdict:
     """Every pair of operands through the design's PE, then chains of groups; each sum in its exact cycle.
 
     A pair is a group of its own, back to back with its neighbours. Chains have groups of lengths 1, 2, the group size
-    and random ones, with and without bubbles, all extremes, and resets in the middle of a group.
+    and random ones, with and without bubbles, all extremes, and resets in the middle of a group; sums of floats are hard ones
+    too (:mod:`hdl.float_groups`).
 
     Raises :class:`VerificationError` at the first difference.
     """
@@ -121,30 +116,13 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
     def group(length: int, bubbles: int = 0) -> Streams:
         return group_of(random(design.weight, length), random(design.activation, length), bubbles)
 
-    def cancelling(length: int) -> Streams:
-        """Pairs, and the same with activations of the other sign: what is left of the sum is in its last places, or nothing."""
-        w, a = random(design.weight, length), random(design.activation, length)
-        order = rng.permutation(length)
-        nearly = a[order] ^ (rng.random(length) < 0.2)
-        codes = np.concatenate([a, negated(design.activation, nearly)])
-        return group_of(np.concatenate([w, w[order]]), np.where(np.isin(codes, codes_of(design.activation)), codes, a[0]))
-
-    def tiny(length: int) -> Streams:
-        """Products of the smallest numbers, subnormal ones among them."""
-        w, a = (rng.choice(smallest(format_), length) for format_ in (design.weight, design.activation))
-        return group_of(w, a)
-
-    def apart(length: int) -> Streams:
-        """The largest and the smallest numbers in turn, either first."""
-        w = random(design.weight, 2 * length)
-        a = rng.choice(smallest(design.activation)[:8], 2 * length)
-        a[int(rng.integers(2)) :: 2] = rng.choice(corners(design.activation), length)
-        return group_of(w, a)
+    def jumping(length: int) -> Streams:
+        """Products of extremes in any order: from one end of what a sum may be to the other."""
+        return group_of(rng.choice(extremes(design.weight), length), rng.choice(extremes(design.activation), length))
 
     def group_of(w: Codes, a: Codes, bubbles: int = 0) -> Streams:
         length = len(w)
-        stream = _operands(design, rng, w, a)
-        stream["last"][-interval] = 1
+        stream = _back_to_back(design, rng, w, a, length)
         places = np.sort(rng.integers(length + 1, size=bubbles)) * interval
         if design.pe_latency > design.element.latency:
             # Products wait for a group as long as it may take: more bubbles stand before it.
@@ -175,11 +153,9 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
         return _with_bubbles(design, rng, stream, np.full(2 * interval, operands[-1] + 1))
 
     lengths = [1, 1, 1, 2, size, size, 1, *rng.integers(1, size + 1, size=12).tolist()]
-    is_float = design.element.accumulation.is_float
-    halves = [max(1, length // 2) for length in lengths] * (FLOAT_CHAINS if is_float else 0)
     return [
-        *(chain(half) for half in halves if 2 * half <= size for chain in (cancelling, tiny, apart)),
-        *([_crossings(design, rng)] if is_float and size > 1 else []),
+        *(_back_to_back(design, rng, *groups) for groups in float_groups(design, rng, lengths)),
+        *(jumping(length) for length in lengths),
         *(group(length) for length in lengths),
         *(extreme(int(w), int(a)) for w in corners(design.weight) for a in corners(design.activation)),
         *(group(length, bubbles=int(rng.integers(1, 9))) for length in lengths),
@@ -190,13 +166,10 @@ def _chains(design: DesignPoint, rng: np.random.Generator) -> list[Streams]:
     ]
 
 
-def _crossings(design: DesignPoint, rng: np.random.Generator) -> Streams:
-    """Numbers around powers of two, each with one beside it of the other sign: all but their last places cancels."""
-    one = np.repeat(around_powers_of_two(design.activation)[:CROSSINGS], 3)
-    other = negated(design.activation, one + np.arange(len(one)) % 3 - 1)
-    pairs = np.stack([one, other], axis=1)[np.isin(other, codes_of(design.activation))]
-    stream = _operands(design, rng, np.repeat(rng.choice(codes_of(design.weight), len(pairs)), 2), pairs.ravel())
-    stream["last"][1::2] = 1
+def _back_to_back(design: DesignPoint, rng: np.random.Generator, w: Codes, a: Codes, length: int) -> Streams:
+    """Groups of ``length`` operands each, without bubbles."""
+    stream, interval = _operands(design, rng, w, a), design.element.interval
+    stream["last"][(length - 1) * interval :: length * interval] = 1
     return stream
 
 
