@@ -35,9 +35,9 @@ def float_groups(design: DesignPoint, rng: np.random.Generator, lengths: Sequenc
 
 def _cancelling(design: DesignPoint, rng: np.random.Generator, length: int) -> tuple[Codes, Codes]:
     """Pairs, and the same with activations of the other sign: what is left of the sum is in its last places, or nothing."""
-    w, a = (rng.choice(codes_of(format_), length) for format_ in (design.weight, design.activation))
+    w, a = rng.choice(codes_of(design.weight), length), rng.choice(codes_of(design.activation), length)
     order = rng.permutation(length)
-    nearly = a[order] ^ (rng.random(length) < 0.2).astype(np.int64)
+    nearly: Codes = a[order] ^ rng.integers(2, size=length) * (rng.random(length) < 0.4)
     codes = np.concatenate([a, negated(design.activation, nearly)])
     return np.concatenate([w, w[order]]), np.where(np.isin(codes, codes_of(design.activation)), codes, a[0])
 

@@ -28,7 +28,7 @@ from hdl.yosys import find_yosys
 MUTATED = "mutated"
 PROGRAM = "mutants"
 RUNTIME_OBJECTS = ("verilated.o", "verilated_threads.o", "verilated_timing.o")
-PROOF_SECONDS = 120
+PROOF_SECONDS = 300
 """Time for the proof that one mutant is no different; a mutant that needs more counts as survived."""
 
 OWN = "a:own"
