@@ -88,7 +88,8 @@ def random_command(design: DesignPoint, number: int, rng: np.random.Generator) -
     if number % 3 == 0:
         counts = {
             **dict.fromkeys(most, 1),
-            "last_terms": most["last_terms"],
+            # An odd number of operands too: after an even one a wrong bit that changes every cycle is as it was.
+            "last_terms": max(1, most["last_terms"] - int(rng.integers(2))),
             name: int(rng.integers(most[name] // 2, most[name]) + 1),
         }
         if number % 2:

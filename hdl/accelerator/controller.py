@@ -112,7 +112,7 @@ class Controller(wiring.Component):
         group, row, column = (Signal.like(block[name], name=name[:-1], reset_less=False) for name in counts)
         at = Place(*(Signal(name=name) for name in Place.__dataclass_fields__))
         last_term = Signal.like(term)
-        allowed = self._allowed(m, at, last_term, (~term.any(), ~term.any() & ~group.any()))
+        allowed = self._allowed(m, at, last_term)
         paused: Value = Const(0)
         if interval > 1:
             pause = Signal(range(interval))
@@ -137,23 +137,21 @@ class Controller(wiring.Component):
                 m.d.sync += counter.eq(Mux(wraps, 0, counter + 1))
         return at
 
-    def _allowed(self, m: Module, at: "Place", last_term: Signal, begins: tuple[Value, Value]) -> Signal:
-        """Whether the next operand may be read: groups, or tiles, are not too close to each other."""
+    def _allowed(self, m: Module, at: "Place", last_term: Signal) -> Value:
+        """Whether the next operand may be read: groups, or tiles, are not too close to each other.
+
+        What is allowed when a group begins is so until it ends, as the end before it only gets farther away.
+        """
         design, interval = self.design, self.design.element.interval
-        begins_group, begins_tile = begins
         apart, tiles_apart = max(design.rows, design.columns), interval + design.rows + design.columns - 2
-        since_end = Signal(range(max(apart, tiles_apart) + 1), init=max(apart, tiles_apart))
-        allowed = Signal()
-        group_fits = Signal()
-        m.d.comb += group_fits.eq(since_end + last_term * interval >= apart)
-        m.d.comb += allowed.eq(~begins_group | group_fits)
-        if not design.double_buffered:
-            m.d.comb += allowed.eq(~begins_group | (group_fits & (~begins_tile | (since_end >= tiles_apart))))
+        farthest = apart if design.double_buffered else tiles_apart
+        since_end = Signal(range(farthest + 1), init=farthest)
         with m.If(at.ends_group):
             m.d.sync += since_end.eq(1)
-        with m.Elif(since_end != since_end.init):
+        with m.Elif(since_end != farthest):
             m.d.sync += since_end.eq(since_end + 1)
-        return allowed
+        group_fits = since_end + last_term * interval >= apart
+        return group_fits if design.double_buffered else group_fits & (~at.first_group | (since_end == farthest))
 
     def _operands(self, m: Module, at: "Place") -> None:
         """Weights of a column of tiles are read for each of its tiles, activations for each column of tiles."""
