@@ -1,6 +1,7 @@
 """Vectors that come with a design's Verilog: its PE and its top at work, with what the model says must come out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from hdl.foot import streamed_rows
 from hdl.verify_accelerator import accelerator_vectors
 from hdl.verify_array import array_vectors
 from hdl.verify_pe import pe_vectors
-from sim.accelerator import blocks_of, streams
+from sim.accelerator import blocks_of, depths, streams
+from sim.accelerator.blocks import quartered
 from sim.design import DesignPoint
+from sim.errors import InputError
 from sim.kernels.product import matrix_product
 from sim.quantized import quantize
 
@@ -42,7 +45,8 @@ def _top_vectors(design: DesignPoint, top: Any, seed: int) -> Vectors:
     if not isinstance(top, Accelerator):
         return array_vectors(design, *example_product(design, seed), seed)
     shape = example_shape(design)
-    return accelerator_vectors(design, blocks_of(design, *shape), *padded_example(design, shape, seed), seed, patient=False)
+    blocks = quartered(design, blocks_of(design, *shape))
+    return accelerator_vectors(design, blocks, *padded_example(design, shape, seed), seed, patient=False)
 
 
 def example_product(design: DesignPoint, seed: int = 0) -> Operands:
@@ -69,6 +73,23 @@ def product_of(design: DesignPoint, activations: ArrayLike, weights: ArrayLike) 
     # Float activations have no scale of their own: each token's is one.
     token_scale = a.scale if design.activation_scheme.levels else np.ones(a.shape[0], dtype=np.float16)
     return a.codes, w.codes, w.scale, w.zero_point, token_scale, matrix_product(a, w, design.accumulator)
+
+
+def with_least_buffers(design: DesignPoint) -> DesignPoint:
+    """The design with the smallest scratchpads, all alike, that its accelerator can have: few tiles fit into them."""
+    sizes = (
+        dict.fromkeys(("weight_buffer_kib", "activation_buffer_kib", "output_buffer_kib"), 1 << place) for place in range(17)
+    )
+    smaller = (replace(design, **size) for size in sizes)
+    return next(small for small in smaller if _holds_two_blocks(small))
+
+
+def _holds_two_blocks(design: DesignPoint) -> bool:
+    try:
+        depths(design)
+    except InputError:
+        return False
+    return True
 
 
 def padded_example(design: DesignPoint, shape: tuple[int, int, int], seed: int = 0) -> Padded:

@@ -15,7 +15,7 @@ from hdl.ieee import FP32
 from hdl.verdict import ArrayVerdict, VerificationError
 from hdl.verilator import Bench, Difference
 from sim.accelerator import Block, block_times, blocks_of
-from sim.accelerator.blocks import Command
+from sim.accelerator.blocks import Command, quartered
 from sim.accelerator.depths import OPERANDS, word_bits
 from sim.accelerator.events import COMMAND, INPUTS, Handshakes, handshakes
 from sim.accelerator.streams import Operands, Words, operand_words, result_places, result_words
@@ -42,10 +42,11 @@ def verify_accelerator(
     """A product ``[m, k, n]`` block by block, its operands and ``expected[m, n]`` filled up to whole tiles.
 
     If streams are ``patient`` no one waits for them, and each block's cycles are those of :func:`sim.accelerator.block_times`.
-    Otherwise all of them come and go at random, and in the middle of it all there is a reset, after which the product begins
-    anew. Raises :class:`VerificationError` at the first difference.
+    Otherwise blocks are smaller and more, all streams come and go at random, and in the middle of it all there is a reset,
+    after which the product begins anew. Raises :class:`VerificationError` at the first difference.
     """
     accelerator, blocks = Accelerator(design), blocks_of(design, *shape)
+    blocks = blocks if patient else quartered(design, blocks)
     vectors = accelerator_vectors(design, blocks, operands, expected, seed, patient)
     bench = Bench.of([*accelerator.parts, accelerator], build_dir)
     differences = bench.run(vectors)

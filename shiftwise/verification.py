@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from hdl.accelerator.top import is_accelerated
-from hdl.example import Operands, example_product, example_shape, padded_example, padded_product, product_of
+from hdl.example import Operands, example_product, example_shape, padded_example, padded_product, product_of, with_least_buffers
 from hdl.verdict import ArrayVerdict, PEVerdict, VerificationError
 from hdl.verify_accelerator import verify_accelerator
 from hdl.verify_array import verify_array
@@ -104,9 +104,11 @@ def verify(
     """Build the generated Verilog with Verilator and compare it with the model.
 
     Every pair of operand codes goes through the PE, up to 2**20 of them. Then, with 4x4 such PEs, random products in groups
-    of 1, 32 and the design's own go through an array, and through a whole accelerator, whose streams never wait, or come and
-    go; last tiles of a linear layer, of attention scores and of attention values, with operands traced from ``model``. Writes
-    what :meth:`Verification.write` does into ``out``, builds included.
+    of 1, 32 and the design's own go through an array, and through a whole accelerator with buffers so small that a product
+    takes several blocks, whose streams never wait, or come and go; last tiles of a linear layer, of attention scores and of
+    attention values, with operands traced from ``model``. Writes what :meth:`Verification.write` does into ``out``, builds
+    included.
+
     Raises :class:`hdl.verdict.VerificationError` at the first difference, of which a waveform is kept, and ``InputError`` for
     input that cannot be used.
     """
@@ -148,6 +150,7 @@ def _checks(point: DesignPoint, traced: Callable[[], tuple[TracedProduct, ...]],
         if not is_accelerated(grouped):
             continue
         name = f"{ARRAY}x{ARRAY} accelerator: random product in groups of {size}"
+        grouped = with_least_buffers(grouped)
         shape, operands = example_shape(grouped), padded_example(grouped, example_shape(grouped))
         for patient, how in ((True, "streams that never wait"), (False, "back pressure and a reset")):
             yield f"{name}, {how}", partial(verify_accelerator, grouped, shape, *operands, build_dir, patient=patient)
@@ -162,7 +165,8 @@ def _verify_tiles(design: DesignPoint, product: TracedProduct, build_dir: Path) 
     w = np.ascontiguousarray(product.weights[0, :, : TILE_COLUMNS * design.columns - 1])
     if not is_accelerated(design):
         return _verify_operands(design, product_of(design, a, w), build_dir)
-    return verify_accelerator(design, (len(a), *w.shape), *padded_product(design, a, w), build_dir)
+    least = with_least_buffers(design)
+    return verify_accelerator(least, (len(a), *w.shape), *padded_product(least, a, w), build_dir)
 
 
 def _verify_operands(design: DesignPoint, operands: Operands, build_dir: Path) -> ArrayVerdict:

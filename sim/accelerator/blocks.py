@@ -1,6 +1,7 @@
 """Blocks: parts of a product that the accelerator holds at once, and what it is told of each."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from sim.accelerator.depths import Depths, activation_words, depths, tile_rows
 from sim.array.dataflow import whole
@@ -121,3 +122,20 @@ def blocks_of(design: DesignPoint, m: int, k: int, n: int) -> tuple[Block, ...]:
 
 def _parts(length: int, size: int) -> list[range]:
     return [range(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def quartered(design: DesignPoint, blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Blocks cut in two along rows and along columns, where they have several tiles: smaller ones, and more of them."""
+    rows, columns = design.array.granule
+
+    def parts(whole_range: range, step: int) -> list[range]:
+        half = whole(whole(len(whole_range), step), 2) * step
+        return [whole_range[start : start + half] for start in range(0, len(whole_range), half)]
+
+    found: list[Block] = []
+    for block in blocks:
+        complete = block.begins and block.ends
+        found += (
+            [replace(block, m=m, n=n) for n in parts(block.n, columns) for m in parts(block.m, rows)] if complete else [block]
+        )
+    return tuple(found)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sim.accelerator.blocks import Block
 from sim.design import DesignPoint
 from sim.epilogue import OUTPUT_BITS, SCALE_BITS
+from sim.quantized import QuantizedTensor
 
 Words = list[int]
 
@@ -26,6 +27,22 @@ class Operands:
     scale: NDArray[np.float16]
     zero_point: NDArray[Any]
     token_scale: NDArray[np.float16]
+
+    @classmethod
+    def of(cls, design: DesignPoint, activations: QuantizedTensor, weights: QuantizedTensor) -> "Operands":
+        """Of ``activations[m, k]`` and ``weights[k, n]`` in the design's schemes; padding has codes of 0 and scales of 1."""
+        rows, columns = design.array.granule
+        below, right = -activations.shape[0] % rows, -weights.shape[1] % columns
+        token_scale = activations.scale if activations.scales else np.ones(activations.shape[0], np.float16)
+        zero_point = weights.zero_point if design.has_zero_points else np.zeros_like(weights.scale, np.uint8)
+        one = np.float16(1)
+        return cls(
+            np.pad(activations.codes, ((0, below), (0, 0))),
+            np.pad(weights.codes, ((0, 0), (0, right))),
+            np.pad(weights.scale, ((0, 0), (0, right)), constant_values=one),
+            np.pad(zero_point, ((0, 0), (0, right))),
+            np.pad(token_scale, (0, below), constant_values=one),
+        )
 
 
 def operand_words(design: DesignPoint, block: Block, operands: Operands) -> dict[str, Words]:
