@@ -81,7 +81,7 @@ class FoldController(wiring.Component):
             self.first_group.eq(block["begins"] & streamed.first_group),
             self.last_group.eq(block["ends"] & streamed.last_group),
         ]
-        self._scales(m, pace, streamed, block["ends"])
+        self._scales(m, pace, streamed)
         return m
 
     def _pace(self, m: Module, block: dict[str, Signal]) -> "Pace":
@@ -161,7 +161,7 @@ class FoldController(wiring.Component):
         with m.If(pace.streams):
             m.d.sync += self.activation_address.eq(Mux(ends_strip, 0, self.activation_address + 1))
 
-    def _scales(self, m: Module, pace: "Pace", fold: "Fold", ends: Value) -> None:
+    def _scales(self, m: Module, pace: "Pace", fold: "Fold") -> None:
         """Scales of the columns from the first row of a fold that ends a group on, those of tokens with its rows; results."""
         to_foot, ends_block = self.design.rows - 1 + self.design.element.latency, fold.ends_block
 
@@ -171,7 +171,6 @@ class FoldController(wiring.Component):
         start = delay_line(m, "group_at_foot", pace.streams & fold.ends_group & ~pace.time.any(), to_foot)
         rows = delay_line(m, "row_at_foot", pace.streams & fold.ends_group, to_foot)
         last_row, last_fold = delayed("last_row_at_foot", pace.last_row, to_foot), delayed("fold_at_foot", ends_block, to_foot)
-        has_results = delayed("has_results_at_foot", fold.last_group & ends, to_foot)
 
         nothing = Const(0)
         scale = Sweep(start, returns=nothing, marks=nothing, ends=last_fold, restarts=last_fold)
@@ -184,7 +183,7 @@ class FoldController(wiring.Component):
 
         to_result = 1 + FOOT_CYCLES + LATENCY
         m.d.comb += [
-            self.tile.eq(delay_line(m, "tile", rows & has_results, to_result)),
+            self.tile.eq(delay_line(m, "tile", rows, to_result)),
             self.last_row_tile.eq(delayed("last_row_tile", last_row, to_result)),
             self.last_tile.eq(delayed("last_tile", last_row & last_fold, to_result)),
         ]
