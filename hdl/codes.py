@@ -16,25 +16,28 @@ def codes_of(format_: Format) -> NDArray[np.int64]:
     return np.array([code for code, value in enumerate(format_.values) if value is not None], dtype=np.int64)
 
 
+@lru_cache(maxsize=256)
+def numbers_of(format_: Format) -> NDArray[np.float64]:
+    """What these codes stand for, in units of the format."""
+    return np.array([float(format_.values[code]) for code in codes_of(format_)])
+
+
 def corners(format_: Format) -> NDArray[np.int64]:
     """Codes of the extremes, of the numbers next to zero, and the first and the last code."""
-    codes = codes_of(format_)
-    values = np.array([float(format_.values[code]) for code in codes])
+    codes, values = codes_of(format_), numbers_of(format_)
     order = np.argsort(np.abs(values), kind="stable")
     return np.unique(codes[[values.argmin(), values.argmax(), 0, len(codes) - 1, *order[:4]]])
 
 
 def extremes(format_: Format) -> Codes:
     """Codes of the least and of the greatest number."""
-    codes = codes_of(format_)
-    values = np.array([float(format_.values[code]) for code in codes])
+    codes, values = codes_of(format_), numbers_of(format_)
     return codes[[values.argmin(), values.argmax()]]
 
 
 def nearest_above(format_: Format, magnitudes: NDArray[np.float64]) -> Codes:
     """Codes of the least numbers that are not below these magnitudes, in units of the format; of the greatest, if none is."""
-    codes = codes_of(format_)
-    values = np.array([float(format_.values[code]) for code in codes])
+    codes, values = codes_of(format_), numbers_of(format_)
     codes, values = codes[values >= 0], values[values >= 0]
     order = np.argsort(values, kind="stable")
     found: Codes = codes[order[np.minimum(np.searchsorted(values[order], magnitudes), len(order) - 1)]]
@@ -43,16 +46,14 @@ def nearest_above(format_: Format, magnitudes: NDArray[np.float64]) -> Codes:
 
 def powers_of_two(format_: Format) -> Codes:
     """Codes of the powers of two, of either sign."""
-    codes = codes_of(format_)
-    values = np.array([abs(float(format_.values[code])) for code in codes])
+    codes, values = codes_of(format_), np.abs(numbers_of(format_))
     found: Codes = codes[np.frexp(values)[0] == 1 / 2]
     return found
 
 
 def around_powers_of_two(format_: Format) -> Codes:
     """Codes of the powers of two and of the numbers next below them in magnitude, of either sign, nearest to zero first."""
-    codes = codes_of(format_)
-    values = np.array([abs(float(format_.values[code])) for code in codes])
+    codes, values = codes_of(format_), np.abs(numbers_of(format_))
     magnitudes = np.unique(values)
     powers = np.flatnonzero(np.frexp(magnitudes)[0] == 1 / 2)
     order = np.argsort(values, kind="stable")
@@ -61,8 +62,7 @@ def around_powers_of_two(format_: Format) -> Codes:
 
 def smallest(format_: Format) -> Codes:
     """Codes of the numbers nearest to zero: of a minifloat its subnormals and some more."""
-    codes = codes_of(format_)
-    values = np.array([abs(float(format_.values[code])) for code in codes])
+    codes, values = codes_of(format_), np.abs(numbers_of(format_))
     return codes[np.argsort(values, kind="stable")[: max(4, len(codes) // 16)]]
 
 
