@@ -77,10 +77,8 @@ def product_of(design: DesignPoint, activations: ArrayLike, weights: ArrayLike) 
 
 def with_least_buffers(design: DesignPoint) -> DesignPoint:
     """The design with the smallest scratchpads, all alike, that its accelerator can have: few tiles fit into them."""
-    sizes = (
-        dict.fromkeys(("weight_buffer_kib", "activation_buffer_kib", "output_buffer_kib"), 1 << place) for place in range(17)
-    )
-    smaller = (replace(design, **size) for size in sizes)
+    sizes = (1 << place for place in range(17))
+    smaller = (replace(design, weight_buffer_kib=s, activation_buffer_kib=s, output_buffer_kib=s) for s in sizes)
     return next(small for small in smaller if _holds_two_blocks(small))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sim.accelerator import blocks_of, depths
-from sim.accelerator.blocks import Command, largest_counts
+from sim.accelerator.blocks import Command, largest_counts, quartered
 from sim.accelerator.cycles import READS
 from sim.accelerator.depths import word_bits
 from sim.accelerator.streams import Operands, operand_words, packed, result_words
@@ -65,6 +65,16 @@ def test_blocks_cover_the_product_once_and_fit(design: DesignPoint, m: int, k: i
         one = command.column_tiles == 1 and (design is STATIONARY or command.row_tiles == 1)
         assert one or (block.begins and block.ends)
     assert (covered == 1).all()
+
+
+@pytest.mark.parametrize(("m", "k", "n", "count"), [(1, 1, 1, 1), (5, 19, 7, 4), (3, 700, 4, 16)])
+def test_quartered_blocks_cover_the_same(m: int, k: int, n: int, count: int) -> None:
+    # 5 x 7 are 3 x 3 tiles in one block: two and one along each axis. A reduction that is cut is not cut further.
+    covered = np.zeros((m, k, n), dtype=int)
+    quarters = quartered(SMALL, blocks_of(SMALL, m, k, n))
+    for block in quarters:
+        covered[np.ix_(block.m, block.k, block.n)] += 1
+    assert (covered == 1).all() and len(quarters) == count
 
 
 def test_scratchpads_that_are_too_small() -> None:
