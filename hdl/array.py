@@ -36,8 +36,8 @@ class Array(wiring.Component):
 
     L is the latency of the PE. Row r and column c are delayed r and c cycles inside. Latency: PE plus epilogue, see
     ``sim.array.result_cycles``. Throughput: R * C MACs each interval of the PE. The last operands of consecutive groups
-    are at least max(R, C) cycles apart; cycles without ``valid`` are bubbles and may stand anywhere. Designs without zero
-    points have neither their port nor row sums.
+    are at least max(R, C) cycles apart; cycles without ``valid`` are bubbles and may stand anywhere. An output begins
+    with its first group, after a reset too. Designs without zero points have neither their port nor row sums.
 
     A column's group sums reach its epilogue on a bus, in consecutive cycles because of the skew: one row drives, the
     others are gated to zero. PEs, row sums and epilogues are instances of separately exported modules, so the

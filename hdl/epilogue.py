@@ -38,7 +38,8 @@ class Epilogue(wiring.Component):
     Designs without zero points have neither ``zero_point`` nor ``row_sum``.
 
     Latency: ``sim.epilogue.LATENCY`` = 6 cycles from ``sum_valid`` to ``result_valid``: three of :mod:`hdl.scaled`, add,
-    multiply, round. Throughput: one row a cycle. Row 0 comes first; the row counter starts with the token. Tokens
+    multiply, round. Throughput: one row a cycle. Row 0 comes first; the row counter starts with the token. All
+    rows follow in consecutive cycles; corrected sums are such as a group can have, scales positive and finite. Tokens
     are at least as many cycles apart as there are rows, so the group's constants may change as soon as the last row
     has entered; scale and flags travel with the row from there on.
 

@@ -24,7 +24,8 @@ MEANINGS = {
 def pe_ports(design: DesignPoint) -> dict[str, Member]:
     """Ports of a design's PE, :data:`MEANINGS` and what it forwards.
 
-    Operands of a group for an ``aligned`` accumulator are there within ``group_size`` cycles.
+    Operands are codes of numbers and stand at least the PE's interval apart; a group has ``group_size`` of them at most.
+    Those for an ``aligned`` accumulator are there within as many cycles.
     """
     activations, weights = design.element.lanes
     operands = {"weight": unsigned(design.weight.bits * weights), "activation": unsigned(design.activation.bits * activations)}
