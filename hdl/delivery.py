@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hdl.bench.testbench import testbench
-from hdl.bench.vectors import input_widths, output_widths
+from hdl.bench.testbench import WAVE, WAVE_CYCLES, testbench
+from hdl.bench.vectors import COUNT_BYTES, input_widths, output_widths
 from hdl.example import example_vectors
 from hdl.export import components, module_ports, module_texts
 from hdl.pe.dsp_slice import PRIMITIVE, DspSlice
@@ -87,7 +87,7 @@ def _files(design: DesignPoint, parts: tuple[Any, ...], liberty: str) -> dict[st
     texts[BENCH] = testbench([dut for dut, _ in examples])
     texts |= {f"yosys_{target}.ys": yosys_script(target, list(modules), memories, top) for target in YOSYS_FLOWS}
     texts |= {VIVADO: vivado_script(vivado, top), LIBERTY: liberty}
-    vectors = {dut.vectors: given.words(dut.component).tobytes() for dut, given in examples}
+    vectors = {dut.vectors: given.file(dut.component) for dut, given in examples}
     return {name: text.encode() for name, text in texts.items()} | vectors
 
 
@@ -119,7 +119,7 @@ def _manifest(design: DesignPoint, parts: tuple[Any, ...], files: dict[str, byte
 def _bench(parts: tuple[Any, ...], files: dict[str, bytes]) -> dict[str, object]:
     """How to run the test bench, and what a word of its vectors holds, the lowest bits first."""
     modules = " ".join(f"{part.module_name}.v" for part in parts)
-    verilate = f"verilator --binary --timing {' '.join(ONE_FILE)} -Wno-fatal"
+    verilate = f"verilator --binary --timing -CFLAGS -std=c++20 {' '.join(ONE_FILE)} -Wno-fatal -Wno-lint"
     words = {}
     for part in parts:
         if f"{part.module_name}.vectors" in files:
@@ -127,7 +127,9 @@ def _bench(parts: tuple[Any, ...], files: dict[str, bytes]) -> dict[str, object]
             words[f"{part.module_name}.vectors"] = {**input_widths(part), **output_widths(part), **checks}
     return {
         "run": f"{verilate} --top-module bench {BENCH} {modules} && obj_dir/Vbench",
-        "says": "PASS, or each output that differs with its cycle, and FAIL",
+        "says": "PASS and status 0; or each output that differs with its cycle, FAIL, and another status",
+        "wave": f"with --trace in the command, obj_dir/Vbench +wave_from=CYCLE writes {WAVE} of {WAVE_CYCLES} cycles",
+        "files": f"the number of words in {COUNT_BYTES} bytes, then the words, the highest byte first",
         "words": words,
     }
 

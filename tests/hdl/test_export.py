@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from costmodel.liberty import sky130_liberty
-from hdl.bench.vectors import input_widths, output_widths
+from hdl.bench.vectors import COUNT_BYTES, input_widths, output_widths
 from hdl.delivery import Export, design_hash, write_design
 from hdl.example import example_vectors
 from hdl.export import components, verilog_modules
@@ -108,26 +108,38 @@ def test_an_earlier_design_is_replaced_and_nothing_else_is_touched(tmp_path: Pat
 def test_the_bench_runs_by_the_manifests_command_without_python(tmp_path: Path) -> None:
     """It passes; and with one bit of an expected output inverted it names the output and its cycle, and fails."""
     export = write_design(SMALL, tmp_path, LIBERTY)
-    command = json.loads(export.files[-1].read_text())["bench"]["run"].replace("--timing", "--timing -CFLAGS -std=c++20")
+    command = json.loads(export.files[-1].read_text())["bench"]["run"]
 
-    def run(line: str) -> list[str]:
-        done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
-        return [said for said in done.stdout.splitlines() if not said.startswith(("- ", "make", "g++", "ccache", "echo"))]
+    def run(line: str, status: bool) -> list[str]:
+        done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == status, done.stderr
+        return [said for said in done.stdout.splitlines() if said == "PASS" or said == "FAIL" or "accelerator" in said]
 
-    assert run(command)[-1] == "PASS"
+    assert run(command, True)[-1] == "PASS"
     vectors = tmp_path / "accelerator.vectors"
-    data = bytearray(vectors.read_bytes())
+    whole = vectors.read_bytes()
+    data = bytearray(whole)
     (dut, given) = example_vectors(SMALL, components(SMALL))[1]
     port = "m_axis_result_tdata"
     size, cycle = dut.word_bytes, int(np.flatnonzero(given.checked[port])[5])
     outputs = output_widths(dut.component)
     before = list(outputs)[: list(outputs).index(port)]
     place = sum(input_widths(dut.component).values()) + sum(outputs[name] for name in before)
-    data[cycle * size + size - 1 - place // 8] ^= 1 << place % 8
+    data[COUNT_BYTES + cycle * size + size - 1 - place // 8] ^= 1 << place % 8
     vectors.write_bytes(data)
-    wrong, verdict = run("obj_dir/Vbench")
+    wrong, verdict = run("obj_dir/Vbench", False)[:2]
     assert wrong.startswith(f"accelerator: {port} in cycle {cycle} is ")
     assert verdict == "FAIL"
+    for cut, said in (
+        (len(data) - size // 2, f"has {given.cycles - 1} words, not {given.cycles}"),
+        (0, "is not here, or empty"),
+    ):
+        vectors.write_bytes(whole[:cut])
+        missing, verdict = run("obj_dir/Vbench", False)[:2]
+        assert missing == f"accelerator: the file accelerator.vectors {said}"
+        assert verdict == "FAIL"
+    vectors.unlink()
+    assert run("obj_dir/Vbench", False)[:2] == [missing, "FAIL"]
 
 
 @pytest.mark.parametrize("target", YOSYS_FLOWS)
