@@ -82,7 +82,7 @@ def test_generate_writes_verilog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert run(monkeypatch, "generate", "--out", str(out)) == 0
     manifest = json.loads((out / "manifest.json").read_text())
     assert (out / "shift_add_pe.v").read_text().count("endmodule") == 1
-    assert manifest["top"] == "array_32x32"
+    assert manifest["top"] == "accelerator"
 
 
 @pytest.mark.parametrize("command", ["simulate", "generate", "verify", "synth", "list", "topology", "reproduce"])
