@@ -144,7 +144,7 @@ def test_the_bench_runs_by_the_manifests_command_without_python(tmp_path: Path) 
 
 @pytest.mark.parametrize("target", YOSYS_FLOWS)
 def test_the_yosys_scripts_run(target: str, tmp_path: Path) -> None:
-    tiny = dataclasses.replace(SMALL, columns=2, weight_buffer_kib=1, activation_buffer_kib=1, output_buffer_kib=1)
+    tiny = dataclasses.replace(SMALL, rows=1, columns=1, weight_buffer_kib=1, activation_buffer_kib=1, output_buffer_kib=1)
     export = write_design(tiny, tmp_path, sky130_liberty())
     find_yosys().run(f"script yosys_{target}.ys", {}, tmp_path)
     assert export.top == "accelerator"
