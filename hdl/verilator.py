@@ -137,7 +137,8 @@ class Bench:
         _write_texts(self.files, folder)
         self._write(folder, vectors)
         command = ["verilator", "--binary", "--timing", "--trace", "-CFLAGS", "-std=c++20", "-Mdir", "build", "-o", "traced"]
-        call([*command, *ONE_FILE, "-Wno-fatal", "-Wno-lint", "--top-module", "bench", *self.files], folder)
+        # It ends with the waveform, not with the vectors, whose failure has a status of its own.
+        call([*command, *ONE_FILE, "-GFINISH=0", "-Wno-fatal", "-Wno-lint", "--top-module", "bench", *self.files], folder)
         call(["build/traced", f"+wave_from={max(0, cycle - WAVE_CYCLES // 2)}"], folder)
         return folder / WAVE
 
