@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hdl.accelerator.controller import command_bits
+from hdl.accelerator.command import command_bits
 from hdl.accelerator.top import Accelerator
-from hdl.bench.vectors import RESET, Vectors
-from hdl.ieee import FP32
+from hdl.bench.vectors import RESET, Vectors, followed, fp32_bits, noise
 from hdl.verdict import ArrayVerdict, VerificationError
 from hdl.verilator import Bench, Difference
 from sim.accelerator import Block, block_times, blocks_of
-from sim.accelerator.blocks import Command, quartered
+from sim.accelerator.blocks import COMMAND, Command, quartered
 from sim.accelerator.depths import OPERANDS, word_bits
-from sim.accelerator.events import COMMAND, INPUTS, Handshakes, handshakes
+from sim.accelerator.events import INPUTS, Handshakes, handshakes
 from sim.accelerator.streams import Operands, Words, operand_words, result_places, result_words
 from sim.array import group_lengths
 from sim.design import DesignPoint
@@ -65,7 +64,8 @@ def _place(design: DesignPoint, blocks: Sequence[Block], vectors: Vectors, diffe
     if difference.port != "m_axis_result_tdata":
         return ""
     # Words that have been taken since the last reset.
-    begun = int(np.flatnonzero(np.append(True, vectors.inputs[RESET][: difference.cycle]))[-1])
+    resets = vectors.inputs.get(RESET, np.zeros(vectors.cycles))
+    begun = int(np.flatnonzero(np.append(True, resets[: difference.cycle]))[-1])
     before = slice(begun, difference.cycle)
     word = (vectors.outputs["m_axis_result_tvalid"][before] & vectors.inputs["m_axis_result_tready"][before]).sum()
     row, column = result_places(design, blocks)[word]
@@ -87,20 +87,22 @@ def accelerator_vectors(
     """What is on the streams in each cycle; see :func:`verify_accelerator`. Data that nobody may look at is noise."""
     rng = np.random.default_rng(seed)
     cycles = block_times(design, blocks)[-1].sent + 1
+    shown = partial(_vectors, design, blocks, operands, expected, rng)
     if patient:
         always = np.ones(cycles + AFTERWARDS, dtype=bool)
-        runs = [handshakes(design, blocks, dict.fromkeys(INPUTS, always), always)]
-        assert _end(runs[0]) == cycles, "the closed form is wrong"
-    else:
-        runs = []
-        for length in (cycles, 8 * cycles + 64):
-            offers = {name: rng.random(length) < OFFERED for name in INPUTS}
-            runs.append(handshakes(design, blocks, offers, rng.random(length) < TAKEN))
-        # The first one ends in a reset, the last one some time after all is done.
-        runs[-1] = {name: stream.until(_end(runs[-1]) + AFTERWARDS) for name, stream in runs[-1].items()}
+        run = handshakes(design, blocks, dict.fromkeys(INPUTS, always), always)
+        assert _end(run) == cycles, "the closed form is wrong"
+        return shown(run)
+
+    def random_run(length: int) -> dict[str, Handshakes]:
+        offers = {name: rng.random(length) < OFFERED for name in INPUTS}
+        return handshakes(design, blocks, offers, rng.random(length) < TAKEN)
+
+    broken_off, run = random_run(cycles), random_run(8 * cycles + 64)
     words = sum(Command.of(design, block).words(design).result for block in blocks)
-    assert runs[-1]["result"].taken == words, "not every result has been sent"
-    return _vectors(design, blocks, operands, expected, runs, rng)
+    assert run["result"].taken == words, "not every result has been sent"
+    end = _end(run) + AFTERWARDS
+    return followed(shown(broken_off), cycles, shown({name: stream.until(end) for name, stream in run.items()}))
 
 
 def _end(run: Mapping[str, Handshakes]) -> int:
@@ -113,40 +115,28 @@ def _vectors(
     blocks: Sequence[Block],
     operands: Operands,
     expected: NDArray[np.float32],
-    runs: Sequence[Mapping[str, Handshakes]],
     rng: np.random.Generator,
+    run: Mapping[str, Handshakes],
 ) -> Vectors:
-    """Ports of runs after each other, with a reset in the last cycle of each but the last one."""
-    inputs: dict[str, list[NDArray[Any]]] = {}
-    outputs: dict[str, list[NDArray[Any]]] = {}
-    checked: dict[str, list[NDArray[np.bool_]]] = {}
+    """The ports of a run."""
     words, ends = _packets(design, blocks, operands)
-    # IEEE 754 leaves the bits of NaN open: numpy's are the machine's.
-    bits = np.where(np.isnan(expected), FP32.nan, expected.view(np.uint32).astype(np.int64))
-    results = result_words(design, blocks, bits)
+    results = result_words(design, blocks, fp32_bits(expected))
     last_results = np.cumsum([Command.of(design, block).words(design).result for block in blocks if block.ends]) - 1
     widths = {**word_bits(design), COMMAND: command_bits(design)}
-    for number, run in enumerate(runs):
-        for name in INPUTS:
-            stream, port = run[name], f"s_axis_{name}"
-            noise = _noise(widths[name], len(stream.valid), rng)
-            inputs.setdefault(f"{port}_tdata", []).append(_shown(stream, words[name], noise))
-            inputs.setdefault(f"{port}_tvalid", []).append(stream.valid)
-            outputs.setdefault(f"{port}_tready", []).append(stream.ready)
-            if name != COMMAND:
-                last = np.where(stream.valid, np.isin(stream.word, ends[name]), rng.random(len(stream.valid)) < 0.5)
-                inputs.setdefault(f"{port}_tlast", []).append(last)
-        stream = run["result"]
-        inputs.setdefault("m_axis_result_tready", []).append(stream.ready)
-        outputs.setdefault("m_axis_result_tvalid", []).append(stream.valid)
-        outputs.setdefault("m_axis_result_tdata", []).append(_shown(stream, results, np.zeros(len(stream.valid), dtype=object)))
-        outputs.setdefault("m_axis_result_tlast", []).append(np.isin(stream.word, last_results))
-        for port in ("m_axis_result_tdata", "m_axis_result_tlast"):
-            checked.setdefault(port, []).append(stream.valid)
-        reset = np.zeros(len(stream.valid), dtype=bool)
-        reset[-1] = number < len(runs) - 1
-        inputs.setdefault(RESET, []).append(reset)
-    return Vectors(_joined(inputs), _joined(outputs), _joined(checked))
+    inputs: dict[str, NDArray[Any]] = {}
+    outputs: dict[str, NDArray[Any]] = {}
+    for name in INPUTS:
+        stream, port = run[name], f"s_axis_{name}"
+        cycles = len(stream.valid)
+        inputs[f"{port}_tdata"] = _shown(stream, words[name], noise(rng, widths[name], cycles))
+        inputs[f"{port}_tvalid"], outputs[f"{port}_tready"] = stream.valid, stream.ready
+        if name != COMMAND:
+            inputs[f"{port}_tlast"] = np.where(stream.valid, np.isin(stream.word, ends[name]), rng.random(cycles) < 0.5)
+    stream = run["result"]
+    inputs["m_axis_result_tready"], outputs["m_axis_result_tvalid"] = stream.ready, stream.valid
+    outputs["m_axis_result_tdata"] = _shown(stream, results, np.zeros(len(stream.valid)))
+    outputs["m_axis_result_tlast"] = np.isin(stream.word, last_results)
+    return Vectors(inputs, outputs, dict.fromkeys(("m_axis_result_tdata", "m_axis_result_tlast"), stream.valid))
 
 
 def _packets(
@@ -165,14 +155,3 @@ def _shown(stream: Handshakes, words: Words, otherwise: NDArray[Any]) -> NDArray
     for cycle in np.flatnonzero(stream.valid):
         shown[cycle] = words[stream.word[cycle]]
     return shown
-
-
-def _noise(width: int, cycles: int, rng: np.random.Generator) -> NDArray[Any]:
-    octets = -(-width // 8)
-    data = rng.bytes(octets * cycles)
-    noise = [int.from_bytes(data[octets * cycle : octets * (cycle + 1)], "little") for cycle in range(cycles)]
-    return np.array(noise, dtype=object)
-
-
-def _joined(ports: Mapping[str, list[NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    return {name: np.concatenate(parts) for name, parts in ports.items()}

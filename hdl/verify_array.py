@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hdl.bench.vectors import Vectors, restarted
+from hdl.bench.vectors import Vectors, fp32_bits, noise, restarted
 from hdl.export import array_parts
-from hdl.ieee import FP32
 from hdl.verdict import ArrayVerdict, VerificationError
 from hdl.verify_stationary import place_of, stationary_vectors
 from hdl.verilator import Bench, Difference
@@ -148,11 +147,11 @@ def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights
     cycles = design.array.compute_cycles(m, k, n) + design.array.drain_cycles + 2 * max(design.rows, design.columns)
     rng = np.random.default_rng(seed)
     of_row, of_column = design.element.lanes
-    limits = {f"activation_{r}": 1 << design.activation.bits * of_row for r in range(design.rows)}
-    limits |= {f"weight_{c}": 1 << design.weight.bits * of_column for c in range(design.columns)}
-    limits |= {"valid": 1, "last": 2, "first_group": 2, "last_group": 2, "scale": 1 << SCALE_BITS * of_column}
-    limits |= {"zero_point": 1 << design.zero_point_bits * of_column, "token_scale": 1 << SCALE_BITS * of_row}
-    stimulus = {name: _noise(rng, limit, cycles) for name, limit in limits.items()}
+    widths = {f"activation_{r}": design.activation.bits * of_row for r in range(design.rows)}
+    widths |= {f"weight_{c}": design.weight.bits * of_column for c in range(design.columns)}
+    widths |= {"valid": 0, "last": 1, "first_group": 1, "last_group": 1, "scale": SCALE_BITS * of_column}
+    widths |= {"zero_point": design.zero_point_bits * of_column, "token_scale": SCALE_BITS * of_row}
+    stimulus = {name: noise(rng, bits, cycles) for name, bits in widths.items()}
 
     ends = _last_operands(design, k)
     tile_rows, tile_columns = _array(design).tile_counts(m, n)
@@ -171,14 +170,6 @@ def _array_stimulus(design: DesignPoint, activations: NDArray[np.int64], weights
         stimulus["first_group"][feed[ends]] = np.arange(len(ends)) == 0
         stimulus["last_group"][feed[ends]] = np.arange(len(ends)) == len(ends) - 1
     return stimulus
-
-
-def _noise(rng: np.random.Generator, limit: int, cycles: int) -> NDArray[Any]:
-    """Numbers below a limit; Python's integers where 64 bits are too narrow: scales of lanes side by side."""
-    half = 1 << INT64_BITS // 2
-    if limit < half**2:
-        return rng.integers(limit, size=cycles)
-    return (_noise(rng, limit // half, cycles).astype(object) * half) + rng.integers(half, size=cycles)
 
 
 def _last_operands(design: DesignPoint, k: int) -> NDArray[np.int64]:
@@ -218,8 +209,7 @@ def _results(
     """
     of_row, of_column = design.element.lanes
     due = design.array.result_cycles(shape[0], k, shape[1])[::of_row, ::of_column]
-    # IEEE 754 leaves the bits of NaN open: numpy's are the machine's.
-    bits = np.where(np.isnan(expected), FP32.nan, np.ascontiguousarray(expected, np.float32).view(np.uint32).astype(np.int64))
+    bits = fp32_bits(expected)
     filled = np.pad(bits, ((0, -len(bits) % of_row), (0, -bits.shape[1] % of_column)))
     lanes = np.stack([filled[x::of_row, y::of_column] for x in range(of_row) for y in range(of_column)])
     results = _side_by_side(lanes, OUTPUT_BITS)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hdl.bench.vectors import RESET, Vectors
+from hdl.bench.vectors import Vectors, followed
 from sim.accelerator.blocks import Command, largest_counts
 from sim.accelerator.depths import Depths, depths
 from sim.design import DesignPoint
@@ -39,15 +39,7 @@ def controller_vectors(design: DesignPoint, blocks: int, seed: int = 0) -> Vecto
     """
     rng = np.random.default_rng(seed)
     broken_off = _run(design, blocks // 3, rng)
-    cut = {name: values[: len(values) // 2] for name, values in broken_off.inputs.items()}
-    cycles = len(cut["command"])
-    whole = _run(design, blocks, rng)
-    reset = np.arange(cycles + whole.cycles) == cycles - 1
-    return Vectors(
-        {RESET: reset} | {name: np.concatenate([cut[name], values]) for name, values in whole.inputs.items()},
-        {name: np.concatenate([broken_off.outputs[name][:cycles], values]) for name, values in whole.outputs.items()},
-        {name: np.concatenate([broken_off.checked[name][:cycles], values]) for name, values in whole.checked.items()},
-    )
+    return followed(broken_off, broken_off.cycles // 2, _run(design, blocks, rng))
 
 
 def _run(design: DesignPoint, blocks: int, rng: np.random.Generator) -> Vectors:

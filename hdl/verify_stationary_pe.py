@@ -1,18 +1,13 @@
 """What the PE that holds a weight is fed, and what must come out: every bit, in its exact cycle."""
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hdl.bench.vectors import Vectors
+from hdl.bench.vectors import Vectors, noise
 from hdl.codes import codes_of
 from sim.accumulators import Products
 from sim.design import DesignPoint
-
-WORD = 62
-"""[bit] Of a random number that numpy draws at once."""
 
 SHORT_FOLDS, SHORT = 500, 4
 """Folds of 1 to 4 operands after those that go through the pairs, of random weights."""
@@ -42,7 +37,7 @@ def stationary_pe_vectors(design: DesignPoint, seed: int, most_pairs: int) -> tu
     cycles = len(operands) + latency + 2
     limits = {"weight": 1 << design.weight.bits, "load": 1, "activation": 1 << design.activation.bits, "first": 1}
     stimulus = {name: rng.integers(limit, size=cycles) for name, limit in limits.items()}
-    stimulus["sum_above"] = _numbers(rng, design.accumulator_bits, cycles)
+    stimulus["sum_above"] = noise(rng, design.accumulator_bits, cycles)
     stimulus["load"][loads], stimulus["weight"][loads] = 1, held
     stimulus["activation"][operands], stimulus["first"][starts] = np.concatenate(passing), 1
 
@@ -56,9 +51,3 @@ def stationary_pe_vectors(design: DesignPoint, seed: int, most_pairs: int) -> tu
     due = np.zeros(cycles, dtype=bool)
     due[operands + latency] = True
     return Vectors(stimulus, outputs, {"sum": due}), len(weights) * each, len(operands)
-
-
-def _numbers(rng: np.random.Generator, bits: int, count: int) -> NDArray[Any]:
-    """Any numbers of so many bits; Python's integers where 64 bits are too narrow."""
-    low = rng.integers(1 << min(bits, WORD), size=count)
-    return low if bits <= WORD else low + (_numbers(rng, bits - WORD, count).astype(object) << WORD)

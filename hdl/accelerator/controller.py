@@ -4,34 +4,12 @@ from dataclasses import dataclass
 
 from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
+from hdl.accelerator.command import begun, controller_ports
 from hdl.accelerator.sweep import Sweep
 from hdl.placement import delay_line
-from sim.accelerator.blocks import FIELD_BITS, largest_counts
-from sim.accelerator.depths import OPERANDS, depths
 from sim.design import DesignPoint
 from sim.epilogue import LATENCY
-
-FLAGS = 2
-"""[bit] ``begins`` and ``ends`` of a command."""
-
-
-def command_bits(design: DesignPoint) -> int:
-    """Width [bit] of a command."""
-    return len(largest_counts(design)) * FIELD_BITS + FLAGS
-
-
-def fields(design: DesignPoint, command: Value) -> dict[str, Value]:
-    """A command's fields, as wide as their largest values."""
-    counts = largest_counts(design)
-    found: dict[str, Value] = {}
-    for place, (name, most) in enumerate(counts.items()):
-        start = place * FIELD_BITS
-        found[name] = command[start : start + max(1, ceil_log2(most))]
-    begins, ends = command[-FLAGS:]
-    return {**found, "begins": begins, "ends": ends}
 
 
 class Controller(wiring.Component):
@@ -60,34 +38,13 @@ class Controller(wiring.Component):
 
     def __init__(self, design: DesignPoint) -> None:
         self.design = design
-        addresses = {name: max(1, ceil_log2(getattr(depths(design), name))) for name in OPERANDS}
-        super().__init__(
-            {
-                "command": In(command_bits(design)),
-                **{name: In(1) for name in ("command_valid", "complete", "free")},
-                **{name: Out(1) for name in ("start", "claim_results")},
-                "last_rows_less_one": Out(range(max(2, design.rows))),
-                **{f"{name}_address": Out(bits) for name, bits in addresses.items()},
-                **{f"give_back_{name}": Out(1) for name in OPERANDS},
-                **{name: Out(1) for name in ("valid", "last", "first_group", "last_group")},
-                **{name: Out(1) for name in ("tile", "last_row_tile", "last_tile")},
-            }
-        )
+        super().__init__(controller_ports(design, ("valid", "last", "first_group", "last_group")))
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        given = fields(self.design, self.command)
-        block = {name: Signal.like(value, name=name, reset_less=True) for name, value in given.items()}
-        running, ends_block = Signal(name="running"), Signal(name="block_ends")
-        m.d.comb += [
-            self.start.eq(self.command_valid & self.complete & (self.free | ~given["ends"]) & (~running | ends_block)),
-            self.claim_results.eq(self.start & given["ends"]),
-            self.last_rows_less_one.eq(given["last_rows"]),
-        ]
-        with m.If(self.start):
-            m.d.sync += [running.eq(1), *(held.eq(given[name]) for name, held in block.items())]
-        with m.Elif(ends_block):
-            m.d.sync += running.eq(0)
+        ends_block = Signal(name="block_ends")
+        given, block, running = begun(m, self, ends_block)
+        m.d.comb += self.last_rows_less_one.eq(given["last_rows"])
         at = self._loops(m, running, block)
         m.d.comb += ends_block.eq(at.ends_block)
         self._operands(m, at)

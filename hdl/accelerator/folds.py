@@ -4,14 +4,11 @@ from dataclasses import dataclass
 
 from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
-from hdl.accelerator.controller import command_bits, fields
+from hdl.accelerator.command import begun, controller_ports
 from hdl.accelerator.sweep import Sweep
 from hdl.placement import delay_line
 from sim.accelerator.blocks import largest_counts
-from sim.accelerator.depths import OPERANDS, depths
 from sim.array.weight_stationary import FOOT_CYCLES
 from sim.design import DesignPoint
 from sim.epilogue import LATENCY
@@ -36,33 +33,12 @@ class FoldController(wiring.Component):
 
     def __init__(self, design: DesignPoint) -> None:
         self.design = design
-        addresses = {name: max(1, ceil_log2(getattr(depths(design), name))) for name in OPERANDS}
-        super().__init__(
-            {
-                "command": In(command_bits(design)),
-                **{name: In(1) for name in ("command_valid", "complete", "free")},
-                **{name: Out(1) for name in ("start", "claim_results")},
-                "last_rows_less_one": Out(1),
-                **{f"{name}_address": Out(bits) for name, bits in addresses.items()},
-                **{f"give_back_{name}": Out(1) for name in OPERANDS},
-                **{name: Out(1) for name in FLAGS},
-                **{name: Out(1) for name in ("tile", "last_row_tile", "last_tile")},
-            }
-        )
+        super().__init__(controller_ports(design, FLAGS))
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        given = fields(self.design, self.command)
-        block = {name: Signal.like(value, name=name, reset_less=True) for name, value in given.items()}
-        running, ends_block = Signal(name="running"), Signal(name="block_ends")
-        m.d.comb += [
-            self.start.eq(self.command_valid & self.complete & (self.free | ~given["ends"]) & (~running | ends_block)),
-            self.claim_results.eq(self.start & given["ends"]),
-        ]
-        with m.If(self.start):
-            m.d.sync += [running.eq(1), *(held.eq(given[name]) for name, held in block.items())]
-        with m.Elif(ends_block):
-            m.d.sync += running.eq(0)
+        ends_block = Signal(name="block_ends")
+        given, block, _ = begun(m, self, ends_block)
         pace = self._pace(m, block)
         m.d.comb += ends_block.eq(pace.ends_block)
         loaded = self._folds(m, pace, given, block)

@@ -97,8 +97,9 @@ class ResultBuffer(wiring.Component):
             inputs = {"write": enable, "write_address": address, "write_data": getattr(self, f"result_{c}")}
             inputs |= {"read": reads, "read_address": read_address}
             words.append(place(m, self._ram, f"column_{c}", inputs)["read_data"])
-            enable = delay_line(m, f"enable_{c}", enable, 1)
-            address = delay_line(m, f"address_{c}", address, 1)
+            if c < self.design.columns - 1:
+                enable = delay_line(m, f"enable_{c}", enable, 1)
+                address = delay_line(m, f"address_{c}", address, 1, reset_less=True)
         m.d.comb += self.tdata.eq(Cat(words))
         return m
 

@@ -8,14 +8,15 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.accelerator.controller import Controller, command_bits
+from hdl.accelerator.command import command_bits
+from hdl.accelerator.controller import Controller
 from hdl.accelerator.folds import FoldController
 from hdl.accelerator.results import ResultBuffer
 from hdl.accelerator.scratchpad import Scratchpad, stream_bits
 from hdl.arrays import ARRAYS
 from hdl.placement import Wires, place
+from sim.accelerator.blocks import COMMAND
 from sim.accelerator.depths import OPERANDS, depths, word_bits
-from sim.accelerator.events import COMMAND
 from sim.design import DesignPoint
 from sim.epilogue import SCALE_BITS
 

@@ -9,9 +9,14 @@ from amaranth import Shape
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
+from hdl.ieee import FP32
+
 RESET = "rst"
 """The reset of the module under test is an input like any other."""
 
+
+DRAWN_BITS = 62
+"""[bit] Of a random number that numpy draws at once."""
 
 COUNT_BYTES = 8
 """[byte] The number of words at the beginning of a file."""
@@ -32,6 +37,11 @@ class Vectors:
     @property
     def cycles(self) -> int:
         return max(len(values) for values in (*self.inputs.values(), *self.outputs.values()))
+
+    def until(self, cycles: int) -> "Vectors":
+        """Their first cycles."""
+        ports = ({name: values[:cycles] for name, values in of.items()} for of in (self.inputs, self.outputs, self.checked))
+        return Vectors(*ports)
 
     def file(self, component: wiring.Component) -> bytes:
         """What the test bench reads: the number of words in eight bytes, and the words."""
@@ -55,21 +65,38 @@ class Vectors:
         return np.packbits(np.concatenate([bits, padding], axis=1)[:, ::-1], axis=1)
 
 
-def restarted(vectors: Vectors, cut: int, again: int) -> Vectors:
-    """The same; its first ``cut`` cycles, in the last of which a reset loses what is on its way; then its first ``again``.
+def followed(first: Vectors, cycles: int, then: Vectors) -> Vectors:
+    """The first cycles of one, in the last of which a reset loses what is on its way, and the other from its beginning.
 
-    The same ends with a reset too.
+    Both have the same ports.
     """
 
-    def extended(values: NDArray[Any]) -> NDArray[Any]:
-        return np.concatenate([values, values[:cut], values[:again]])
+    def joined(before: Mapping[str, NDArray[Any]], after: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return {name: np.concatenate([before[name][:cycles], values]) for name, values in after.items()}
 
-    resets = np.zeros(vectors.cycles, dtype=np.int64) if RESET not in vectors.inputs else vectors.inputs[RESET]
-    resets = extended(resets)
-    resets[[vectors.cycles - 1, vectors.cycles + cut - 1]] = 1
-    inputs = {**{name: extended(values) for name, values in vectors.inputs.items()}, RESET: resets}
-    outputs = {name: extended(values) for name, values in vectors.outputs.items()}
-    return Vectors(inputs, outputs, {name: extended(values) for name, values in vectors.checked.items()})
+    def inputs(vectors: Vectors) -> dict[str, NDArray[Any]]:
+        return {RESET: np.zeros(vectors.cycles, dtype=np.int64), **vectors.inputs}
+
+    given = joined(inputs(first), inputs(then))
+    given[RESET][cycles - 1] = 1
+    return Vectors(given, joined(first.outputs, then.outputs), joined(first.checked, then.checked))
+
+
+def restarted(vectors: Vectors, cut: int, again: int) -> Vectors:
+    """The same, and a reset; its first ``cut`` cycles, with a reset in the last; then its first ``again``."""
+    return followed(vectors, vectors.cycles, followed(vectors, cut, vectors.until(again)))
+
+
+def noise(rng: np.random.Generator, bits: int, count: int) -> NDArray[Any]:
+    """Any numbers of so many bits; Python's integers where 64 bits are too narrow."""
+    low = rng.integers(1 << min(bits, DRAWN_BITS), size=count)
+    return low if bits <= DRAWN_BITS else low + (noise(rng, bits - DRAWN_BITS, count).astype(object) << DRAWN_BITS)
+
+
+def fp32_bits(results: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Bits of results; those of NaN, which IEEE 754 leaves open and numpy takes from the machine, are the hardware's."""
+    bits = np.ascontiguousarray(results, np.float32).view(np.uint32).astype(np.int64)
+    return np.where(np.isnan(results), FP32.nan, bits)
 
 
 def input_widths(component: wiring.Component) -> dict[str, int]:

@@ -24,6 +24,9 @@ class Block:
     ends: bool
 
 
+COMMAND = "command"
+"""The stream of commands, beside those of operands."""
+
 FIELD_BITS = 16
 """[bit] Of a command's counts, each less one."""
 

@@ -11,12 +11,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.accelerator.blocks import Block, Command
+from sim.accelerator.blocks import COMMAND, Block, Command
 from sim.accelerator.depths import OPERANDS
 from sim.accelerator.pace import PACES
 from sim.design import DesignPoint
 
-COMMAND = "command"
 INPUTS = (*OPERANDS, COMMAND)
 HALVES = 2
 

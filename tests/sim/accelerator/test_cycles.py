@@ -28,12 +28,16 @@ def random_design(rng: np.random.Generator, dataflow: str) -> DesignPoint:
     )
 
 
+def random_product(dataflow: str, seed: int) -> tuple[DesignPoint, tuple[int, ...]]:
+    """A design, and the lengths ``m, k, n``."""
+    rng = np.random.default_rng(seed)
+    return random_design(rng, dataflow), tuple(int(rng.integers(1, most)) for most in (40, 60, 40))
+
+
 @pytest.mark.parametrize("number", range(40))
 @pytest.mark.parametrize("dataflow", READS)
 def test_closed_form_equals_events(dataflow: str, number: int) -> None:
-    rng = np.random.default_rng(number)
-    design = random_design(rng, dataflow)
-    m, k, n = (int(rng.integers(1, most)) for most in (40, 60, 40))
+    design, (m, k, n) = random_product(dataflow, number)
     blocks = blocks_of(design, m, k, n)
     times = block_times(design, blocks)
     always = np.ones(times[-1].sent + 20, dtype=bool)
@@ -47,9 +51,7 @@ def test_closed_form_equals_events(dataflow: str, number: int) -> None:
 @pytest.mark.parametrize("number", range(40))
 @pytest.mark.parametrize("dataflow", READS)
 def test_a_block_takes_the_cycles_of_the_array(dataflow: str, number: int) -> None:
-    rng = np.random.default_rng(number)
-    design = random_design(rng, dataflow)
-    m, k, n = (int(rng.integers(1, most)) for most in (40, 60, 40))
+    design, (m, k, n) = random_product(dataflow, number)
     block = dataclasses.replace(blocks_of(design, m, k, n)[0], ends=True)
     columns = design.array.granule[1]
     whole_columns = -(-len(block.n) // columns) * columns
