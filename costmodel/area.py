@@ -75,7 +75,7 @@ SRAM: dict[str, Sram] = {
         blocks=lambda kib: math.ceil(kib * 1024 * 8 / 36_864),
         source="block RAM of 36,864 bits, all of them used, for each scratchpad (AMD UG573, chapter 1); widths are not checked",
     ),
-    "sky130hd": Sram(
+    "sky130": Sram(
         unit="um2",
         size=479.78 * 397.5,
         blocks=lambda kib: kib,

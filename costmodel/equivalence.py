@@ -17,8 +17,8 @@ from sim.errors import Failure, choose
 
 NETLISTS = {
     "gates": ("synth -flatten -top {top}; opt_clean -purge", ""),
-    "sky130hd": (
-        TARGETS["sky130hd"].script,
+    "sky130": (
+        TARGETS["sky130"].script,
         f"read_liberty -ignore_miss_func {LIBERTY}; hierarchy -top {{top}}; proc; flatten; opt_clean",
     ),
 }

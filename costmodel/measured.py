@@ -220,7 +220,8 @@ def measure_component(design: DesignPoint, component: str, target: str, verilog:
     module = part.module(design)
     files = {f"{name}.v" for name in (module, *part.within, *part.without)}
     text = [text for name, text in verilog.items() if name in files]
-    area = synthesise("\n".join(text), module, target, [name for name in part.without if f"{name}.v" in verilog])
+    boxes = [name for name in part.without if f"{name}.v" in verilog]
+    area = synthesise("\n".join(text), module, target, boxes).area
     fields = MappingProxyType(fields_of(design, component))
     return Measured(component, fields, area, datetime.datetime.now(tz=datetime.UTC).date().isoformat())
 

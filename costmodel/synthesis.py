@@ -1,6 +1,6 @@
 """Synthesis with Yosys: how large a Verilog module is on an FPGA or in standard cells.
 
-``xcup`` is AMD UltraScale+ without DSP slices; ``sky130hd`` the open SkyWater 130 nm cells of :mod:`costmodel.liberty`.
+``xcup`` is AMD UltraScale+ without DSP slices; ``sky130`` the open SkyWater 130 nm cells of :mod:`costmodel.liberty`.
 """
 
 import json
@@ -44,6 +44,14 @@ class Area:
     tool: str
     version: str
     command: str
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """A module on a target: its size, and the flat netlist as Yosys's ``write_json`` describes a module."""
+
+    area: Area
+    module: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,7 @@ TARGETS: dict[str, Flow] = {
         numbers=_fpga_numbers,
         total="lut_sites",
     ),
-    "sky130hd": Flow(
+    "sky130": Flow(
         unit="um2",
         script=f"synth -flatten -top {{top}}; dfflibmap -liberty {LIBERTY}; abc -liberty {LIBERTY}; opt_clean -purge; "
         f"tee -q -o {STATISTICS} stat -liberty {LIBERTY} -json; write_json {NETLIST}",
@@ -110,8 +118,8 @@ TARGETS: dict[str, Flow] = {
 """Flows by target. Both leave hierarchy only at black boxes."""
 
 
-def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str] = ()) -> Area:
-    """Area of module ``top`` of ``verilog`` on a target, without the modules named in ``black_boxes``.
+def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str] = ()) -> Synthesis:
+    """Module ``top`` of ``verilog`` on a target, without the modules named in ``black_boxes``.
 
     Raises ``InputError`` for an unknown target and :class:`SynthesisError` when Yosys fails or leaves a cell that
     the target does not have. The log of a failure stays in a new folder under the system's temporary folder.
@@ -126,9 +134,9 @@ def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str]
             yosys.run(script, {VERILOG: verilog, LIBERTY: sky130_liberty()}, folder)
         except YosysError:
             raise SynthesisError(f"Yosys could not synthesise {top} for {target}; its log is {folder / LOG}") from None
-        cells = json.loads((folder / NETLIST).read_text())["modules"][top]["cells"]
+        module = json.loads((folder / NETLIST).read_text())["modules"][top]
         unseen = {*black_boxes, "$scopeinfo"}  # the latter only says what was flattened
-        netlist = {name: cell for name, cell in cells.items() if cell["type"] not in unseen}
+        netlist = {name: cell for name, cell in module["cells"].items() if cell["type"] not in unseen}
         unmapped = sorted({cell["type"] for cell in netlist.values() if not re.fullmatch(flow.mapped, cell["type"])})
         if unmapped:
             raise SynthesisError(
@@ -140,4 +148,6 @@ def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str]
             shutil.rmtree(folder)
     numbers = flow.numbers(statistics, netlist)
     recorded = f'{yosys.name} -q -l {LOG} -p "{script}"'
-    return Area(target, flow.unit, numbers[flow.total], MappingProxyType(numbers), yosys.name, yosys.version, recorded)
+    total = numbers[flow.total]
+    area = Area(target, flow.unit, total, MappingProxyType(numbers), yosys.name, yosys.version, recorded)
+    return Synthesis(area, {**module, "cells": netlist})

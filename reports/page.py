@@ -44,7 +44,7 @@ def render(summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFram
         captions=captions,
         dram_busy=percent(summary["dram_cycles"] / summary["cycles"] if summary["cycles"] else 0.0),
         intensity=significant(summary["intensity"]),
-        silicon=square(summary["area"]["total"]) if summary["area"] else unmeasured(summary, "sky130hd"),
+        silicon=square(summary["area"]["total"]) if summary["area"] else unmeasured(summary, "sky130"),
         fpga=_fpga(summary),
         table=operator_table(rows, short_names(list(rows["name"]))),
         operators=operator_table(single(layers), list(layers["name"])) if len(layers) <= MOST_ROWS else None,

@@ -133,7 +133,7 @@ def _key_figures(summary: Mapping[str, Any]) -> Table:
 def _area(summary: Mapping[str, Any]) -> str:
     area = summary["area"]
     if not area:
-        return unmeasured(summary, "sky130hd")
+        return unmeasured(summary, "sky130")
     return f"{square(area['total'])} on {area['target']}: {_shares(area_parts(area))}"
 
 

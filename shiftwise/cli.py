@@ -189,7 +189,7 @@ def verify(
 @app.command()
 def synth(
     design: Design = "mixpe-w4a8",
-    target: Annotated[str, typer.Option(help="`xcup` (UltraScale+ LUTs) or `sky130hd` (standard cells).")] = "sky130hd",
+    target: Annotated[str, typer.Option(help="`xcup` (UltraScale+ LUTs) or `sky130` (standard cells).")] = "sky130",
     as_json: Json = False,
 ) -> None:
     """Synthesise the design's components with Yosys, print their area, and remember it for `simulate`."""

@@ -121,7 +121,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, energies: Se
         **_energy(cost, _total(energies), workload.tokens),
         "counts": dict(run.trace.counts),
         "energy_per_action_pJ": dict(cost.per_action),
-        "area": _area(areas["sky130hd"]),
+        "area": _area(areas["sky130"]),
         "fpga": _area(areas["xcup"]),
         "uncounted_operations": list(workload.unknown),
         "sources": dict(cost.sources) | {f"area on {target}": _area_source(area) for target, area in areas.items()},

@@ -80,7 +80,7 @@ def _overview(measured: dict[str, dict[str, Measured]]) -> str:
         fields = [f"[{pe}](#{pe})", design.weight_format, design.activation_format, design.accumulator]
         fields += [str(design.element.macs_per_cycle), str(design.pe_latency), str(design.element.interval)]
         fields += [f"{fpga[name]:.0f}" for name in ("lut_sites", "carry", "flip_flops", "dsps")]
-        lines.append([*fields, f"{rows['sky130hd'].area.total:,.0f}"])
+        lines.append([*fields, f"{rows['sky130'].area.total:,.0f}"])
     return _table(head, lines)
 
 

@@ -42,7 +42,7 @@ def rows(target):
 
 
 def test_components_times_instances_by_hand():
-    area = component_areas(DESIGN, "sky130hd", rows("sky130hd"))
+    area = component_areas(DESIGN, "sky130", rows("sky130"))
     assert {name: share.instances for name, share in area.components.items()} == {
         "pe": 6,
         "row_sum": 2,
@@ -91,7 +91,7 @@ def test_the_other_target_does_not_stand_in():
     with pytest.raises(
         InputError, match="area of pe on xcup was not measured for pe shift_add, pipeline 1, weight_format uint4"
     ):
-        component_areas(DESIGN, "xcup", rows("sky130hd"))
+        component_areas(DESIGN, "xcup", rows("sky130"))
 
 
 def test_unknown_target():
@@ -152,10 +152,10 @@ def test_no_component_was_measured_twice():
     ("name", "component", "target"),
     [
         ("mixpe-w4a8", "pe", "xcup"),
-        ("mixpe-w4a8", "pe", "sky130hd"),
-        ("mixpe-w4a8", "row_sum", "sky130hd"),
-        ("mixpe-w4a8", "epilogue", "sky130hd"),
-        ("mixpe-w4a8-ws", "foot", "sky130hd"),
+        ("mixpe-w4a8", "pe", "sky130"),
+        ("mixpe-w4a8", "row_sum", "sky130"),
+        ("mixpe-w4a8", "epilogue", "sky130"),
+        ("mixpe-w4a8-ws", "foot", "sky130"),
     ],
 )
 def test_synthesis_finds_the_recorded_row_again(name, component, target):
@@ -182,10 +182,10 @@ def test_every_target_counts_scratchpads():
 def test_what_a_user_measured_is_found_again_and_replaces_older_rows(no_rows_of_this_user):
     with pytest.raises(InputError, match="was not measured"):
         component_areas(DESIGN, "xcup")
-    remember([*rows("sky130hd"), made_up("row_sum", "xcup", 1.0)])
+    remember([*rows("sky130"), made_up("row_sum", "xcup", 1.0)])
     remember(rows("xcup"))
     assert component_areas(DESIGN, "xcup").logic == 3650
-    assert component_areas(DESIGN, "sky130hd").logic == 3650
+    assert component_areas(DESIGN, "sky130").logic == 3650
     assert {row.file for row in read_measured(no_rows_of_this_user)} == {str(no_rows_of_this_user)}
     assert len(read_measured(no_rows_of_this_user)) == 8
     shares = component_areas(load_design("mixpe-w4a8"), "xcup").components.values()

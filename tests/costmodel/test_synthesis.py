@@ -27,7 +27,7 @@ def failure(verilog, top, target):
 
 
 def test_cells_of_the_table_are_found():
-    area = synthesise(INVERTER_AND_FLIP_FLOP, "small", "sky130hd")
+    area = synthesise(INVERTER_AND_FLIP_FLOP, "small", "sky130").area
     # inv_1 3.7536 um2 and 0.005327 nW; dfrtp_1 25.024 um2 and 0.011652 nW
     assert dict(area.numbers) == {"area_um2": 28.7776, "leakage_nw": 0.016979, "cells": 2}
     assert area.total == 28.7776
@@ -41,7 +41,7 @@ def test_enable_and_preset_have_flip_flops():
       always @(posedge clk or negedge set_n) if (!set_n) p <= 1'b1; else p <= d;
     endmodule
     """
-    assert synthesise(verilog, "small", "sky130hd").numbers["area_um2"] == 56.304  # edfxtp_1 30.0288, dfstp_2 26.2752
+    assert synthesise(verilog, "small", "sky130").area.numbers["area_um2"] == 56.304  # edfxtp_1 30.0288, dfstp_2 26.2752
 
 
 def test_an_adder_is_a_carry_chain():
@@ -50,7 +50,7 @@ def test_an_adder_is_a_carry_chain():
       always @(posedge clk) s <= a + b;
     endmodule
     """
-    area = synthesise(verilog, "adder", "xcup")
+    area = synthesise(verilog, "adder", "xcup").area
     assert dict(area.numbers) == {
         "lut_sites": 8,
         "logic_cells": 4,  # Yosys pairs the LUT2 of different carry bits, which no device can
@@ -75,7 +75,7 @@ def test_black_boxes_are_left_out():
       assign n = ~w;
     endmodule
     """
-    assert synthesise(verilog, "tree", "sky130hd", ["leaf"]).numbers["area_um2"] == 3.7536
+    assert synthesise(verilog, "tree", "sky130", ["leaf"]).area.numbers["area_um2"] == 3.7536
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -92,10 +92,10 @@ def test_a_missing_module_names_its_log():
 
 def test_cells_without_an_area_are_refused():
     free = "module free(input a, output y); (* anyconst *) reg c; assign y = a ^ c; endmodule"
-    message, _ = failure(free, "free", "sky130hd")
-    assert message.startswith("cells $anyconst of free have no area on sky130hd; ")
+    message, _ = failure(free, "free", "sky130")
+    assert message.startswith("cells $anyconst of free have no area on sky130; ")
 
 
 def test_unknown_target():
-    with pytest.raises(InputError, match="unknown synthesis target 'ecp5'; known are xcup, sky130hd"):
+    with pytest.raises(InputError, match="unknown synthesis target 'ecp5'; known are xcup, sky130"):
         synthesise(INVERTER_AND_FLIP_FLOP, "small", "ecp5")

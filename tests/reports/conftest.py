@@ -235,7 +235,7 @@ SUMMARY = {
     "energy_per_token_J": 2.55e-9,
     "dram_energy_sweep_J": {"4.0": 51e-9, "8.0": 83e-9, "19.0": 171e-9},
     "power_W": 0.0255,
-    "area": {"unit": "um2", "target": "sky130hd", "total": 1e6, **SILICON},
+    "area": {"unit": "um2", "target": "sky130", "total": 1e6, **SILICON},
     "fpga": {"unit": "lut_sites", "target": "xcup", "total": 900, **LOGIC, "bram36": 115},
     "uncounted_operations": [],
     "sources": {"pe": "a table", "dram": "a standard"},

@@ -113,7 +113,7 @@ def test_names_from_a_user_are_escaped(run):
 
 def test_an_area_that_is_not_there_says_how_to_get_it(run):
     summary, *frames = run
-    sources = {"area on sky130hd": "run `shiftwise synth`", "area on xcup": "PE kinds with hardware are shift_add, not mixed"}
+    sources = {"area on sky130": "run `shiftwise synth`", "area on xcup": "PE kinds with hardware are shift_add, not mixed"}
     text = Document(render(summary | {"area": None, "fpga": None, "sources": sources}, *frames)).words
     assert "not measured: run `shiftwise synth`" in text
     assert "not measured: PE kinds with hardware are shift_add, not mixed" in text
