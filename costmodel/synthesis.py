@@ -118,16 +118,16 @@ TARGETS: dict[str, Flow] = {
 """Flows by target. Both leave hierarchy only at black boxes."""
 
 
-def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str] = ()) -> Synthesis:
+def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str] = (), before: str = "") -> Synthesis:
     """Module ``top`` of ``verilog`` on a target, without the modules named in ``black_boxes``.
 
-    Raises ``InputError`` for an unknown target and :class:`SynthesisError` when Yosys fails or leaves a cell that
-    the target does not have. The log of a failure stays in a new folder under the system's temporary folder.
+    ``before`` holds passes of Yosys that run on the Verilog before the target's own. Raises ``InputError`` for an unknown
+    target and :class:`SynthesisError` when Yosys fails or leaves a cell that the target does not have. The log of a failure stays in a new folder under the system's temporary folder.
     """
     flow = choose("synthesis target", target, TARGETS)
     yosys = find_yosys()
     boxes = f"blackbox {' '.join(sorted(black_boxes))}; " if black_boxes else ""
-    script = f"read_verilog {VERILOG}; {boxes}{flow.script.format(top=top)}"
+    script = f"read_verilog {VERILOG}; {boxes}{before and f'{before}; '}{flow.script.format(top=top)}"
     folder = Path(tempfile.mkdtemp(prefix="shiftwise-synthesis-"))
     try:
         try:
