@@ -30,7 +30,11 @@ class FlipFlop:
 
 @dataclass(frozen=True)
 class Cell:
-    """A standard cell: area [um2], leakage [nW], capacitance [fF] of each input, function of its output."""
+    """A standard cell: area [um2], leakage [nW], capacitance [fF] of each input, function of its output.
+
+    ``input_energy`` and ``output_energy`` [fJ] are spent inside the cell at an edge of an input and of the output; the former
+    is 0 where the CSV has none.
+    """
 
     name: str
     area: float
@@ -39,6 +43,8 @@ class Cell:
     output: str
     function: str
     flip_flop: FlipFlop | None
+    input_energy: float
+    output_energy: float
 
 
 def check_function(function: str, pins: frozenset[str]) -> None:
@@ -106,7 +112,8 @@ def sky130_cells() -> tuple[Cell, ...]:
         flip_flop = _flip_flop(state.replace(") | (", ")|("), frozenset(inputs)) if state else None
         check_function(function, frozenset(["IQ"]) if flip_flop else frozenset(inputs))
         area, leakage = float(row["area_um2"]), float(row["leakage_nW"])
-        cells.append(Cell(PREFIX + row["cell"], area, leakage, inputs, output, function, flip_flop))
+        energies = (float(row[f"internal_energy_per_{edge}_edge_fJ"] or 0) for edge in ("input", "output"))
+        cells.append(Cell(PREFIX + row["cell"], area, leakage, inputs, output, function, flip_flop, *energies))
     return tuple(cells)
 
 
