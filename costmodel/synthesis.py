@@ -122,7 +122,8 @@ def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str]
     """Module ``top`` of ``verilog`` on a target, without the modules named in ``black_boxes``.
 
     ``before`` holds passes of Yosys that run on the Verilog before the target's own. Raises ``InputError`` for an unknown
-    target and :class:`SynthesisError` when Yosys fails or leaves a cell that the target does not have. The log of a failure stays in a new folder under the system's temporary folder.
+    target and :class:`SynthesisError` when Yosys fails or leaves a cell that the target does not have. The log of a
+    failure stays in a new folder under the system's temporary folder.
     """
     flow = choose("synthesis target", target, TARGETS)
     yosys = find_yosys()
