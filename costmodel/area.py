@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from costmodel.block_ram import blocks, memories
 from costmodel.measured import Measured, components_of, fields_of, key_of, known_rows
 from costmodel.synthesis import TARGETS
 from sim.design import DesignPoint
@@ -60,25 +61,34 @@ class DesignArea:
 
 @dataclass(frozen=True)
 class Sram:
-    """How a target's scratchpads are counted: ``blocks`` of a scratchpad of so many KiB, each of ``size`` [unit]."""
+    """How a target's scratchpads are counted: so many ``blocks`` of a design, each of ``size`` [unit]."""
 
     unit: str
     size: float
-    blocks: Callable[[int], int]
+    blocks: Callable[[DesignPoint], int]
     source: str
 
 
+_BRAM36 = Sram(
+    unit="bram36",
+    size=1,
+    blocks=lambda design: blocks(memories(design)).bram36,
+    source="block RAMs of 36 Kbit for each memory of the accelerator by its width and depth (AMD UG573, chapter 1)",
+)
+
 SRAM: dict[str, Sram] = {
-    "xcup": Sram(
-        unit="bram36",
+    "xcup": _BRAM36,
+    "xcup_dsp": _BRAM36,
+    "ecp5": Sram(
+        unit="ebr",
         size=1,
-        blocks=lambda kib: math.ceil(kib * 1024 * 8 / 36_864),
-        source="block RAM of 36,864 bits, all of them used, for each scratchpad (AMD UG573, chapter 1); widths are not checked",
+        blocks=lambda design: sum(memory.ebr for memory in memories(design).values()),
+        source="block RAMs of 18 Kbit for each memory of the accelerator by its width and depth (brams_16kd.txt of Yosys)",
     ),
     "sky130": Sram(
         unit="um2",
         size=479.78 * 397.5,
-        blocks=lambda kib: kib,
+        blocks=lambda design: sum(pad.kib for pad in design.scratchpads.values()),
         source="OpenRAM macro sky130_sram_1kbyte_1rw1r_32x256_8 of 479.78 um x 397.5 um for each KiB "
         "(its LEF in fossi-foundation/sky130_sram_macros at 5ad1c96)",
     ),
@@ -94,8 +104,10 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
     flow = choose("synthesis target", target, TARGETS)
     from hdl.pe import check_hardware  # here, as it waits for Amaranth, which other users of this file do not need
 
+    sram = SRAM[target]
     try:
         check_hardware(design)
+        sram_blocks = sram.blocks(design)
     except InputError as error:
         raise NotMeasuredError(str(error)) from None
     by_key = {row.key: row for row in (known_rows() if rows is None else rows)}
@@ -109,7 +121,4 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
                 f"run `shiftwise synth --design {design.name}`"
             )
         shares[part.part] = Share(by_key[key], part.instances(design))
-    sram = SRAM[target]
-    sizes = (design.weight_buffer_kib, design.activation_buffer_kib, design.output_buffer_kib)
-    blocks = sum(sram.blocks(kib) for kib in sizes)
-    return DesignArea(target, flow.unit, MappingProxyType(shares), blocks * sram.size, sram.unit, sram.source)
+    return DesignArea(target, flow.unit, MappingProxyType(shares), sram_blocks * sram.size, sram.unit, sram.source)

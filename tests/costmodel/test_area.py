@@ -75,8 +75,13 @@ def test_totals_where_weights_stay_are_the_scratchpads(target):
 
 
 def test_block_rams_are_counted_apart():
+    """Half of the weights' 4 KiB has 25 groups of 48 words of 12 bits with scales of three columns of 20, and 35 words and
+    scales of the 26th: 2 x 1235 words of 12 bits, 2 x 78 scales. Half of the activations' 5 KiB has 25 groups of 48 words of
+    16 bits with scales of two tokens, and 28 words: 2 x 1228 words and 2 x 52 scales. Results of three columns have 2 x 384
+    words of 32 bits each. So two blocks of 2048 x 18 for weights and for activations each, one for each of the rest.
+    """
     area = component_areas(DESIGN, "xcup", rows("xcup"))
-    assert (area.sram, area.sram_unit) == (1 + 2 + 2, "bram36")  # 4.5 KiB each
+    assert (area.sram, area.sram_unit) == (2 + 1 + 2 + 1 + 3, "bram36")
     assert area.total == area.logic == 3650
 
 
@@ -92,6 +97,11 @@ def test_the_other_target_does_not_stand_in():
         InputError, match="area of pe on xcup was not measured for pe shift_add, pipeline 1, weight_format uint4"
     ):
         component_areas(DESIGN, "xcup", rows("sky130"))
+
+
+def test_buffers_that_make_no_accelerator_have_no_area_on_an_fpga():
+    with pytest.raises(InputError, match="^weight_buffer_kib of an accelerator with a 2x3 array holds two blocks"):
+        component_areas(dataclasses.replace(DESIGN, weight_buffer_kib=1, group_size=400), "xcup", rows("xcup"))
 
 
 def test_unknown_target():
