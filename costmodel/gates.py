@@ -21,6 +21,9 @@ from costmodel.liberty import Cell, sky130_cells
 VOLTAGE = 1.8
 """[V] Of the corner that the cells' facts are of."""
 
+HALF_V2 = VOLTAGE**2 / 2
+"""[fJ/fF] Of an edge."""
+
 SIGNAL_FF_PER_UM, CLOCK_FF_PER_UM = 0.172375, 0.214962
 """[fF/um] Of wires on metal 1 and of clock wires on metal 3 (OpenROAD-flow-scripts, flow/platforms/sky130hd/setRC.tcl at
 83021aa, which was fitted to extracted layouts of seven designs)."""
@@ -140,11 +143,11 @@ class Gates:
         read = [net for net in self.nets if net in self.sinks]
         return NET_UM * len(read) / sum(len(self.sinks[net]) for net in read) if read else 0.0
 
-    def _load(self, net: int, ff_per_um: float) -> float:
-        """Energy ``1/2 C V**2`` of an edge in the net's pins and wire [fJ]."""
+    def load(self, net: int) -> float:
+        """Capacitance of the net's pins and its wire [fF]."""
         sinks = self.sinks.get(net, ())
-        capacitance = sum(gate.cell.inputs[pin] for gate, pin in sinks) + len(sinks) * self.sink_um * ff_per_um
-        return VOLTAGE**2 / 2 * capacitance
+        ff_per_um = CLOCK_FF_PER_UM if net == self.clock else SIGNAL_FF_PER_UM
+        return sum(gate.cell.inputs[pin] for gate, pin in sinks) + len(sinks) * self.sink_um * ff_per_um
 
     @cached_property
     def edge_energy(self) -> NDArray[np.float64]:
@@ -154,7 +157,7 @@ class Gates:
         for row, net in zip(energy, self.nets, strict=True):
             driver = drivers.get(net)
             part = self.part(driver) if driver else PARTS.index("registers")
-            row[part] += self._load(net, SIGNAL_FF_PER_UM) + (driver.cell.output_energy if driver else 0)
+            row[part] += HALF_V2 * self.load(net) + (driver.cell.output_energy if driver else 0)
             for gate, _ in self.sinks.get(net, ()):
                 row[self.part(gate)] += gate.cell.input_energy
         return energy
@@ -162,7 +165,7 @@ class Gates:
     @cached_property
     def clock_energy(self) -> float:
         """Energy of the clock's two edges in a cycle, in flip-flops and its own wire [fJ]; there is no tree of buffers."""
-        return 2 * (sum(gate.cell.input_energy for gate in self.flip_flops) + self._load(self.clock, CLOCK_FF_PER_UM))
+        return 2 * (sum(gate.cell.input_energy for gate in self.flip_flops) + HALF_V2 * self.load(self.clock))
 
     def verilog(self, module: str, record: str) -> str:
         """A module of the same ports and functions, which records the values of all :attr:`nets` at each rising edge.

@@ -52,7 +52,7 @@ def pe_vectors(design: DesignPoint, seed: int = 0, most_pairs: int = MOST_PAIRS)
     streams = [pairs, *_chains(design, rng)]
     drain = {name: np.zeros(design.pe_latency + 2, dtype=np.int64) for name in pairs}
     stimulus = {name: np.concatenate([*(stream[name] for stream in streams), drain[name]]) for name in drain}
-    vectors, groups = _expected(design, stimulus)
+    vectors, groups = with_sums(design, stimulus)
     return vectors, int(pairs["last"].sum()), groups
 
 
@@ -173,8 +173,8 @@ def _back_to_back(design: DesignPoint, rng: np.random.Generator, w: Codes, a: Co
     return stream
 
 
-def _expected(design: DesignPoint, stimulus: Streams) -> tuple[Vectors, int]:
-    """The model's sums in the cycles in which they are due, and how many there are."""
+def with_sums(design: DesignPoint, stimulus: Streams) -> tuple[Vectors, int]:
+    """What comes out of a PE that is fed this: the model's sums in the cycles in which they are due, and how many there are."""
     latency = design.pe_latency
     valid, reset = stimulus["valid"].astype(bool), stimulus[RESET].astype(bool)
     ends = np.flatnonzero(valid & stimulus["last"].astype(bool))

@@ -5,9 +5,11 @@ import math
 import numpy as np
 
 from hdl.bench.vectors import Vectors, noise
-from hdl.codes import codes_of
+from hdl.codes import Codes, codes_of
 from sim.accumulators import Products
 from sim.design import DesignPoint
+
+Streams = dict[str, Codes]
 
 SHORT_FOLDS, SHORT = 500, 4
 """Folds of 1 to 4 operands after those that go through the pairs, of random weights."""
@@ -41,7 +43,14 @@ def stationary_pe_vectors(design: DesignPoint, seed: int, most_pairs: int) -> tu
     stimulus["load"][loads], stimulus["weight"][loads] = 1, held
     stimulus["activation"][operands], stimulus["first"][starts] = np.concatenate(passing), 1
 
-    significands, exponents = design.element.multiply(np.repeat(held, lengths)[None], stimulus["activation"][operands][None])
+    vectors = with_sums_below(design, stimulus, operands, np.repeat(held, lengths))
+    return vectors, len(weights) * each, len(operands)
+
+
+def with_sums_below(design: DesignPoint, stimulus: Streams, operands: Codes, weights: Codes) -> Vectors:
+    """What comes out of a PE that is fed this, which in the cycles ``operands`` multiplies by these weights."""
+    latency, cycles = design.element.latency, len(stimulus["activation"])
+    significands, exponents = design.element.multiply(weights[None], stimulus["activation"][operands][None])
     products = Products(significands, exponents, design.element.product_lsb, design.element.product_bits)
     sums = design.element.accumulation.sum(products) + stimulus["sum_above"][operands + latency - 1]
     outputs = {"sum": np.zeros(cycles, dtype=sums.dtype)}
@@ -50,4 +59,4 @@ def stationary_pe_vectors(design: DesignPoint, seed: int, most_pairs: int) -> tu
         outputs[f"{name}_out"] = np.concatenate([[0], stimulus[name][:-1]])
     due = np.zeros(cycles, dtype=bool)
     due[operands + latency] = True
-    return Vectors(stimulus, outputs, {"sum": due}), len(weights) * each, len(operands)
+    return Vectors(stimulus, outputs, {"sum": due})

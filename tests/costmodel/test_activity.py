@@ -1,0 +1,179 @@
+"""Toggles and energies of netlists: by hand for a few gates, and of PEs whose outputs the model says."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from costmodel.activity import ActivityError, pe_energies, piece_energies, toggles, values_of
+from costmodel.gates import PARTS, Gates
+from costmodel.operands import PIECES, pe_stream, pieces_of, quantized, uniform
+from costmodel.synthesis import synthesise
+from hdl.bench.vectors import Vectors
+from hdl.export import module_texts
+from hdl.pe import pe_of, pe_parts
+from sim.design import DesignPoint
+
+W4A8 = DesignPoint("test", group_size=16, rows=4, columns=4)
+DESIGNS = {
+    "shift_add": W4A8,
+    "weights stay": replace(W4A8, dataflow="weight_stationary"),
+    "bit_serial": replace(W4A8, pe="bit_serial"),
+    "lanes": replace(W4A8, pe="dsp_packed", weight_format="int4", activation_format="int4"),
+    "floats": replace(W4A8, pe="minifloat", weight_format="e2m1", activation_format="e2m1", accumulator="fp32"),
+    "no register": replace(W4A8, pe="multiplier", pipeline=0, weight_format="int4"),
+}
+
+SMALL = {
+    "ports": {
+        "clk": {"direction": "input", "bits": [2]},
+        "rst": {"direction": "input", "bits": [3]},
+        "a": {"direction": "input", "bits": [4]},
+        "b": {"direction": "input", "bits": [5]},
+        "q": {"direction": "output", "bits": [8]},
+    },
+    "cells": {
+        "one": {"type": "sky130_fd_sc_hd__inv_1", "connections": {"A": [4], "Y": [6]}},
+        "two": {"type": "sky130_fd_sc_hd__nand2_1", "connections": {"A": [6], "B": [5], "Y": [7]}},
+        "three": {"type": "sky130_fd_sc_hd__dfxtp_1", "connections": {"CLK": [2], "D": [7], "Q": [8]}},
+    },
+    "netnames": {"b": {"bits": [5]}, "sum": {"bits": [8]}},
+}
+"""``q`` is ``!(!a & b)`` of the cycle before."""
+
+HALF_V2 = 1.8**2 / 2
+WIRE = 1167473 / 59601 * 0.172375
+"""[fF] Of a net with one sink, where all nets have one."""
+
+
+class Small(wiring.Component):
+    """Its ports."""
+
+    module_name = "small"
+
+    def __init__(self) -> None:
+        super().__init__({"a": In(1), "b": In(1), "q": Out(1)})
+
+
+def netlist_of(design: DesignPoint) -> dict:
+    parts = pe_parts(design)
+    return dict(synthesise("".join(module_texts(parts).values()), parts[-1].module_name, "sky130").module)
+
+
+def random_products(design: DesignPoint, shape: tuple[int, int, int] = (9, 40, 7)) -> list:
+    """Normal numbers, quantized."""
+    rng = np.random.default_rng(0)
+    m, k, n = shape
+    return [quantized(design, rng.standard_normal((m, k)), rng.standard_normal((k, n)))]
+
+
+def test_toggles_of_a_few_gates(tmp_path: Path) -> None:
+    gates = Gates.of(SMALL)
+    assert gates.nets == (3, 4, 5, 6, 7, 8)
+    vectors = Vectors({"a": np.array([0, 1, 1, 0, 0]), "b": np.array([0, 0, 1, 1, 1])}, {"q": np.array([0, 1, 1, 1, 0])})
+    (values,) = values_of([(gates, Small(), vectors)], tmp_path)
+    # rst, a, b, !a, !(!a & b), q; the first in the lowest bit
+    rows = [(0, 0, 0, 1, 1, 0), (0, 1, 0, 0, 1, 1), (0, 1, 1, 0, 1, 1), (0, 0, 1, 1, 0, 1), (0, 0, 1, 1, 0, 0)]
+    assert [int(word) for word in values[:, 0]] == [sum(bit << place for place, bit in enumerate(row)) for row in rows]
+    assert toggles(values, np.array([1, 3, 5]), 6).tolist() == [[0, 1, 1, 1, 0, 1], [0, 1, 0, 1, 1, 1]]
+    assert toggles(values, np.array([0, 5]), 6).tolist() == [[0, 2, 1, 2, 1, 2]]
+
+
+def test_edge_energies_of_a_few_gates() -> None:
+    """Facts of inv_1, nand2_1 and dfxtp_1 as the CSV has them; ``q`` is the state, of which no gate is fed."""
+    gates = Gates.of(SMALL)
+    parts = {part: gates.edge_energy[:, PARTS.index(part)] for part in PARTS}
+    assert parts["multiplier"] == pytest.approx(
+        [
+            0,
+            0,  # inv_1 has no energy at an edge of its input
+            0.233,
+            2.7094 + HALF_V2 * (2.315 + WIRE) + 0.233,
+            3.61398 + HALF_V2 * (1.678 + WIRE),
+            0,
+        ]
+    )
+    assert parts["registers"] == pytest.approx([0, HALF_V2 * (2.302 + WIRE), HALF_V2 * (2.324 + WIRE), 0, 11.09883, 19.3834])
+    assert not parts["accumulator"].any()
+    assert gates.clock_energy == pytest.approx(2 * (11.09883 + HALF_V2 * (1.794 + 1167473 / 59601 * 0.214962)))
+    assert gates.leakage == pytest.approx(0.005327 + 0.002118 + 0.008439)
+
+
+def test_gates_that_depend_on_the_sum_accumulate() -> None:
+    module = {**SMALL, "netnames": {"pe.sum": {"bits": [6]}}}
+    assert Gates.of(module).accumulating == {7}
+
+
+def test_another_clock_is_refused() -> None:
+    three = {"type": "sky130_fd_sc_hd__dfxtp_1", "connections": {"CLK": [7], "D": [7], "Q": [8]}}
+    with pytest.raises(ValueError, match="flip-flops of a netlist have the clock of its port clk, not nets"):
+        Gates.of({**SMALL, "cells": {**SMALL["cells"], "three": three}})
+
+
+def test_netlists_of_pes_compute_what_the_model_does(tmp_path: Path) -> None:
+    """All in one simulation, which fails if an output differs; all energies are there."""
+    designs = list(DESIGNS.values())
+    products = [random_products(design) for design in designs]
+    found = pe_energies(designs, [netlist_of(design) for design in designs], products, tmp_path, macs=512)
+    for energies in found:
+        for energy in energies.values():
+            assert min(energy.multiplier, energy.accumulator, energy.registers, energy.clock, energy.leakage) > 0
+            assert energy.macs >= 512
+            assert 0 < energy.error < energy.total
+
+
+def test_a_netlist_of_something_else_is_refused(tmp_path: Path) -> None:
+    module = netlist_of(W4A8)
+    name, cell = next((name, cell) for name, cell in module["cells"].items() if cell["type"].endswith("nand2_1"))
+    module["cells"] = {**module["cells"], name: {**cell, "type": "sky130_fd_sc_hd__nor2_1"}}
+    with pytest.raises(ActivityError, match="the netlist of shift_add_pe: netlist_0: "):
+        pe_energies([W4A8], [module], [random_products(W4A8)], tmp_path, macs=256)
+
+
+def test_constant_operands_cost_clock_and_leakage_only(tmp_path: Path) -> None:
+    """Zeros, within a group: nothing has an edge."""
+    design = replace(W4A8, group_size=256)
+    gates = Gates.of(netlist_of(design))
+    zeros = [(np.zeros((1, 256), dtype=np.int64), np.zeros((256, 1), dtype=np.int64))]
+    stream = pe_stream(design, pieces_of(design, zeros, 16))
+    (values,) = values_of([(gates, pe_of(design), stream.vectors)], tmp_path)
+    assert stream.macs.tolist() == [256] * PIECES
+    inside = replace(stream, bounds=stream.bounds[0] + np.array([8, 250]), macs=np.array([242]))
+    assert not piece_energies(gates, values, inside).any()
+    assert gates.clock_energy > 0
+
+
+def test_pieces_are_groups_of_tiles_in_their_order() -> None:
+    """Of the only PE of a 1x1 array: tile after tile, columns outermost, and groups of 16, 16 and 8."""
+    design = replace(W4A8, rows=1, columns=1)
+    a, w = random_products(design)[0]
+    everything = pieces_of(design, [(a, w)], PIECES * a.size * w.shape[1])[0]
+    assert [len(run.activations) for run in everything] == [16, 16, 8] * 63
+    (start,) = (i for i, run in enumerate(everything) if np.array_equal(run.activations, a[:1, :16].T) and
+                np.array_equal(run.weights, w[:16, :1]))  # fmt: skip
+    in_order = everything[start:] + everything[:start]
+    assert np.array_equal(np.concatenate([run.activations[:, 0] for run in in_order]), np.tile(a.ravel(), 7))
+    assert np.array_equal(np.concatenate([run.weights[:, 0] for run in in_order]), np.repeat(w.T, 9, axis=0).ravel())
+
+
+def test_folds_hold_a_weight_while_activations_pass() -> None:
+    """Of a 4x1 array: the sum above is that of the fold's rows before, by plain integers."""
+    design = replace(DESIGNS["weights stay"], columns=1)
+    a, w = random_products(design)[0]
+    numbers = design.activation.decode(a)
+    for piece in pieces_of(design, [(a, w)], 16 * 9):
+        for fold in piece:
+            k = next(k for k in range(0, 40, 4) if any(np.array_equal(fold.column, w[k : k + 4, j]) for j in range(7)))
+            assert np.array_equal(fold.activations[:, 0], a[:, k + fold.row])
+            assert np.array_equal(fold.above, numbers[:, k : k + fold.row].astype(int) @ fold.column[: fold.row])
+            assert set(fold.weights.ravel()) == {fold.column[fold.row]}
+
+
+def test_uniform_operands_have_the_shapes_and_all_codes() -> None:
+    (a, w), (a_traced, w_traced) = uniform(W4A8, random_products(W4A8, (64, 64, 64)))[0], random_products(W4A8, (64, 64, 64))[0]
+    assert (a.shape, w.shape) == (a_traced.shape, w_traced.shape)
+    assert set(w.ravel()) == set(range(16))
+    assert set(a.ravel()) == set(range(256))
