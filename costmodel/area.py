@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from costmodel.block_ram import blocks, memories
-from costmodel.measured import Measured, components_of, fields_of, key_of, known_rows
+from costmodel.measured import Measured, components_of, fields_of, key_of, known_by_key
 from costmodel.synthesis import TARGETS
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
@@ -97,7 +97,7 @@ SRAM: dict[str, Sram] = {
 
 
 def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] | None = None) -> DesignArea:
-    """Area of a design from measured rows, :func:`known_rows` unless others are given.
+    """Area of a design from measured rows, those that are known unless others are given.
 
     Raises ``InputError`` for an unknown target, :class:`NotMeasuredError` for a design of which a component has no row.
     """
@@ -110,7 +110,7 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
         sram_blocks = sram.blocks(design)
     except InputError as error:
         raise NotMeasuredError(str(error)) from None
-    by_key = {row.key: row for row in (known_rows() if rows is None else rows)}
+    by_key = known_by_key() if rows is None else {row.key: row for row in rows}
     shares = {}
     for component, part in components_of(design).items():
         key = key_of(design, component, target)

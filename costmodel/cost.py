@@ -1,17 +1,30 @@
-"""Cost of a run: time from the trace's cycles, energy as the sum of count times energy per action."""
+"""Cost of a run: time from the trace's cycles, energy as the sum of count times energy per action, area as measured."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from costmodel.energy import energy_per_action
-from costmodel.technology import TECHNOLOGIES, Uniform
-from sim.design import DesignPoint
-from sim.memory import DRAM_ENERGY_SWEEP
-from sim.trace import Trace
+import numpy as np
+from numpy.typing import NDArray
 
-PICOJOULE = 1e-12
-"""[J]"""
+from costmodel.area import DesignArea, NotMeasuredError, component_areas
+from costmodel.energy import Priced, priced
+from costmodel.sources import Source
+from costmodel.technology import TECHNOLOGIES, Fabric, Operations, Technology
+from sim.design import CACHE_KINDS, DesignPoint
+from sim.errors import choose
+from sim.memory import DRAM_ENERGY_SWEEP
+from sim.schedule import Schedule
+from sim.trace import ACTIONS, Trace
+
+PICOJOULE = 1e-12  # [J]
+NANOWATT = 1e-9  # [W]
+TERA = 1e12
+OPERATIONS_PER_MAC = 2
+UM2_PER_MM2 = 1e6
+
+SILICON = "sky130"
+"""The target whose areas stand for silicon."""
 
 SHARES: dict[str, tuple[str, ...]] = {
     "pe": ("mac", "row_sum", "partial_sum", "group_epilogue", "token_scale"),
@@ -27,6 +40,19 @@ SHARES: dict[str, tuple[str, ...]] = {
     "dram": ("dram_read", "dram_write"),
 }
 """Which actions make up each share of the energy."""
+
+PLACES = {action: place for place, action in enumerate(ACTIONS)}
+
+COMPONENTS: dict[str, tuple[str, ...]] = {
+    "pe": ("mac",),
+    "row_sum": ("row_sum",),
+    "foot": ("partial_sum",),
+    "epilogue": ("group_epilogue", "token_scale"),
+    "vector": ("vector_operation",),
+    **{f"{name}_buffer": (f"{name}_buffer_read", f"{name}_buffer_write") for name in ("weight", "activation", "output")},
+    "dram": ("dram_read", "dram_write"),
+}
+"""Which component does each action."""
 
 
 @dataclass(frozen=True)
@@ -46,50 +72,171 @@ class Energy:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run of a trace costs.
+    """What a run costs.
 
-    ``per_action`` [pJ]; ``dram_sweep`` maps each energy of :data:`sim.memory.DRAM_ENERGY_SWEEP` [pJ/bit] to the
-    DRAM's share [J] at it; ``sources`` says for each share where its constants come from.
+    ``layers`` is the energy of each operator of a schedule, in order; ``components`` the energy [J] by what spends it;
+    ``per_action`` [pJ]; ``dram_sweep`` maps each energy of :data:`sim.memory.DRAM_ENERGY_SWEEP` [pJ/bit] to the DRAM's share
+    [J] at it; ``range_j`` is the total at the ends of an estimate's spread. ``area`` is as synthesised for ``sky130``, or for
+    ``xcup`` where the technology is an FPGA's, ``None`` if that was not done, and ``area_mm2`` the same in the technology,
+    where it has one. ``sources`` says for each share, and for ``area``, where its figures come from and of what kind they are.
     """
 
     time_s: float
+    macs: int
     energy_j: Energy
+    layers: tuple[Energy, ...]
+    components: Mapping[str, float]
     per_action: Mapping[str, float]
     dram_sweep: Mapping[float, float]
-    sources: Mapping[str, str]
+    range_j: tuple[float, float]
+    area: DesignArea | None
+    area_mm2: float | None
+    sources: Mapping[str, Source]
 
     @property
     def power_w(self) -> float:
         """Mean power [W]; zero for a run without cycles."""
         return self.energy_j.total / self.time_s if self.time_s else 0.0
 
+    @property
+    def tops(self) -> float:
+        """Operations done [10**12/s], two for each MAC."""
+        return OPERATIONS_PER_MAC * self.macs / self.time_s / TERA if self.time_s else 0.0
 
-def evaluate(design: DesignPoint, trace: Trace) -> Cost:
-    """Cost of a trace on a design in the design's technology. Raises ``InputError`` as :func:`energy_per_action` does."""
-    per_action = energy_per_action(design, design.technology)
-    share = {
-        name: sum(trace.counts.get(action, 0) * per_action[action] for action in actions) * PICOJOULE
-        for name, actions in SHARES.items()
-    }
-    dram_bits = sum(trace.counts.get(action, 0) for action in SHARES["dram"])
+    @property
+    def tops_per_w(self) -> float:
+        """Operations for the energy, DRAM included [10**12/J]."""
+        total = self.energy_j.total
+        return OPERATIONS_PER_MAC * self.macs / total / TERA if total else 0.0
+
+    @property
+    def tops_per_mm2(self) -> float | None:
+        """Operations done on the area [10**12/s/mm2], ``None`` where that is not known."""
+        return self.tops / self.area_mm2 if self.area_mm2 else None
+
+    @property
+    def energy_delay_js(self) -> float:
+        """Energy-delay product [J s]."""
+        return self.energy_j.total * self.time_s
+
+
+def evaluate(design: DesignPoint, run: Trace | Schedule, technology: str | None = None) -> Cost:
+    """Cost of a trace on a design, or of a schedule operator by operator, with the design as each of them sees it.
+
+    ``technology`` is the design's own unless another is named. Raises ``InputError`` as :func:`costmodel.energy.priced` does.
+    """
+    name = design.technology if technology is None else technology
+    table = choose("technology", name, TECHNOLOGIES)
+    prices = priced(design, name)
+    spent = _spent(design, run, prices, name)
+    whole = run.trace if isinstance(run, Schedule) else run
+    area = _area(design, table.measured if isinstance(table, Fabric) else SILICON)
+    time_s = whole.cycles / design.clock_hz
+    static_j = _leakage_w(area, table) * time_s
+    by_action = spent.sum(axis=0)
+    total = Energy(**{share: _sum(by_action, actions) for share, actions in SHARES.items()}, static=static_j)
+    dram_bits = sum(whole.counts.get(action, 0) for action in SHARES["dram"])
+    components = {part: _sum(by_action, actions) for part, actions in COMPONENTS.items()}
     return Cost(
-        time_s=trace.cycles / design.clock_hz,
-        energy_j=Energy(**share, static=0.0),
-        per_action=MappingProxyType(per_action),
+        time_s=time_s,
+        macs=whole.counts.get("mac", 0),
+        energy_j=total,
+        layers=_layers(run, spent, static_j) if isinstance(run, Schedule) else (),
+        components=MappingProxyType({**components, "static": static_j}),
+        per_action=MappingProxyType({action: price.energy for action, price in prices.items()}),
         dram_sweep=MappingProxyType({energy: dram_bits * energy * PICOJOULE for energy in DRAM_ENERGY_SWEEP}),
-        sources=MappingProxyType(_sources(design)),
+        range_j=_range(total, table),
+        area=area if isinstance(area, DesignArea) else None,
+        area_mm2=_area_mm2(area, table),
+        sources=MappingProxyType({**_energy_sources(prices, table), "area": _area_source(area, table)}),
     )
 
 
-def _sources(design: DesignPoint) -> dict[str, str]:
-    technology = TECHNOLOGIES[design.technology]
-    if isinstance(technology, Uniform):
-        return dict.fromkeys((*SHARES, "static"), technology.source)
-    return {
-        "pe": f"{technology.source}; additions linear in width, multiplications proportional to the product of widths; "
-        "registers, clock and wires are not in the source",
-        "vector": f"{technology.source}; every operation as an fp32 multiplication",
-        "sram": f"{technology.source}; log-log between its memory sizes, writing as reading",
-        "dram": design.dram.source,
-        "static": "0: the source has neither leakage nor clock",
-    }
+def _spent(design: DesignPoint, run: Trace | Schedule, prices: Mapping[str, Priced], technology: str) -> NDArray[np.float64]:
+    """Energy [J] of each operator and action; a trace is one operator."""
+    traces = [step.run.trace for step in run.steps] if isinstance(run, Schedule) else [run]
+    never = dict.fromkeys(ACTIONS, 0)
+    counts = np.array([list({**never, **trace.counts}.values()) for trace in traces], dtype=np.float64)
+    energies = _energies(prices)
+    if isinstance(run, Schedule) and design.attention is not design:
+        of_cache = np.array([step.operator.kind in CACHE_KINDS for step in run.steps])
+        energies = np.where(of_cache[:, None], _energies(priced(design.attention, technology)), energies)
+    spent: NDArray[np.float64] = counts * energies * PICOJOULE
+    return spent
+
+
+def _energies(prices: Mapping[str, Priced]) -> NDArray[np.float64]:
+    return np.array([prices[action].energy for action in ACTIONS])
+
+
+def _sum(spent: NDArray[np.float64], actions: Iterable[str]) -> float:
+    """Energy of some actions, of the last axis."""
+    return float(spent[[PLACES[action] for action in actions]].sum())
+
+
+def _layers(run: Schedule, spent: NDArray[np.float64], static_j: float) -> tuple[Energy, ...]:
+    """Energy of each operator; what is spent all the time is shared out by their cycles."""
+    cycles = np.array([step.run.trace.cycles for step in run.steps], dtype=np.float64)
+    shares = [spent[:, [PLACES[action] for action in actions]].sum(axis=1) for actions in SHARES.values()]
+    static = static_j * cycles / max(cycles.sum(), 1.0)
+    return tuple(Energy(*layer) for layer in np.stack([*shares, static], axis=1).tolist())
+
+
+def _range(total: Energy, table: Technology) -> tuple[float, float]:
+    if not isinstance(table, Fabric):
+        return total.total, total.total
+    low, high = ((total.total - total.dram) * end / table.mid + total.dram for end in (table.low, table.high))
+    return low, high
+
+
+def _area(design: DesignPoint, target: str) -> DesignArea | NotMeasuredError:
+    """The area, or why it is not known."""
+    try:
+        return component_areas(design, target)
+    except NotMeasuredError as error:
+        return error
+
+
+def _leakage_w(area: DesignArea | NotMeasuredError, table: Technology) -> float:
+    """Power of leakage [W] where the technology's cells were measured."""
+    if isinstance(area, DesignArea) and isinstance(table, Operations) and table.measured is not None:
+        return area.numbers["leakage_nw"] * NANOWATT
+    return 0.0
+
+
+def _area_mm2(area: DesignArea | NotMeasuredError, table: Technology) -> float | None:
+    if not (isinstance(area, DesignArea) and isinstance(table, Operations)):
+        return None
+    return area.total * table.area[0] / UM2_PER_MM2
+
+
+def _energy_sources(prices: Mapping[str, Priced], table: Technology) -> dict[str, Source]:
+    """Of each share; where its actions have several, those of all but the first under their own names."""
+    found: dict[str, Source] = {}
+    for share, actions in SHARES.items():
+        by_source: dict[Source, list[str]] = {}
+        for action in actions:
+            by_source.setdefault(prices[action].source, []).append(action)
+        (first, _), *others = by_source.items()
+        found[share] = first
+        found |= {", ".join(named).replace("_", " "): source for source, named in others}
+    return found | {"static": _static_source(table)}
+
+
+def _static_source(table: Technology) -> Source:
+    if isinstance(table, Operations) and table.measured is not None:
+        return Source("measured", f"leakage of the synthesised cells on {table.measured}; that of scratchpads is not in it")
+    if isinstance(table, Operations):
+        return Source(table.source.kind, "0: the source has neither leakage nor clock")
+    return Source(table.source.kind, "0: it is not told from the rest")
+
+
+def _area_source(area: DesignArea | NotMeasuredError, table: Technology) -> Source:
+    if not isinstance(area, DesignArea):
+        return Source("measured", f"not known: {area}")
+    rows = [share.measured for share in area.components.values()]
+    runs = dict.fromkeys(f"{row.area.tool} {row.area.version}, {row.date}, {row.file}" for row in rows)
+    text = "; ".join([f"{area.target}: {', '.join(runs)}", area.sram_source])
+    if isinstance(table, Operations) and table.area[0] != 1:
+        return Source("estimate", f"{text}; times {table.area[0]:.3g}: {table.area[1]}")
+    return Source("measured", text)

@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -191,17 +192,39 @@ def write_measured(rows: Iterable[Measured], path: Path) -> None:
 
 def own_measured_csv() -> Path:
     """The file of rows that this user measured; another one for other sources of the hardware, whose areas may differ."""
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "shiftwise" / f"measured-{_digest_of_hardware()[:12]}.csv"
+
+
+@cache
+def _digest_of_hardware() -> str:
     root = MEASURED_CSV.parent.parent.parent
     sources = sorted([*(root / "hdl").rglob("*.py"), *(root / "sim").rglob("*.py")])
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "shiftwise" / f"measured-{digest[:12]}.csv"
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
 def known_rows() -> list[Measured]:
     """This user's own rows and those that come with the project, which stand where both have one."""
     own = own_measured_csv()
     return (read_measured(own) if own.is_file() else []) + read_measured()
+
+
+def known_by_key() -> Mapping[tuple[str, ...], Measured]:
+    """The rows of :func:`known_rows` by key; the files are read again when one of them has changed."""
+    own = own_measured_csv()
+    return _by_key(own, *map(_stamp, (own, MEASURED_CSV)))
+
+
+@lru_cache(maxsize=1)
+def _by_key(own: Path, *stamps: tuple[int, int]) -> Mapping[tuple[str, ...], Measured]:  # noqa: ARG001 - what it is kept by
+    return {row.key: row for row in known_rows()}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    if not path.is_file():
+        return 0, 0
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 def remember(rows: Iterable[Measured]) -> None:

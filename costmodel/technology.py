@@ -1,4 +1,4 @@
-"""Technologies: energies of single operations as published, each table with its source.
+"""Technologies: energies of single operations as published, measured or estimated, each table with its source.
 
 What a design needs lies between the published operand widths and memory sizes, so each table also says how it is
 read there: adders linear in width, multipliers proportional to the product of the operands' widths, memories on
@@ -7,12 +7,13 @@ straight lines of log energy over log size.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from costmodel.fabric import CLB_ENERGY, FABRIC_SOURCE
+from costmodel.scaling import GENERALIZED, generalized_area, generalized_energy, stillmaker_area
+from costmodel.sources import Source
 from sim.errors import InputError
-
-SRAM_ACCESS_BITS = 64
-"""[bit] Width of the memory access that both sources give an energy for."""
+from sim.memory import Scratchpad
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,53 @@ class Uniform:
     """Every action costs the same: shows what the counts alone say."""
 
     energy: float  # [pJ]
-    source: str
+    source: Source
+
+
+@dataclass(frozen=True)
+class Sram:
+    """Energy [pJ/bit] of memories by size [KiB], through a port of the width that the figures are of.
+
+    ``of_banks`` if they are of single arrays, as a scratchpad's bank is one; else they are of whole memories, whose banks
+    and the wires to them are inside. Without ``write`` a bit that is written is taken to cost as much as one that is read.
+    """
+
+    read: Mapping[int, float]
+    of_banks: bool
+    source: Source
+    write: Mapping[int, float] = field(default_factory=dict)
+
+    def per_bit(self, pad: Scratchpad, what: str = "a scratchpad") -> tuple[float, float]:
+        """Energy [pJ/bit] of reading and of writing a scratchpad, called ``what``.
+
+        Raises ``InputError`` more than a factor of two outside the published sizes.
+        """
+        kib = pad.kib / pad.banks if self.of_banks else pad.kib
+        sizes = sorted(self.read)
+        if not sizes[0] / 2 <= kib <= sizes[-1] * 2:
+            part = f"a bank of {what}" if self.of_banks else what
+            raise InputError(f"energy of {part} is known from {sizes[0] / 2:g} to {sizes[-1] * 2} KiB, not for {kib:g} KiB")
+        read = _between(self.read, kib)
+        return read, _between(self.write, kib) if self.write else read
+
+
+def _between(known: Mapping[int, float], kib: float) -> float:
+    """On the straight line of log energy over log size through the two sizes around ``kib``, or the two nearest ones."""
+    sizes = sorted(known)
+    position = next((i for i, size in enumerate(sizes[1:-1]) if kib <= size), len(sizes) - 2)
+    low, high = sizes[position], sizes[position + 1]
+    slope = math.log(known[high] / known[low]) / math.log(high / low)
+    return known[low] * math.pow(kib / low, slope)
 
 
 @dataclass(frozen=True)
 class Operations:
-    """Energies [pJ] of operations at published widths; ``sram`` [pJ] of an access of 64 bit by memory size [KiB].
+    """Energies [pJ] of operations at published widths, and memories by the width [bit] of their port.
 
-    Registers, clock, wires between operations and leakage are in none of the sources.
+    ``macs`` has MACs of whole PEs as others synthesised them: by kind, formats of weight and activation, and accumulator;
+    ``measured`` names the synthesis target whose rows say what a PE's MAC takes, in place of its operations. ``area`` is the
+    factor from an area on sky130 to one in this technology, and says where it is from. Registers, clock, wires between
+    operations and leakage are in none of the published operations.
     """
 
     add_int8: float
@@ -36,8 +76,11 @@ class Operations:
     add_fp16: float
     add_fp32: float
     multiply_fp32: float
-    sram: Mapping[int, float]
-    source: str
+    sram: Mapping[int, Sram]
+    source: Source
+    area: tuple[float, str]
+    macs: Mapping[tuple[str, str, str, str], tuple[float, Source]] = field(default_factory=dict)
+    measured: str | None = None
 
     def add(self, bits: int) -> float:
         """Energy [pJ] of an integer addition, on the straight line through the sums of 8 and 32 bits."""
@@ -55,43 +98,124 @@ class Operations:
         """
         return self.multiply_int8 * (bits * by) / (8 * 8)
 
-    def sram_bit(self, kib: int, what: str = "a scratchpad") -> float:
-        """Energy [pJ/bit] of reading a scratchpad of ``kib`` KiB, called ``what``; writing is taken to cost the same.
+    def sram_of(self, pad: Scratchpad) -> Sram:
+        """The table whose port's width is nearest to that of the scratchpad's, by their ratio; of two the wider one."""
+        return self.sram[min(self.sram, key=lambda width: (abs(math.log(width / pad.width)), -width))]
 
-        Raises ``InputError`` more than a factor of two outside the published sizes.
-        """
-        sizes = sorted(self.sram)
-        if not sizes[0] / 2 <= kib <= sizes[-1] * 2:
-            raise InputError(f"energy of {what} is known from {sizes[0] // 2} to {sizes[-1] * 2} KiB, not for {kib} KiB")
-        position = next((i for i, size in enumerate(sizes[1:-1]) if kib <= size), len(sizes) - 2)
-        low, high = sizes[position], sizes[position + 1]
-        slope = math.log(self.sram[high] / self.sram[low]) / math.log(high / low)
-        return self.sram[low] * math.pow(kib / low, slope) / SRAM_ACCESS_BITS
+    def scaled(self, factor: float, how: str) -> "Operations":
+        """The same operations and memories at so many times the energy; ``how`` says by which method."""
+
+        def times(known: Mapping[int, float]) -> dict[int, float]:
+            return {size: energy * factor for size, energy in known.items()}
+
+        def estimate(source: Source) -> Source:
+            return Source("estimate", f"{source.text}; times {factor:.3g} by {how}")
+
+        numbers = ("add_int8", "add_int32", "multiply_int8", "add_fp16", "add_fp32", "multiply_fp32")
+        return replace(
+            self,
+            **{name: getattr(self, name) * factor for name in numbers},
+            sram={
+                width: replace(table, read=times(table.read), write=times(table.write), source=estimate(table.source))
+                for width, table in self.sram.items()
+            },
+            source=estimate(self.source),
+        )
 
 
-Technology = Uniform | Operations
+@dataclass(frozen=True)
+class Fabric:
+    """Energy [pJ] that a configurable logic block of an FPGA takes in a cycle in which it works: an estimate.
+
+    ``measured`` names the synthesis target whose rows say how many of them a component is. ``low`` and ``high`` are what
+    other assumptions give.
+    """
+
+    low: float
+    mid: float
+    high: float
+    measured: str
+    source: Source
+
+
+Technology = Uniform | Operations | Fabric
+
+_HOROWITZ = "M. Horowitz, Computing's energy problem, ISSCC 2014, figure 1.1.9"
+_JOUPPI = "N. P. Jouppi et al., Ten lessons from three generations shaped Google's TPUv4i, ISCA 2021, table 2"
+
+
+def _accesses(of_64_bit: Mapping[int, float]) -> dict[int, float]:
+    """Energy [pJ/bit] by size, of accesses of 64 bit [pJ]."""
+    return {kib: energy / 64 for kib, energy in of_64_bit.items()}
+
+
+_45NM = Operations(
+    add_int8=0.03,
+    add_int32=0.1,
+    multiply_int8=0.2,
+    add_fp16=0.4,
+    add_fp32=0.9,
+    multiply_fp32=3.7,
+    sram={
+        64: Sram(
+            read=_accesses({8: 10.0, 32: 20.0, 1024: 100.0}),
+            of_banks=False,
+            source=Source("cited", f"45 nm, port of 64 bit: {_HOROWITZ}; log-log between its sizes, writing as reading"),
+        )
+    },
+    source=Source("cited", f"45 nm, 0.9 V: {_HOROWITZ}"),
+    area=(stillmaker_area(130, 45), "the factor of Stillmaker and Baas (Integration 58, 2017) from 130 to 45 nm"),
+)
+
+_7NM = Operations(
+    add_int8=0.007,
+    add_int32=0.03,
+    multiply_int8=0.07,
+    add_fp16=0.16,
+    add_fp32=0.38,
+    multiply_fp32=1.31,
+    sram={
+        64: Sram(
+            read=_accesses({8: 7.5, 32: 8.5, 1024: 14.0}),
+            of_banks=False,
+            source=Source("cited", f"7 nm, port of 64 bit: {_JOUPPI}; log-log between its sizes, writing as reading"),
+        )
+    },
+    source=Source("cited", f"7 nm: {_JOUPPI}"),
+    area=(stillmaker_area(130, 7), "the factor of Stillmaker and Baas (Integration 58, 2017) from 130 to 7 nm"),
+)
+
+_28NM = replace(
+    _45NM.scaled(generalized_energy(45, 28, 0.9, 0.9), f"{GENERALIZED}, from 45 to 28 nm at the same supply"),
+    sram={
+        512: Sram(
+            read={4: 0.033, 8: 0.035},
+            write={4: 0.040, 8: 0.049},
+            of_banks=True,
+            source=Source("cited", "28 nm, lines of 512 bit, single arrays: CACTI; wires between banks are not in it"),
+        )
+    },
+    macs={
+        ("multiplier", "fp16", "fp16", "fp16"): (
+            0.77,
+            Source(
+                "cited", "28 nm, 1 GHz, 0.77 mW with registers: fp16 FMA of BitMoD (Chen et al., HPCA 2025), synthesis table"
+            ),
+        )
+    },
+    area=(generalized_area(130, 28), f"{GENERALIZED}, from 130 to 28 nm"),
+)
 
 TECHNOLOGIES: dict[str, Technology] = {
-    "unit": Uniform(energy=1.0, source="every action costs 1 pJ"),
-    "45nm": Operations(
-        add_int8=0.03,
-        add_int32=0.1,
-        multiply_int8=0.2,
-        add_fp16=0.4,
-        add_fp32=0.9,
-        multiply_fp32=3.7,
-        sram={8: 10.0, 32: 20.0, 1024: 100.0},
-        source="45 nm, 0.9 V: M. Horowitz, Computing's energy problem, ISSCC 2014, figure 1.1.9",
+    "unit": Uniform(energy=1.0, source=Source("cited", "every action costs 1 pJ, by definition")),
+    "sky130": replace(
+        _45NM.scaled(generalized_energy(45, 130, 0.9, 1.8), f"{GENERALIZED}, from 45 nm, 0.9 V to 130 nm, 1.8 V"),
+        area=(1.0, "as synthesised"),
+        measured="sky130",
     ),
-    "7nm": Operations(
-        add_int8=0.007,
-        add_int32=0.03,
-        multiply_int8=0.07,
-        add_fp16=0.16,
-        add_fp32=0.38,
-        multiply_fp32=1.31,
-        sram={8: 7.5, 32: 8.5, 1024: 14.0},
-        source="7 nm: N. P. Jouppi et al., Ten lessons from three generations shaped Google's TPUv4i, ISCA 2021, table 2",
-    ),
+    "45nm": _45NM,
+    "28nm": _28NM,
+    "7nm": _7NM,
+    "fpga": Fabric(**CLB_ENERGY, measured="xcup", source=FABRIC_SOURCE),
 }
 """Technologies by name."""

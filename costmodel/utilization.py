@@ -12,6 +12,9 @@ from costmodel.measured import components_of
 from sim.design import LARGEST_FIELD, DesignPoint
 from sim.errors import InputError, choose
 
+GROWTH = {"array_edge": 2, "result_buffer": 1, "scratchpads": 1}
+"""By which power of the array's side one instance grows: triangles of registers along each side, words as wide as a side."""
+
 TARGET = "xcup"
 """LUTs and flip-flops of a Versal device are taken to be those of UltraScale+."""
 
@@ -73,9 +76,8 @@ def _share(used: float, available: float | None) -> float | None:
 def fit(design: DesignPoint, device: str) -> Fit:
     """How a design fits a board of :data:`costmodel.devices.DEVICES`.
 
-    LUTs, flip-flops and DSP slices are measured, of the array and its epilogues; memories are those of the generated
-    accelerator. Its controller and streams, the vector unit, the memory's controller and a shell are not counted, and
-    nothing is left free for routing. Raises ``InputError`` for an unknown device and for a design that is no accelerator,
+    LUTs, flip-flops and DSP slices are those of the measured components, memories those of the generated accelerator. The
+    vector unit, the memory's controller and a shell are not counted, and nothing is left free for routing. Raises ``InputError`` for an unknown device and for a design that is no accelerator,
     :class:`costmodel.area.NotMeasuredError` for one of which a component has not been synthesised.
     """
     board = choose("device", device, DEVICES)
@@ -95,17 +97,11 @@ def fit(design: DesignPoint, device: str) -> Fit:
 
 
 def _used(design: DesignPoint, area: DesignArea, room: Mapping[str, int | None]) -> dict[str, float]:
-    """Resources of a design that is as ``area`` was measured but for its rows and columns; memories where there is room.
-
-    Registers at an array's edge, a triangle along each side, grow as the number of PEs does if rows and columns keep their
-    ratio.
-    """
+    """Resources of a design that is as ``area`` was measured but for an array of another size; memories where there is room."""
     numbers = dict.fromkeys(("lut_sites", "flip_flops", "dsps"), 0.0)
-    measured_pes = area.components["pe"].instances
+    side = math.sqrt(design.rows * design.columns / area.components["pe"].instances)
     for component in components_of(design).values():
-        grown: float = component.instances(design)
-        if component.part == "array_edge":
-            grown *= design.rows * design.columns / measured_pes
+        grown = component.instances(design) * side ** GROWTH.get(component.part, 0)
         found = area.components[component.part].measured.area.numbers
         numbers = {name: number + grown * found.get(name, 0.0) for name, number in numbers.items()}
     bram36, uram = room["bram36"], room["uram"]

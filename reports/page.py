@@ -16,10 +16,19 @@ from reports.excerpts import first_blocks, one_layer
 from reports.layers import folded, grouped, short_names, single
 from reports.plots import COLORS, GREY
 from reports.roofline import roofline
-from reports.splits import AREA_UNITS, Parts, accuracy_loss, cycle_parts, energy_parts, label, traffic_parts
+from reports.splits import (
+    AREA_UNITS,
+    Parts,
+    accuracy_loss,
+    component_parts,
+    cycle_parts,
+    energy_parts,
+    label,
+    traffic_parts,
+)
 from reports.tables import accuracy_facts, design_fields, operator_table
 from reports.units import MISSING, engineering, percent, significant, square
-from reports.words import bits_per_byte, counted, energy_of_each, lost, rate, sentence, unmeasured, work
+from reports.words import bits_per_byte, counted, density, energy_of_each, lost, rate, sentence, spread, unmeasured, work
 from sim.design import DesignPoint
 
 TEMPLATE = "report.html"
@@ -43,6 +52,7 @@ def render(summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFram
         figures=_json({**_figures(summary, layers, design), **drawn}),
         captions=captions,
         dram_busy=percent(summary["dram_cycles"] / summary["cycles"] if summary["cycles"] else 0.0),
+        spread=spread(summary),
         intensity=significant(summary["intensity"]),
         silicon=square(summary["area"]["total"]) if summary["area"] else unmeasured(summary, "sky130"),
         fpga=_fpga(summary),
@@ -70,6 +80,12 @@ def _tiles(summary: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, s
         ("Utilization", percent(summary["utilization"]), f"{pes}; {lost(summary)}".replace(" %", "\N{NO-BREAK SPACE}%")),
         (f"Energy per {each}", joule, f"{energy} in all"),
         ("Power", engineering(summary["power_W"], "W"), "mean, DRAM included"),
+        (
+            "Efficiency",
+            f"{significant(summary['tops_per_W'])} TOPS/W",
+            f"{engineering(summary['energy_delay_Js'], 'J s')} of energy-delay product",
+        ),
+        ("Density", density(summary), f"{significant(summary['tops'])} TOPS done; area as in {design.technology}"),
         ("DRAM traffic", engineering(summary["dram_bytes"], "B"), f"{significant(summary['intensity'])} MAC per byte"),
         ("Area", size, where),
         *_model_tile(summary),
@@ -93,6 +109,7 @@ def _bars(summary: Mapping[str, Any]) -> dict[str, list[tuple[str, str, float, s
     return {
         "cycles": _bar(cycle_parts(summary), "cycles"),
         "energy": _bar(energy_parts(summary["energy_J"]), "J"),
+        "components": _bar(component_parts(summary["energy_by_component_J"]), "J"),
         "dram": _bar(traffic_parts(summary["dram_bytes_by_tensor"]), "B"),
         "buffers": _bar(traffic_parts(summary["buffer_bytes"]), "B"),
     }

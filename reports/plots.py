@@ -32,6 +32,12 @@ COLORS = {
     "weight": BLUE,
     "activation": GREEN,
     "output": AMBER,
+    "weight buffer": GREEN,
+    "activation buffer": "#8fc07a",
+    "output buffer": "#4fb3c9",
+    "epilogue": AMBER,
+    "row sums": "#b18fd4",
+    "foot": RED,
 }
 ROW_HEIGHT = 30  # [px]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"

@@ -51,6 +51,11 @@ def energy_parts(energy: Mapping[str, float]) -> Parts:
     return {label(part): joule for part, joule in energy.items() if part != "total"}
 
 
+def component_parts(joule_by_component: Mapping[str, float]) -> Parts:
+    """Parts of ``energy_by_component_J`` [J] that are not zero, the largest first."""
+    return {label(name): joule for name, joule in sorted(joule_by_component.items(), key=lambda item: -item[1]) if joule}
+
+
 def sweep_parts(summary: Mapping[str, Any]) -> dict[str, Parts]:
     """For each DRAM energy [pJ/bit] of the sweep, the run's energy [J] on the chip and in the DRAM."""
     energy = summary["energy_J"]

@@ -22,7 +22,7 @@ from reports.splits import (
     traffic_parts,
 )
 from reports.units import column_unit, engineering, percent, significant, square
-from reports.words import bits_per_byte, energy_of_each, lost, rate, unmeasured, work
+from reports.words import bits_per_byte, density, energy_of_each, lost, rate, spread, unmeasured, work
 
 WIDE = 110
 """[column] From here on there is room for wider gaps."""
@@ -114,6 +114,7 @@ def _key_figures(summary: Mapping[str, Any]) -> Table:
         "cycles": f"{engineering(summary['cycles'], 'cycles')}: {_shares(cycle_parts(summary))}",
         "energy": f"{engineering(energy['total'], 'J')}: {_shares(energy_parts(energy))}",
         "": f"{joule} per {each}, {engineering(summary['power_W'], 'W')}; {at} pJ/bit",
+        "efficiency": _efficiency(summary),
         "DRAM": f"{traffic}: {_shares(traffic_parts(summary['dram_bytes_by_tensor']))}",
         "area": _area(summary),
         "FPGA": _fpga(summary),
@@ -128,6 +129,12 @@ def _key_figures(summary: Mapping[str, Any]) -> Table:
     for name, line in lines.items():
         grid.add_row(name, Text(line))
     return grid
+
+
+def _efficiency(summary: Mapping[str, Any]) -> str:
+    figures = f"{significant(summary['tops_per_W'])} TOPS/W, {density(summary)}"
+    product = f"energy-delay product {engineering(summary['energy_delay_Js'], 'J s')}"
+    return "; ".join(filter(None, (figures, product, spread(summary))))
 
 
 def _area(summary: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.splits import largest_loss
-from reports.units import engineering, percent, significant
+from reports.units import MISSING, engineering, percent, significant
 
 ARROW = "\N{NO-BREAK SPACE}\N{RIGHTWARDS ARROW}\N{NO-BREAK SPACE}"
 
@@ -61,6 +61,18 @@ def lost(summary: Mapping[str, Any]) -> str:
     """The largest part of the cycles in which the array does not work at full rate."""
     part, share = largest_loss(summary)
     return f"largest loss: {part} {percent(share)}" if share else "nothing lost"
+
+
+def density(summary: Mapping[str, Any]) -> str:
+    """Operations on the area in the design's technology, where that is known."""
+    dense = summary["tops_per_mm2"]
+    return f"{significant(dense)} TOPS/mm²" if dense is not None else f"{MISSING} TOPS/mm²"
+
+
+def spread(summary: Mapping[str, Any]) -> str:
+    """The ends between which an estimated energy lies; nothing of one that is no estimate with a spread."""
+    low, high = (engineering(joule, "J") for joule in summary["energy_range_J"])
+    return "" if low == high else f"{low} to {high} with the estimate's spread"
 
 
 def unmeasured(summary: Mapping[str, Any], target: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 
+from costmodel.devices import DEVICES, Device
 from costmodel.synthesis import TARGETS
 from costmodel.technology import TECHNOLOGIES
 from sim.accumulators import ACCUMULATORS, describe
@@ -30,7 +31,8 @@ def catalogue() -> dict[str, dict[str, str]]:
             name: f"{m.bits_per_second / 8e9:g} GB/s a channel, {float(m.efficiency):.1%} sustained, {m.energy_per_bit} pJ/bit"
             for name, m in MEMORIES.items()
         },
-        "technology": {name: t.source for name, t in TECHNOLOGIES.items()},
+        "technology": {name: str(t.source) for name, t in TECHNOLOGIES.items()},
+        "device": {name: _describe_device(device) for name, device in DEVICES.items()},
         "synthesis target": {name: f"area in {flow.unit}" for name, flow in TARGETS.items()},
     }
 
@@ -40,6 +42,12 @@ def _describe_design(name: str) -> str:
     array = f"{d.rows}x{d.columns} {d.dataflow} array of {d.pe} PEs"
     formats = f"{d.weight_format} x {d.activation_format}, groups of {d.group_size}"
     return f"{array}, {formats}, {d.clock_mhz} MHz, {d.memory_channels} x {d.memory}"
+
+
+def _describe_device(device: Device) -> str:
+    counts = ", ".join(f"{'?' if n is None else format(n, ',')} {name.upper()}" for name, n in device.resources.items())
+    memories = ", ".join(f"{name} {rate / 1e9:g} GB/s" for name, rate in device.memories.items())
+    return f"{counts}; {memories}; {device.source}"
 
 
 def _describe_format(f: Format) -> str:

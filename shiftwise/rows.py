@@ -1,13 +1,11 @@
 """A run's figures as they are written: a row for each operator, and what the whole run comes to."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
 from costmodel.area import DesignArea, NotMeasuredError, component_areas
-from costmodel.cost import Cost, Energy, evaluate
+from costmodel.cost import Cost, Energy
 from costmodel.synthesis import TARGETS
 from shiftwise.workload import Workload
 from sim.design import DesignPoint
@@ -18,11 +16,6 @@ from sim.trace import Trace
 BUFFERS = ("weight", "activation", "output")
 TENSORS = ("weights", "keys", "values", "activations", "totals", "results", "vector_reads", "vector_writes")
 """What the DRAM's traffic is told apart by; ``totals`` are results so far, between two blocks of ``k``."""
-
-
-def step_energies(design: DesignPoint, run: Schedule) -> list[Energy]:
-    """Energy of each operator, with the design as it sees it."""
-    return [evaluate(design.seen_by(step.operator.kind), step.run.trace).energy_j for step in run.steps]
 
 
 def layer_row(step: Step, cost: Energy, sqnr: float | None) -> dict[str, Any]:
@@ -51,6 +44,7 @@ def layer_row(step: Step, cost: Energy, sqnr: float | None) -> dict[str, Any]:
         "energy_vector_J": cost.vector,
         "energy_sram_J": cost.sram,
         "energy_dram_J": cost.dram,
+        "energy_static_J": cost.static,
         "energy_J": cost.total,
         "sqnr_dB": sqnr,
     }
@@ -80,14 +74,13 @@ def _cycles(run: ProductCycles | VectorCycles) -> dict[str, Any]:
     }
 
 
-def summary(design: DesignPoint, workload: Workload, run: Schedule, energies: Sequence[Energy]) -> dict[str, Any]:
-    """The content of ``summary.json`` but for the accuracy; ``energies`` are those of the operators.
+def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) -> dict[str, Any]:
+    """The content of ``summary.json`` but for the accuracy; ``cost`` is that of the run.
 
     ``cycles`` are ``compute_cycles``, in which the array works, ``stall_cycles``, in which it waits for the memories, and
     those of ``cycle_losses["vector"]``, in which it waits for the vector unit. ``vector_cycles`` are all that the vector unit
     takes, most of them beside the array's. Figures by the token are ``None`` where nobody knows of tokens.
     """
-    cost = evaluate(design, run.trace)
     losses, cycles = run.losses, run.trace.cycles
     macs = run.trace.counts.get("mac", 0)
     dram_bits = _dram_bits(run.trace)
@@ -118,26 +111,37 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, energies: Se
         "buffer_bytes": {name: _buffer_bits(run.trace, name) // 8 for name in BUFFERS},
         "intensity": macs / (dram_bits / 8) if dram_bits else 0.0,
         "bits_per_weight": weight_bits(design.weight, design.group_size, 1, design.group_size) / design.group_size,
-        **_energy(cost, _total(energies), workload.tokens),
+        **_cost(cost, workload.tokens),
         "counts": dict(run.trace.counts),
         "energy_per_action_pJ": dict(cost.per_action),
         "area": _area(areas["sky130"]),
         "fpga": _area(areas["xcup"]),
         "uncounted_operations": list(workload.unknown),
-        "sources": dict(cost.sources) | {f"area on {target}": _area_source(area) for target, area in areas.items()},
+        "sources": _sources(cost, design.technology) | {f"area on {t}": _area_source(area) for t, area in areas.items()},
     }
 
 
-def _total(parts: Sequence[Energy]) -> Energy:
-    return Energy(**{share.name: math.fsum(getattr(part, share.name) for part in parts) for share in fields(Energy)})
+def _sources(cost: Cost, technology: str) -> dict[str, str]:
+    """What is known of the technology's area is said as far as it is more than what was synthesised."""
+    of_shares = {name: str(source) for name, source in cost.sources.items() if name != "area"}
+    area = cost.sources["area"]
+    return of_shares | ({f"area in {technology}": str(area)} if area.kind == "estimate" else {})
 
 
-def _energy(cost: Cost, energy: Energy, tokens: int | None) -> dict[str, Any]:
+def _cost(cost: Cost, tokens: int | None) -> dict[str, Any]:
+    energy = cost.energy_j
     return {
         "energy_J": {"total": energy.total, **asdict(energy)},
+        "energy_range_J": list(cost.range_j),
+        "energy_by_component_J": dict(cost.components),
         "energy_per_token_J": energy.total / tokens if tokens else None,
         "dram_energy_sweep_J": {str(pj): energy.total - energy.dram + joule for pj, joule in cost.dram_sweep.items()},
-        "power_W": energy.total / cost.time_s,
+        "power_W": cost.power_w,
+        "tops": cost.tops,
+        "tops_per_W": cost.tops_per_w,
+        "area_mm2": cost.area_mm2,
+        "tops_per_mm2": cost.tops_per_mm2,
+        "energy_delay_Js": cost.energy_delay_js,
     }
 
 
@@ -170,4 +174,4 @@ def _area_source(area: DesignArea | NotMeasuredError) -> str:
         return str(area)
     rows = [share.measured for share in area.components.values()]
     runs = dict.fromkeys(f"{row.area.tool} {row.area.version}, {row.date}, {row.file}" for row in rows)
-    return "; ".join([*runs, area.sram_source])
+    return f"measured: {'; '.join([*runs, area.sram_source])}"

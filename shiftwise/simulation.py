@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from costmodel.cost import evaluate
 from costmodel.energy import memory_prices
 from reports.files import write_run
 from shiftwise.request import Request, checked_request
-from shiftwise.rows import layer_row, step_energies, summary
+from shiftwise.rows import layer_row, summary
 from shiftwise.workload import Workload, load_workload
 from sim.design import DesignPoint, of_file
 from sim.files import output_folder
@@ -80,10 +81,11 @@ def simulate_request(asked: Request, progress: Tell | None = None) -> Simulation
     run = schedule(point, workload.operators, memory_prices(point))
     tell("trace", len(workload.operators), len(workload.operators))
     noise = _noise(point, workload, tell)
-    energies = step_energies(point, run)
-    rows = [layer_row(step, cost, noise.get(step.operator.name)) for step, cost in zip(run.steps, energies, strict=True)]
+    cost = evaluate(point, run)
+    layers = zip(run.steps, cost.layers, strict=True)
+    rows = [layer_row(step, energy, noise.get(step.operator.name)) for step, energy in layers]
     told = {"model": workload.name, "phase": asked.phase, "batch": asked.batch, "sequence": workload.sequence}
-    found = summary(point, workload, run, energies) | told | {"accuracy": _accuracy(point, workload, tell)}
+    found = summary(point, workload, run, cost) | told | {"accuracy": _accuracy(point, workload, tell)}
     return Simulation(found, pd.DataFrame(rows), _blocks(point, run))
 
 

@@ -3,10 +3,11 @@ import math
 
 import pytest
 
+import costmodel.area
 from costmodel.block_ram import BRAM36_SHAPES, EBR_SHAPES, Memory, blocks, memories
 from costmodel.devices import DEVICES, DSPS, RESOURCES
-from costmodel.measured import COMPONENTS, Measured
-from costmodel.synthesis import TARGETS, Area
+from costmodel.measured import Measured, components_of, fields_of
+from costmodel.synthesis import Area
 from costmodel.utilization import fit
 from hdl.export import components
 from hdl.ram import Ram
@@ -122,21 +123,23 @@ def test_ports_limit_the_bandwidth_of_slow_designs():
 def measured(lut: float, ff: float = 0.0, dsp: float = 0.0) -> list[Measured]:
     """A PE of that size, and nothing else."""
     rows = []
-    for component in ("pe", "row_sum", "epilogue", "array_edge"):
-        fields = {field: str(getattr(SMALL, field)) for field in COMPONENTS[component].fields}
+    for component in components_of(SMALL):
         numbers = {"lut_sites": lut, "flip_flops": ff, "dsps": dsp}
         numbers = numbers if component == "pe" else dict.fromkeys(numbers, 0.0)
-        area = Area("xcup", TARGETS["xcup"].unit, numbers["lut_sites"], numbers, "tool", "1", "run")
-        rows.append(Measured(component, fields, area, "2026-01-01"))
+        area = Area("xcup", "lut_sites", numbers["lut_sites"], numbers, "tool", "1", "run")
+        rows.append(Measured(component, fields_of(SMALL, component), area, "2026-01-01"))
     return rows
 
 
 @pytest.fixture
 def rows(monkeypatch):
     """Replaces what was measured."""
-    import costmodel.area
 
-    return lambda *numbers: monkeypatch.setattr(costmodel.area, "known_rows", lambda: measured(*numbers))
+    def replace(*numbers: float) -> None:
+        by_key = {row.key: row for row in measured(*numbers)}
+        monkeypatch.setattr(costmodel.area, "known_by_key", lambda: by_key)
+
+    return replace
 
 
 def test_a_fit_by_hand(rows):

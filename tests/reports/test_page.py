@@ -119,6 +119,18 @@ def test_an_area_that_is_not_there_says_how_to_get_it(run):
     assert "not measured: PE kinds with hardware are shift_add, not mixed" in text
 
 
+def test_an_estimate_shows_its_spread(run):
+    summary, *frames = run
+    assert "estimate's spread" not in Document(render(*run)).words
+    text = Document(render(summary | {"energy_range_J": [40e-9, 70e-9]}, *frames)).words
+    assert "40.0 nJ to 70.0 nJ with the estimate's spread." in text
+
+
+def test_a_density_that_is_not_known(run):
+    summary, *frames = run
+    assert "n/a TOPS/mm²" in Document(render(summary | {"tops_per_mm2": None, "area_mm2": None}, *frames)).words
+
+
 def test_the_sentence_says_what_ran_and_what_came_out(run, shapes_run):
     summary = run[0]
     assert sentence(summary) == (
@@ -145,6 +157,8 @@ TILES = {
     "Utilization": "38.0 %",
     "Energy per token": "2.55 nJ",
     "Power": "25.5 mW",
+    "Efficiency": "1.49 TOPS/W",
+    "Density": "0.0380 TOPS/mm²",
     "DRAM traffic": "80.4 kB",
     "Area": "1.00 mm²",
 }

@@ -57,6 +57,7 @@ def test_key_figures(run):
         "1.00 kcycles: ideal 38.0 %, edges 26.0 %, array fill 6.0 %, memory stall 18.0 %, vector unit 12.0 %",
         "51.0 nJ: PE 11.8 %, vector unit 5.9 %, SRAM 19.6 %, DRAM 62.7 %, static 0.0 %",
         "2.55 nJ per token, 25.5 mW; 51.0 nJ at 4, 83.0 nJ at 8, 171 nJ at 19 pJ/bit",
+        "efficiency 1.49 TOPS/W, 0.0380 TOPS/mm²; energy-delay product 102 fJ s",
         "80.4 kB, 0.473 MAC/B: weights 87.1 %, activations 3.7 %, keys 3.7 %, results 2.5 %, vector reads 1.9 %",
         "1.00 mm² on sky130: SRAM 50.0 %, PE 30.0 %, epilogue 10.0 %, row sums 5.0 %, array edge 5.0 %",
         "900 LUT sites, 115 block RAMs: PE 66.7 %",
