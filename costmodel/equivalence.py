@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 from costmodel.liberty import sky130_liberty
-from costmodel.synthesis import LIBERTY, TARGETS, VERILOG
+from costmodel.synthesis import VERILOG
+from costmodel.targets import LIBERTY, TARGETS
 from hdl.yosys import LOG, YosysError, find_yosys
 from sim.errors import Failure, choose
 

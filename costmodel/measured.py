@@ -10,17 +10,23 @@ import hashlib
 import io
 import math
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from costmodel.synthesis import TARGETS, Area, synthesise
+from costmodel.cache import cache_folder
+from costmodel.synthesis import Area, Synthesis, start_tools, synthesise
+from costmodel.targets import TARGETS
+from sim.accelerator.blocks import is_accelerated
 from sim.design import DesignPoint
-from sim.errors import InputError, choose
+from sim.errors import InputError
 from sim.files import output_folder, write_whole
-from sim.pe import PES
 
 MEASURED_CSV = Path(__file__).parent / "data" / "measured.csv"
 
@@ -29,12 +35,13 @@ MEASURED_CSV = Path(__file__).parent / "data" / "measured.csv"
 class Component:
     """A part of designs: its module, the fields of the design that determine it, and how many a design of its dataflow has.
 
-    ``part`` is what it is to the design, whatever the dataflow. ``without`` names the modules inside it that are
-    components themselves, or a scratchpad's memory, and are left out of its area, ``within`` those that belong to it.
+    ``part`` is what it is to the design, whatever the dataflow; one for any dataflow names none. ``without`` are the modules
+    inside it that are components themselves, or a scratchpad's memory, and are left out of its area, ``within`` those that
+    belong to it; names, with ``*`` for any text.
     """
 
     part: str
-    dataflow: str
+    dataflow: str | None
     module: Callable[[DesignPoint], str]
     fields: tuple[str, ...]
     instances: Callable[[DesignPoint], int]
@@ -45,10 +52,18 @@ class Component:
 _OPERANDS = ("weight_format", "activation_format", "accumulator", "group_size")
 _OF_PE = ("pe", "pipeline", *_OPERANDS)
 _OF_TOTALS = (*_OPERANDS, "rows", "columns", "output_buffer_kib")
+_OF_CONTROL = (
+    *(*_OF_PE, "rows", "columns", "dataflow", "double_buffered"),
+    *("weight_buffer_kib", "activation_buffer_kib", "output_buffer_kib"),
+)
 
 
 def _pes(design: DesignPoint) -> int:
     return design.rows * design.columns
+
+
+def _accelerators(design: DesignPoint) -> int:
+    return int(is_accelerated(design))
 
 
 def _array(design: DesignPoint) -> str:
@@ -77,7 +92,7 @@ COMPONENTS: dict[str, Component] = {
         _array,
         (*_OF_PE, "rows", "columns"),
         lambda _: 1,
-        (*(f"{kind}_pe" for kind in PES), "row_sum", "epilogue"),
+        ("*_pe", "row_sum", "epilogue"),
     ),
     "stationary_pe": Component("pe", "weight_stationary", lambda design: f"{design.pe}_stationary_pe", _OF_PE, _pes),
     "row_sum_stage": Component(
@@ -108,15 +123,18 @@ COMPONENTS: dict[str, Component] = {
         _array,
         (*_OF_PE, "rows", "columns"),
         lambda _: 1,
-        (*(f"{kind}_stationary_pe" for kind in PES), "row_sum_stage", "row_sum_foot", "foot", "epilogue"),
+        ("*_stationary_pe", "row_sum_stage", "row_sum_foot", "foot", "epilogue"),
     ),
 }
 """An array's edge is what it holds beside its instances: skew registers and buses. The memory of totals of an array whose
 weights stay is the output scratchpad's."""
 
-FIELDS = (*_OF_PE, "rows", "columns", "output_buffer_kib")
-NUMBERS = ("lut_sites", "logic_cells", "luts", "carry", "flip_flops", "dsps", "lutram", "area_um2", "leakage_nw", "cells")
-COLUMNS = ("component", *FIELDS, "target", *NUMBERS, "tool", "version", "command", "date")
+FIELDS = _OF_CONTROL
+NUMBERS = (
+    *("lut_sites", "logic_cells", "luts", "carry", "flip_flops", "dsps", "brams", "lutram", "fmax_mhz"),
+    *("area_um2", "leakage_nw", "cells", "delay_ps"),
+)
+COLUMNS = ("component", *FIELDS, "target", *NUMBERS, "cells_by_type", "tool", "version", "command", "date")
 
 
 @dataclass(frozen=True)
@@ -138,13 +156,14 @@ class Measured:
         """The row by column of the file; fields that do not determine the component are empty."""
         area = self.area
         fields = {field: self.fields.get(field, "") for field in FIELDS}
+        cells = " ".join(f"{name}:{count}" for name, count in area.cells.items())
         run = {"tool": area.tool, "version": area.version, "command": area.command, "date": self.date}
-        return {"component": self.component, **fields, "target": area.target, **area.numbers, **run}
+        return {"component": self.component, **fields, "target": area.target, **area.numbers, "cells_by_type": cells, **run}
 
 
 def components_of(design: DesignPoint) -> dict[str, Component]:
     """The components that a design has: row sums are there for zero points."""
-    of_dataflow = {name: component for name, component in COMPONENTS.items() if component.dataflow == design.dataflow}
+    of_dataflow = {name: part for name, part in COMPONENTS.items() if part.dataflow in (None, design.dataflow)}
     return {name: component for name, component in of_dataflow.items() if component.instances(design)}
 
 
@@ -172,9 +191,11 @@ def read_measured(path: Path = MEASURED_CSV) -> list[Measured]:
 
 def _row(row: Mapping[str, str], file: str) -> Measured:
     flow = TARGETS[row["target"]]
-    numbers = {name: float(row[name]) for name in NUMBERS if row[name]}
-    total = numbers[flow.total]
-    area = Area(row["target"], flow.unit, total, MappingProxyType(numbers), row["tool"], row["version"], row["command"])
+    numbers = {name: float(row[name]) for name in NUMBERS if row.get(name)}
+    counts = (pair.rpartition(":") for pair in (row.get("cells_by_type") or "").split())
+    cells = {name: int(count) for name, _, count in counts}
+    run = (row["tool"], row["version"], row["command"])
+    area = Area(row["target"], flow.unit, numbers[flow.total], MappingProxyType(numbers), *run, cells=MappingProxyType(cells))
     fields = {name: row[name] for name in COMPONENTS[row["component"]].fields}
     return Measured(row["component"], MappingProxyType(fields), area, row["date"], file)
 
@@ -192,8 +213,7 @@ def write_measured(rows: Iterable[Measured], path: Path) -> None:
 
 def own_measured_csv() -> Path:
     """The file of rows that this user measured; another one for other sources of the hardware, whose areas may differ."""
-    caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "shiftwise" / f"measured-{_digest_of_hardware()[:12]}.csv"
+    return cache_folder() / f"measured-{_digest_of_hardware()[:12]}.csv"
 
 
 @cache
@@ -234,17 +254,58 @@ def remember(rows: Iterable[Measured]) -> None:
     write_measured(by_key.values(), output_folder(own.parent) / own.name)
 
 
-def measure_component(design: DesignPoint, component: str, target: str, verilog: Mapping[str, str]) -> Measured:
-    """Synthesise one component of a design from the design's Verilog files, text by file name.
+@dataclass(frozen=True)
+class Source:
+    """What of a design is synthesised: Verilog, the top module, and the modules inside it that are left out."""
 
-    Raises ``InputError`` for an unknown target, :class:`costmodel.synthesis.SynthesisError` when synthesis fails.
-    """
-    part = COMPONENTS[component]
-    module = part.module(design)
-    files = {f"{name}.v" for name in (module, *part.within, *part.without)}
-    text = [text for name, text in verilog.items() if name in files]
-    boxes = [name for name in part.without if f"{name}.v" in verilog]
-    area = synthesise("\n".join(text), module, target, boxes).area
+    verilog: str
+    top: str
+    black_boxes: tuple[str, ...]
+
+
+def source_of(design: DesignPoint, component: str, target: str) -> Source:
+    """The Verilog of a component of a design. A slice of ``dsp_packed`` is one on UltraScale+, and its behaviour elsewhere."""
+    from hdl.pe.dsp_slice import PRIMITIVE, DspSlice  # here, so that looking an area up does not wait for Amaranth
+
+    part, modules = COMPONENTS[component], _modules(design)
+    top = part.module(design)
+    boxes = _matching(modules, part.without)
+    names = [name for name in modules if name in {top, *_matching(modules, part.within), *boxes}]
+    sliced = {DspSlice.module_name} if target in ("xcup", "xcup_dsp") else set()
+    return Source("\n".join(PRIMITIVE if name in sliced else _verilog(design, name) for name in names), top, boxes)
+
+
+@lru_cache(maxsize=1)
+def _modules(design: DesignPoint) -> Mapping[str, Any]:
+    """Components of the design's hardware by the name of their module."""
+    from amaranth.hdl import UnusedElaboratable
+
+    from hdl.export import components
+
+    warnings.simplefilter("ignore", UnusedElaboratable)  # of components that nobody asks for
+    return {part.module_name: part for part in components(design)}
+
+
+@lru_cache(maxsize=64)
+def _verilog(design: DesignPoint, module: str) -> str:
+    from hdl.export import module_texts
+
+    return "".join(module_texts([_modules(design)[module]]).values())
+
+
+def _matching(names: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
+
+
+def synthesise_component(design: DesignPoint, component: str, target: str) -> Synthesis:
+    """Synthesise one component of a design. Raises as :func:`costmodel.synthesis.synthesise` does."""
+    source = source_of(design, component, target)
+    return synthesise(source.verilog, source.top, target, source.black_boxes)
+
+
+def measure_component(design: DesignPoint, component: str, target: str) -> Measured:
+    """A row for one component of a design. Raises as :func:`synthesise_component` does."""
+    area = synthesise_component(design, component, target).area
     fields = MappingProxyType(fields_of(design, component))
     return Measured(component, fields, area, datetime.datetime.now(tz=datetime.UTC).date().isoformat())
 
@@ -254,15 +315,22 @@ def measure(
 ) -> Iterator[Measured]:
     """A row for every one of a design's components that is not among ``known``, each as soon as it is synthesised.
 
-    A slice of ``dsp_packed`` is one on an FPGA, and its behaviour elsewhere. Raises as :func:`measure_component` does.
+    As many are synthesised at once as there are cores. Raises as :func:`measure_component` does, at once for an unknown
+    target.
     """
-    choose("synthesis target", target, TARGETS)
+    start_tools(target)
     keys = {row.key for row in known}
     missing = [name for name in components_of(design) if name in components and key_of(design, name, target) not in keys]
-    from hdl.export import verilog_modules  # here, so that looking an area up does not wait for Amaranth
-    from hdl.pe.dsp_slice import PRIMITIVE
+    for name in missing:
+        source_of(design, name, target)  # one after the other, as Amaranth is no faster in threads
+    return _measured(design, target, missing)
 
-    verilog = verilog_modules(design) if missing else {}
-    if target == "xcup" and "dsp_slice.v" in verilog:
-        verilog["dsp_slice.v"] = PRIMITIVE
-    return (measure_component(design, component, target, verilog) for component in missing)
+
+def _measured(design: DesignPoint, target: str, components: Sequence[str]) -> Iterator[Measured]:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        runs = [pool.submit(measure_component, design, component, target) for component in components]
+        for run in as_completed(runs):
+            yield run.result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -7,9 +7,10 @@ from amaranth import Shape
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
-from hdl.accelerator.top import Accelerator, is_accelerated
+from hdl.accelerator.top import Accelerator
 from hdl.arrays import ARRAYS
 from hdl.ram import Ram
+from sim.accelerator.blocks import is_accelerated
 from sim.design import DesignPoint
 
 CLOCKING = {"clk": {"direction": "in", "width": 1, "signed": False}, "rst": {"direction": "in", "width": 1, "signed": False}}

@@ -3,7 +3,7 @@
 import json
 
 from costmodel.devices import DEVICES, Device
-from costmodel.synthesis import TARGETS
+from costmodel.targets import TARGETS
 from costmodel.technology import TECHNOLOGIES
 from sim.accumulators import ACCUMULATORS, describe
 from sim.array import DATAFLOWS
@@ -33,7 +33,7 @@ def catalogue() -> dict[str, dict[str, str]]:
         },
         "technology": {name: str(t.source) for name, t in TECHNOLOGIES.items()},
         "device": {name: _describe_device(device) for name, device in DEVICES.items()},
-        "synthesis target": {name: f"area in {flow.unit}" for name, flow in TARGETS.items()},
+        "synthesis target": {name: f"{flow.what}, area in {flow.unit}" for name, flow in TARGETS.items()},
     }
 
 

@@ -189,24 +189,38 @@ def verify(
 @app.command()
 def synth(
     design: Design = "mixpe-w4a8",
-    target: Annotated[str, typer.Option(help="`xcup` (UltraScale+ LUTs) or `sky130` (standard cells).")] = "sky130",
+    target: Annotated[
+        str,
+        typer.Option(
+            help="`xcup` (UltraScale+ LUTs), `xcup_dsp` (with DSP slices), `ecp5` (placed and routed), `sky130` (standard "
+            "cells), or a Liberty file with standard cells."
+        ),
+    ] = "sky130",
     as_json: Json = False,
 ) -> None:
-    """Synthesise the design's components with Yosys, print their area, and remember it for `simulate`."""
-    from costmodel.measured import measure, remember
-    from sim.design import load_design
+    """Synthesise the design's components: how large each is, how many there are, and what share of the design that is.
 
-    measured = []
-    for row in measure(load_design(design), target):
-        print(f"{row.component}: {row.area.total:g} {row.area.unit}", file=sys.stderr)
-        remember([row])
-        measured.append(row)
-    rows = [row.flat for row in measured]
+    Below is what the cells of a processing element are for: decoding a code, the product, the sum, registers, control.
+    Areas are those of the generated Verilog, and on a target with a name they are remembered for `simulate`. Results are
+    kept, so that nothing is synthesised twice.
+
+    Example: shiftwise synth --design mixpe-w4a8 --target NangateOpenCellLibrary_typical.lib
+    """
+    from shiftwise.progress import shown_progress
+    from shiftwise.synthesis import synth as run_synthesis
+
+    with shown_progress() as tell:
+        found = run_synthesis(design, target, tell)
     if as_json:
-        print(json.dumps(rows, indent=2))
-    else:
-        header = ("component", "target", *measured[0].area.numbers)
-        _print_table(header, ([row[name] for name in header] for row in rows))
+        print(json.dumps({"design": found.design, "target": target, "components": found.rows, "pe": found.pe_rows}, indent=2))
+        return
+    numbers = list(dict.fromkeys(name for share in found.components.values() for name in share.measured.area.numbers))
+    header = ("component", *numbers, "instances", "total", "share")
+    rows = ({**row, "total": f"{row['total']:.6g}", "share": f"{row['share']:.1%}"} for row in found.rows)
+    _print_table(header, ([row.get(name, "") for name in header] for row in rows))
+    print(f"{found.design} on {target}: {found.total:.6g} {found.unit}, memories not in it; of a PE:")
+    parts = [{**row, "share": f"{row['share']:.1%}"} for row in found.pe_rows]
+    _print_table(parts[0], (row.values() for row in parts))
 
 
 @app.command()

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from shiftwise.simulation import Tell
+if TYPE_CHECKING:  # what it imports takes seconds
+    from shiftwise.simulation import Tell
 
 
 @contextmanager
-def shown_progress() -> Iterator[Tell]:
+def shown_progress() -> "Iterator[Tell]":
     """A function to be told what is done; the bars vanish at the end."""
     console = Console(stderr=True)
     if not console.is_terminal:

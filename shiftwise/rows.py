@@ -6,7 +6,7 @@ from typing import Any
 
 from costmodel.area import DesignArea, NotMeasuredError, component_areas
 from costmodel.cost import Cost, Energy
-from costmodel.synthesis import TARGETS
+from costmodel.targets import CHARACTERISED
 from shiftwise.workload import Workload
 from sim.design import DesignPoint
 from sim.quantized import weight_bits
@@ -86,7 +86,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) 
     dram_bits = _dram_bits(run.trace)
     dram = sum(step.run.dram_cycles for step in run.steps)
     ports = sum(product.port_cycles for product in run.products)
-    areas = {target: _measured_area(design, target) for target in TARGETS}
+    areas = {target: _measured_area(design, target) for target in CHARACTERISED}
     return {
         "shiftwise": version("shiftwise"),
         "design": design.name,

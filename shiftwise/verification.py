@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from hdl.accelerator.top import is_accelerated
 from hdl.example import Operands, example_product, example_shape, padded_example, padded_product, product_of, with_least_buffers
 from hdl.verdict import ArrayVerdict, PEVerdict, VerificationError
 from hdl.verify_accelerator import verify_accelerator
@@ -20,6 +19,7 @@ from hdl.verify_array import verify_array
 from hdl.verify_pe import verify_pe
 from hdl.verilator import environment
 from shiftwise.generation import hardware_design
+from sim.accelerator.blocks import is_accelerated
 from sim.design import DesignPoint
 from sim.files import output_folder, remove, write_whole
 from workloads.checkpoint import load_model

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import costmodel.cache
 import costmodel.measured
 from workloads.checkpoint import LanguageModel, load_model
 from workloads.embedded import HELD_OUT_TEXT
@@ -26,6 +27,18 @@ def tiny() -> LanguageModel:
 @pytest.fixture(scope="session")
 def held_out() -> bytes:
     return HELD_OUT_TEXT.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def kept_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(autouse=True)
+def no_results_of_this_user(kept_results: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What was synthesised on this machine before is synthesised again, once for all tests."""
+    monkeypatch.setattr(costmodel.cache, "cache_folder", lambda: kept_results)
+    return kept_results
 
 
 @pytest.fixture(autouse=True)

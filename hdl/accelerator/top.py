@@ -24,11 +24,6 @@ CONTROLLERS: dict[str, Any] = {"output_stationary": Controller, "weight_stationa
 """Dataflow to the component that says when an array is fed what."""
 
 
-def is_accelerated(design: DesignPoint) -> bool:
-    """Whether there is an accelerator around the design's array: if the scales of its columns can be read one by one."""
-    return design.dataflow == "output_stationary" or design.rows >= design.columns or not design.double_buffered
-
-
 class Accelerator(wiring.Component):
     """An array with its buffers, which runs products block by block (:mod:`sim.accelerator`).
 

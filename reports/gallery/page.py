@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In
 
 from costmodel.measured import Measured, key_of, read_measured
 from costmodel.samples import SAMPLES
-from costmodel.synthesis import TARGETS
+from costmodel.targets import CHARACTERISED
 from hdl.pe import pe_parts
 from hdl.pe.ports import MEANINGS
 from reports.gallery.drawing import draw
@@ -65,7 +65,7 @@ def files() -> dict[str, str]:
 
 def _page(parts: Mapping[str, Sequence[Any]]) -> str:
     rows = {row.key: row for row in read_measured()}
-    measured = {pe: {target: rows[key_of(design, "pe", target)] for target in TARGETS} for pe, design in SAMPLES.items()}
+    measured = {pe: {target: rows[key_of(design, "pe", target)] for target in CHARACTERISED} for pe, design in SAMPLES.items()}
     sections = [_section(SAMPLES[pe], found) for pe, found in parts.items()]
     sources = _sources(row for of_pe in measured.values() for row in of_pe.values())
     return HEAD + _overview(measured) + f"\n{sources}\n" + LEGEND + FROM_PYTHON + "".join(sections)

@@ -8,6 +8,11 @@ from sim.array.dataflow import whole
 from sim.design import DesignPoint
 
 
+def is_accelerated(design: DesignPoint) -> bool:
+    """Whether there is an accelerator around the design's array: if the scales of its columns can be read one by one."""
+    return design.dataflow == "output_stationary" or design.rows >= design.columns or not design.double_buffered
+
+
 @dataclass(frozen=True)
 class Block:
     """Rows ``m``, columns ``n`` and part ``k`` of the reduction of a product.

@@ -1,0 +1,154 @@
+"""Static timing of a netlist of sky130 cells: when each net has its value after a clock edge, and the slowest way there.
+
+    arrival at a cell's output = latest arrival at its inputs + intrinsic + drive * load
+    load = capacitance of the pins that read the net + wire
+    period >= arrival at a register's data + its setup time
+
+Delays are the straight lines of ``data/sky130hd_cells.csv``: one for all inputs of a cell, rise and fall in the mean, at an
+input slew of 53 ps whatever the cell before makes of it. Wires have the length and capacitance of
+:mod:`costmodel.gates`, no resistance. Registers launch with their delay from clock to output. Outside of the module, every
+input comes from a register and every output goes into one, of the kind :data:`OUTSIDE`: so it is between the PEs of an array.
+There is no skew and no margin, and no buffer is inserted where many cells read a net: what is estimated is the netlist as it
+was mapped.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from costmodel.gates import NET_UM, SIGNAL_FF_PER_UM
+from costmodel.liberty import PREFIX, Cell, sky130_cells
+
+OUTSIDE = f"{PREFIX}dfxtp_1"
+"""The smallest flip-flop of the table."""
+
+Bit = int | str
+
+
+@dataclass(frozen=True)
+class Step:
+    """A cell on a path, its type, and the arrival at its output [ps]; a port has no type."""
+
+    name: str
+    kind: str
+    arrival: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The shortest period [ps], and the path that sets it, from a register or a port to the last gate before the next one."""
+
+    delay_ps: float
+    path: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class _Gate:
+    name: str
+    cell: Cell
+    output: Bit
+    inputs: Mapping[str, Bit]
+
+    @property
+    def data(self) -> tuple[Bit, ...]:
+        """Nets at the pins that a flip-flop's next state depends on."""
+        state = self.cell.flip_flop
+        assert state
+        apart = {state.clock, state.clear.removeprefix("!"), state.preset.removeprefix("!")}
+        return tuple(bit for pin, bit in self.inputs.items() if pin not in apart)
+
+
+def delay_ps(module: Mapping[str, Any]) -> float:
+    """The shortest period of a module [ps], see :func:`timing`."""
+    return timing(module).delay_ps
+
+
+def timing(module: Mapping[str, Any]) -> Timing:
+    """Timing of a flat netlist of ``sky130`` (:func:`costmodel.synthesis.synthesise`).
+
+    Raises ``ValueError`` for a loop of gates without a register.
+    """
+    cells = {cell.name: cell for cell in sky130_cells()}
+    gates = [_gate(name, cells[found["type"]], found) for name, found in module["cells"].items()]
+    outputs = [bit for port in module["ports"].values() if port["direction"] == "output" for bit in port["bits"]]
+    load = _loads(gates, outputs, cells[OUTSIDE])
+    combinational = [gate for gate in gates if not gate.cell.flip_flop]
+    registers = [gate for gate in gates if gate.cell.flip_flop]
+
+    driver = {gate.output: gate for gate in gates}
+    steps: dict[Bit, Step] = {}
+    came_from: dict[Bit, Bit] = {}
+    for gate in registers:
+        steps[gate.output] = Step(gate.name, gate.cell.name, _delay(gate.cell, load[gate.output]))
+    names = _port_names(module)
+    for bit in {bit for gate in gates for bit in gate.inputs.values()} | set(outputs):
+        if bit not in driver and isinstance(bit, int):
+            steps[bit] = Step(names.get(bit, "black box"), "", _delay(cells[OUTSIDE], load[bit]))
+    for gate in _in_order(combinational):
+        before = [bit for bit in gate.inputs.values() if bit in steps]
+        slowest = max(before, key=lambda bit: steps[bit].arrival, default=None)
+        start = steps[slowest].arrival if slowest is not None else 0.0
+        steps[gate.output] = Step(gate.name, gate.cell.name, start + _delay(gate.cell, load[gate.output]))
+        if slowest is not None:
+            came_from[gate.output] = slowest
+
+    ends = [(steps[bit].arrival + gate.cell.setup, bit) for gate in registers for bit in gate.data if bit in steps]
+    ends += [(steps[bit].arrival + cells[OUTSIDE].setup, bit) for bit in outputs if bit in steps]
+    if not ends:
+        return Timing(0.0, ())
+    period, last = max(ends, key=lambda end: end[0])
+    path = [last]
+    while path[-1] in came_from:
+        path.append(came_from[path[-1]])
+    return Timing(period, tuple(steps[bit] for bit in reversed(path)))
+
+
+def _gate(name: str, cell: Cell, found: Mapping[str, Any]) -> _Gate:
+    return _Gate(name, cell, found["connections"][cell.output][0], {pin: found["connections"][pin][0] for pin in cell.inputs})
+
+
+def _delay(cell: Cell, load: float) -> float:
+    return cell.intrinsic_delay + cell.drive * load
+
+
+def _loads(gates: list[_Gate], outputs: list[Bit], outside: Cell) -> defaultdict[Bit, float]:
+    """Capacitance of each net [fF]: its pins, and wire in proportion to their number, the mean net as long as it should be.
+
+    The clock's net is none of them.
+    """
+    pins: defaultdict[Bit, list[float]] = defaultdict(list)
+    for gate in gates:
+        clock = gate.cell.flip_flop.clock if gate.cell.flip_flop else ""
+        for pin, bit in gate.inputs.items():
+            if pin != clock and isinstance(bit, int):
+                pins[bit].append(gate.cell.inputs[pin])
+    for bit in filter(lambda bit: isinstance(bit, int), outputs):
+        pins[bit].append(outside.inputs["D"])
+    wire = NET_UM * SIGNAL_FF_PER_UM * len(pins) / max(1, sum(map(len, pins.values())))
+    return defaultdict(float, {bit: sum(found) + len(found) * wire for bit, found in pins.items()})
+
+
+def _port_names(module: Mapping[str, Any]) -> dict[Bit, str]:
+    return {bit: f"{name}[{i}]" for name, port in module["ports"].items() for i, bit in enumerate(port["bits"])}
+
+
+def _in_order(gates: list[_Gate]) -> list[_Gate]:
+    """Each gate after those that drive its inputs."""
+    drivers = {gate.output for gate in gates}
+    readers: defaultdict[Bit, list[_Gate]] = defaultdict(list)
+    missing = {}
+    for gate in gates:
+        awaited = {bit for bit in gate.inputs.values() if bit in drivers}
+        missing[gate.name] = len(awaited)
+        for bit in awaited:
+            readers[bit].append(gate)
+    ready = [gate for gate in gates if not missing[gate.name]]
+    for gate in ready:
+        for reader in readers[gate.output]:
+            missing[reader.name] -= 1
+            if not missing[reader.name]:
+                ready.append(reader)
+    if len(ready) < len(gates):
+        raise ValueError(f"{len(gates) - len(ready)} gates of a netlist are in loops without a register")
+    return ready
