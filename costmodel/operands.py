@@ -26,7 +26,7 @@ Codes = NDArray[np.int64]
 Product = tuple[Codes, Codes]
 """Codes of activations ``[m, k]`` and weights ``[k, n]``."""
 
-PIECES = 16
+PIECES = 64
 """Places of products from which a stream is taken."""
 
 
@@ -75,15 +75,17 @@ def uniform(design: DesignPoint, products: Sequence[Product], seed: int = 0) -> 
 
 
 def pieces_of(design: DesignPoint, products: Sequence[Product], macs: int, seed: int = 0) -> list[Piece]:
-    """At least so many MACs in :data:`PIECES`, which begin anywhere in the products: each MAC is as probable as any.
+    """At least so many MACs in :data:`PIECES`, spread evenly over all MACs of the products, in their order.
 
-    A piece is of one PE, drawn too, and goes on from where it begins to the next tiles of its product, or folds.
+    Within its part of the products a piece begins anywhere. It is of one PE, drawn too, and goes on to the next tiles of its
+    product, or folds.
     """
     rng = np.random.default_rng(seed)
     runs = _folds if design.dataflow == "weight_stationary" else _groups
-    work = np.array([a.size * w.shape[1] for a, w in products], dtype=float)
+    work = np.cumsum([a.size * w.shape[1] for a, w in products])
+    places = (np.arange(PIECES) + rng.random(PIECES)) / PIECES * work[-1]
     pieces = []
-    for index in rng.choice(len(products), PIECES, p=work / work.sum()):
+    for index in np.searchsorted(work, places, side="right"):
         all_runs, piece = runs(design, rng, *products[index]), []
         start = int(rng.integers(len(all_runs)))
         while sum(run.macs for run in piece) * PIECES < macs:
@@ -159,9 +161,9 @@ def _passing_vectors(design: DesignPoint, runs: Sequence[Run]) -> tuple[Vectors,
 
 
 def _held_vectors(design: DesignPoint, folds: Sequence[Run]) -> tuple[Vectors, int]:
-    """As :func:`_passing_vectors`; the first weight is loaded in the cycle after the reset."""
+    """As :func:`_passing_vectors`; the first weight is loaded in the cycle after the reset, others as in an array."""
     lengths = np.array([len(fold.activations) for fold in folds])
-    starts = 2 + np.cumsum(lengths) - lengths
+    starts = 1 + design.rows + np.cumsum(lengths) - lengths
     latency = design.element.latency
     cycles = int(starts[-1] + lengths[-1]) + latency + 1
     stimulus = {name: np.zeros(cycles, dtype=np.int64) for name in ("activation", "weight", "load", "first", RESET)}
@@ -179,8 +181,8 @@ def _held_vectors(design: DesignPoint, folds: Sequence[Run]) -> tuple[Vectors, i
         stimulus["weight"][first:] = fold.column[-1]
         last = load - fold.row + len(fold.column)
         stimulus["weight"][first:last] = fold.column[first - load + fold.row :]
-    operands = np.arange(2, int(starts[-1] + lengths[-1]))
-    return _after_reset(with_sums_below(design, stimulus, operands, used[operands])), 2
+    operands = np.arange(starts[0], starts[-1] + lengths[-1])
+    return _after_reset(with_sums_below(design, stimulus, operands, used[operands])), int(starts[0])
 
 
 def _after_reset(vectors: Vectors) -> Vectors:

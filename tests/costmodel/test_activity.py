@@ -49,6 +49,12 @@ WIRE = 1167473 / 59601 * 0.172375
 """[fF] Of a net with one sink, where all nets have one."""
 
 
+@pytest.fixture(scope="module")
+def build_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all simulations: what Verilator needs for each of them is compiled once."""
+    return tmp_path_factory.mktemp("activity")
+
+
 class Small(wiring.Component):
     """Its ports."""
 
@@ -70,11 +76,11 @@ def random_products(design: DesignPoint, shape: tuple[int, int, int] = (9, 40, 7
     return [quantized(design, rng.standard_normal((m, k)), rng.standard_normal((k, n)))]
 
 
-def test_toggles_of_a_few_gates(tmp_path: Path) -> None:
+def test_toggles_of_a_few_gates(build_dir: Path) -> None:
     gates = Gates.of(SMALL)
     assert gates.nets == (3, 4, 5, 6, 7, 8)
     vectors = Vectors({"a": np.array([0, 1, 1, 0, 0]), "b": np.array([0, 0, 1, 1, 1])}, {"q": np.array([0, 1, 1, 1, 0])})
-    (values,) = values_of([(gates, Small(), vectors)], tmp_path)
+    (values,) = values_of([(gates, Small(), vectors)], build_dir)
     # rst, a, b, !a, !(!a & b), q; the first in the lowest bit
     rows = [(0, 0, 0, 1, 1, 0), (0, 1, 0, 0, 1, 1), (0, 1, 1, 0, 1, 1), (0, 0, 1, 1, 0, 1), (0, 0, 1, 1, 0, 0)]
     assert [int(word) for word in values[:, 0]] == [sum(bit << place for place, bit in enumerate(row)) for row in rows]
@@ -113,11 +119,11 @@ def test_another_clock_is_refused() -> None:
         Gates.of({**SMALL, "cells": {**SMALL["cells"], "three": three}})
 
 
-def test_netlists_of_pes_compute_what_the_model_does(tmp_path: Path) -> None:
+def test_netlists_of_pes_compute_what_the_model_does(build_dir: Path) -> None:
     """All in one simulation, which fails if an output differs; all energies are there."""
     designs = list(DESIGNS.values())
     products = [random_products(design) for design in designs]
-    found = pe_energies(designs, [netlist_of(design) for design in designs], products, tmp_path, macs=512)
+    found = pe_energies(designs, [netlist_of(design) for design in designs], products, build_dir, macs=512)
     for energies in found:
         for energy in energies.values():
             assert min(energy.multiplier, energy.accumulator, energy.registers, energy.clock, energy.leakage) > 0
@@ -125,21 +131,21 @@ def test_netlists_of_pes_compute_what_the_model_does(tmp_path: Path) -> None:
             assert 0 < energy.error < energy.total
 
 
-def test_a_netlist_of_something_else_is_refused(tmp_path: Path) -> None:
+def test_a_netlist_of_something_else_is_refused(build_dir: Path) -> None:
     module = netlist_of(W4A8)
     name, cell = next((name, cell) for name, cell in module["cells"].items() if cell["type"].endswith("nand2_1"))
     module["cells"] = {**module["cells"], name: {**cell, "type": "sky130_fd_sc_hd__nor2_1"}}
     with pytest.raises(ActivityError, match="the netlist of shift_add_pe: netlist_0: "):
-        pe_energies([W4A8], [module], [random_products(W4A8)], tmp_path, macs=256)
+        pe_energies([W4A8], [module], [random_products(W4A8)], build_dir, macs=256)
 
 
-def test_constant_operands_cost_clock_and_leakage_only(tmp_path: Path) -> None:
+def test_constant_operands_cost_clock_and_leakage_only(build_dir: Path) -> None:
     """Zeros, within a group: nothing has an edge."""
     design = replace(W4A8, group_size=256)
     gates = Gates.of(netlist_of(design))
     zeros = [(np.zeros((1, 256), dtype=np.int64), np.zeros((256, 1), dtype=np.int64))]
     stream = pe_stream(design, pieces_of(design, zeros, 16))
-    (values,) = values_of([(gates, pe_of(design), stream.vectors)], tmp_path)
+    (values,) = values_of([(gates, pe_of(design), stream.vectors)], build_dir)
     assert stream.macs.tolist() == [256] * PIECES
     inside = replace(stream, bounds=stream.bounds[0] + np.array([8, 250]), macs=np.array([242]))
     assert not piece_energies(gates, values, inside).any()
@@ -151,10 +157,11 @@ def test_pieces_are_groups_of_tiles_in_their_order() -> None:
     design = replace(W4A8, rows=1, columns=1)
     a, w = random_products(design)[0]
     everything = pieces_of(design, [(a, w)], PIECES * a.size * w.shape[1])[0]
-    assert [len(run.activations) for run in everything] == [16, 16, 8] * 63
+    assert len(everything) == 3 * 63
     (start,) = (i for i, run in enumerate(everything) if np.array_equal(run.activations, a[:1, :16].T) and
                 np.array_equal(run.weights, w[:16, :1]))  # fmt: skip
     in_order = everything[start:] + everything[:start]
+    assert [len(run.activations) for run in in_order] == [16, 16, 8] * 63
     assert np.array_equal(np.concatenate([run.activations[:, 0] for run in in_order]), np.tile(a.ravel(), 7))
     assert np.array_equal(np.concatenate([run.weights[:, 0] for run in in_order]), np.repeat(w.T, 9, axis=0).ravel())
 
