@@ -37,19 +37,27 @@ def small_designs() -> Iterator[DesignPoint]:
     """
     for kind, element in PES.items():
         for family in element.accumulators:
-            seen: set[tuple[str, str]] = set()
-            found = 0
-            for weight, activation in product(FORMATS, FORMATS):
-                if ("weight", weight) in seen and ("activation", activation) in seen:
-                    continue
-                design = small_design(kind, weight, activation, family)
-                if design:
-                    seen |= {("weight", weight), ("activation", activation)}
-                    yield design
-                    if found % LEVELS_EVERY == LEVELS_EVERY // 2:
-                        for level in set(element.pipelines) - {design.pipeline}:
-                            yield replace(design, name=f"{design.name}-pipeline{level}", pipeline=level)
-                    found += 1
+            for i, design in enumerate(_covering(kind, family)):
+                yield design
+                if i % LEVELS_EVERY == LEVELS_EVERY // 2:
+                    for level in set(element.pipelines) - {design.pipeline}:
+                        yield replace(design, name=f"{design.name}-pipeline{level}", pipeline=level)
+
+
+def _covering(kind: str, family: str) -> Iterator[DesignPoint]:
+    """Designs in which each format that fits is there as a weight and as an activation: pairs that are both new come first."""
+    weights, activations = set(FORMATS), set(FORMATS)
+    tried = set()
+    for least_new in (2, 1):
+        for weight, activation in product(FORMATS, FORMATS):
+            new = (weight in weights) + (activation in activations)
+            if new < least_new or (weight, activation) in tried:
+                continue
+            tried.add((weight, activation))
+            if design := small_design(kind, weight, activation, family):
+                weights.discard(weight)
+                activations.discard(activation)
+                yield design
 
 
 def small_design(kind: str, weight: str, activation: str, family: str) -> DesignPoint | None:

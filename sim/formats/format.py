@@ -137,7 +137,7 @@ class Format:
         """Width [bit] of the widest significand: a value is an integer of so many bits times a power of two, and a sign."""
         return max(map(significand_bits, self._numbers))
 
-    @property
+    @cached_property
     def is_integer(self) -> bool:
         """Whether codes are plain binary numbers: unsigned, or two's complement."""
         size = len(self.values)

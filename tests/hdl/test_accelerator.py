@@ -35,24 +35,45 @@ SHAPES = [(5, 19, 7), (1, 1, 1), (49, 9, 23), (3, 699, 4)]
 """An edge everywhere; the least; several blocks; a reduction that does not fit."""
 
 
-@pytest.mark.parametrize("patient", [True, False], ids=["free", "back pressure and reset"])
-def test_every_kind(build_dir: Path, seed: int, patient: bool) -> None:
-    duts, texts, vectors = [], {}, []
-    for i, (design, shape) in enumerate(zip(DESIGNS.values(), 3 * SHAPES, strict=True)):
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """An accelerator of each design in one bench, and the Verilog files of each."""
+
+    bench: Bench
+    files: tuple[tuple[str, ...], ...]
+
+
+@pytest.fixture(scope="module")
+def built(build_dir: Path) -> Built:
+    duts, texts, files = [], {}, []
+    for i, design in enumerate(DESIGNS.values()):
         accelerator = Accelerator(design)
         parts = [*accelerator.parts, accelerator]
         for part in parts:
             if part.module_name != "dsp_slice":  # the same for all
                 part.module_name = f"{part.module_name}_{i}"
         duts.append(Dut(accelerator.module_name, accelerator))
-        texts |= module_texts(parts)
+        of_design = module_texts(parts)
+        files.append(tuple(of_design))
+        texts |= of_design
+    return Built(Bench(duts, texts, build_dir, "-O0"), tuple(files))
+
+
+@pytest.mark.parametrize("patient", [True, False], ids=["free", "back pressure and reset"])
+def test_every_kind(built: Built, seed: int, patient: bool) -> None:
+    vectors = []
+    for design, shape in zip(DESIGNS.values(), 3 * SHAPES, strict=True):
         operands, expected = padded_example(design, shape, seed)
         vectors.append(accelerator_vectors(design, blocks_of(design, *shape), operands, expected, seed, patient))
-    assert Bench(duts, texts, build_dir, "-O0").run(*vectors) == []
+    assert built.bench.run(*vectors) == []
 
 
-@pytest.mark.parametrize("name", ["shift_add", "lanes", "weights stay"])
-@pytest.mark.parametrize("patient", [True, False])
+def test_lint_is_clean(built: Built) -> None:
+    for dut, files in zip(built.bench.duts, built.files, strict=True):
+        assert lint([built.bench.folder / name for name in files], dut.module) == "", dut.module
+
+
+@pytest.mark.parametrize(("name", "patient"), [("shift_add", True), ("lanes", False), ("weights stay", True)])
 def test_a_wrong_result_is_found_and_named(build_dir: Path, seed: int, name: str, patient: bool) -> None:
     design, shape = DESIGNS[name], (5, 19, 7)
     operands, expected = padded_example(design, shape, seed)
@@ -61,15 +82,3 @@ def test_a_wrong_result_is_found_and_named(build_dir: Path, seed: int, name: str
     wrong[4, 6] = -wrong[4, 6]
     with pytest.raises(VerificationError, match="accelerator: row 4, column 6 is wrong: .* m_axis_result_tdata in cycle "):
         verify_accelerator(design, shape, operands, wrong, build_dir, seed, patient)
-
-
-def test_lint_is_clean(tmp_path: Path) -> None:
-    for design in DESIGNS.values():
-        accelerator = Accelerator(design)
-        folder = tmp_path / design.pe / str(design.rows)
-        folder.mkdir(parents=True, exist_ok=True)
-        texts = module_texts([*accelerator.parts, accelerator])
-        paths = [folder / name for name in texts]
-        for path in paths:
-            path.write_text(texts[path.name])
-        assert lint(paths, accelerator.module_name) == "", design
