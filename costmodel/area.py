@@ -126,7 +126,7 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
             fields = ", ".join(f"{field} {value}" for field, value in fields_of(design, component).items())
             raise NotMeasuredError(
                 f"the area of {component} on {target} was not measured for {fields}; "
-                f"run `shiftwise synth --design {design.name}`"
+                f"run `shiftwise synth --design {design.name} --target {target}`"
             )
         shares[part.part] = Share(by_key[key], part.instances(design))
     return DesignArea(target, flow.unit, MappingProxyType(shares), sram_blocks * sram.size, sram.unit, sram.source)

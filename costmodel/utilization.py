@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
+from typing import Any
 
 from costmodel.area import DesignArea, component_areas
 from costmodel.block_ram import blocks, memories
@@ -19,7 +20,7 @@ TARGET = "xcup"
 """LUTs and flip-flops of a Versal device are taken to be those of UltraScale+."""
 
 BANDWIDTH = "bandwidth"
-"""[bit/s] Beside the resources: what all channels of the design's memory have at their peak."""
+"""[byte/s] Beside the resources: what all channels of the design's memory have at their peak."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Fit:
 
     ``slrs`` is the least number of super logic regions that hold it, ``None`` if none or nobody knows; ``largest`` has rows and
     columns of the largest array of the same aspect that fits, memories of the same size around it, zeros if none does, and
-    ``larger`` says what the next one lacks; ``dsp_macs_per_cycle`` is what the board's DSP slices could do, ``None`` of formats
-    that they do not multiply.
+    ``larger`` says why the next one does not; ``dsp_macs_per_cycle`` is what the board's DSP slices could do, ``None`` of
+    formats that they do not multiply.
     """
 
     design: str
@@ -62,6 +63,28 @@ class Fit:
         return max(self.known, key=lambda name: self.known[name])
 
     @property
+    def verdict(self) -> str:
+        """The fit in sentences."""
+        known = " as far as its figures are known" if self.unknown else ""
+        does = f"fits {self.device}{known}" if self.fits else f"does not fit {self.device}"
+        lines = [f"{self.design} {does}: the most it takes is {self.known[self.limit]:.1%} of the {self.limit}."]
+        if self.unknown:
+            lines.append(f"Not known of the board: {', '.join(self.unknown)}.")
+        if self.slrs is not None:
+            lines.append(f"Super logic regions: {self.slrs}.")
+        rows, columns = self.largest
+        lines.append(f"The largest array of this aspect: {rows}x{columns}; for a larger one: {self.larger}.")
+        if self.dsp_macs_per_cycle is not None:
+            lines.append(f"All DSP slices of the board could do {self.dsp_macs_per_cycle:,} MAC/cycle in these formats.")
+        return " ".join(lines)
+
+    @property
+    def flat(self) -> dict[str, Any]:
+        """All of it as JSON can hold it."""
+        facts = {"utilization": self.utilization, "fits": self.fits, "limit": self.limit, "unknown": self.unknown}
+        return {**asdict(self), **facts}
+
+    @property
     def unknown(self) -> tuple[str, ...]:
         """What is used and of which nobody knows how much there is."""
         return tuple(name for name, used in self.used.items() if used and self.available[name] is None)
@@ -77,18 +100,19 @@ def fit(design: DesignPoint, device: str) -> Fit:
     """How a design fits a board of :data:`costmodel.devices.DEVICES`.
 
     LUTs, flip-flops and DSP slices are those of the measured components, memories those of the generated accelerator. The
-    vector unit, the memory's controller and a shell are not counted, and nothing is left free for routing. Raises ``InputError`` for an unknown device and for a design that is no accelerator,
-    :class:`costmodel.area.NotMeasuredError` for one of which a component has not been synthesised.
+    vector unit, the memory's controller and a shell are not counted, and nothing is left free for routing. Raises
+    ``InputError`` for an unknown device, :class:`costmodel.area.NotMeasuredError` for a design that is no accelerator or of
+    which a component has not been synthesised.
     """
     board = choose("device", device, DEVICES)
     area = component_areas(design, TARGET)
-    bandwidth = design.dram.bits_per_second * design.memory_channels
+    bandwidth = design.dram.bits_per_second * design.memory_channels / 8
     largest, larger = _largest(design, area, board)
     return Fit(
         design.name,
         device,
         used={**_used(design, area, board.resources), BANDWIDTH: bandwidth},
-        available={**board.resources, BANDWIDTH: board.dram_bits_per_second(design.clock_hz)},
+        available={**board.resources, BANDWIDTH: board.dram_bits_per_second(design.clock_hz) / 8},
         slrs=_least_slrs(design, area, board),
         largest=largest,
         larger=larger,
@@ -139,7 +163,8 @@ def _largest(design: DesignPoint, area: DesignArea, board: Device) -> tuple[tupl
     def lacks(times: int) -> str:
         try:
             grown = replace(design, rows=rows * times, columns=columns * times)
-            return _lacking(board.resources, _used(grown, area, board.resources))
+            lacking = _lacking(board.resources, _used(grown, area, board.resources))
+            return f"too little {lacking}" if lacking else ""
         except InputError as error:  # of fields that are too large, or scratchpads that are too small
             return str(error)
 

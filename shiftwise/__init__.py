@@ -19,6 +19,8 @@ from sim.errors import Failure, InputError
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
+    from costmodel.devices import DEVICES
+    from costmodel.utilization import Fit, fit
     from shiftwise.generation import generate
     from shiftwise.reproduction import Reproduction, reproduce
     from shiftwise.simulation import Simulation, simulate
@@ -37,11 +39,13 @@ if TYPE_CHECKING:
     from workloads.topology import read_topology, write_topology
 
 __all__ = [
+    "DEVICES",
     "FORMATS",
     "PES",
     "SCHEMES",
     "DesignPoint",
     "Failure",
+    "Fit",
     "InputError",
     "Operands",
     "Product",
@@ -53,6 +57,7 @@ __all__ = [
     "block_times",
     "blocks_of",
     "encode",
+    "fit",
     "generate",
     "load_design",
     "matrix_product",
@@ -74,6 +79,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DEVICES": "costmodel.devices",
+    "Fit": "costmodel.utilization",
+    "fit": "costmodel.utilization",
     "generate": "shiftwise.generation",
     "Reproduction": "shiftwise.reproduction",
     "reproduce": "shiftwise.reproduction",

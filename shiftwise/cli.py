@@ -224,6 +224,31 @@ def synth(
 
 
 @app.command()
+def fit(
+    design: Design = "mixpe-w4a8",
+    device: Annotated[str, typer.Option(help="An FPGA board: a device of `shiftwise list`.")] = "u280",
+    as_json: Json = False,
+) -> None:
+    """Say whether the design fits an FPGA board, what limits it, and how large an array would fit.
+
+    LUTs, flip-flops and DSP slices are those that `synth --target xcup` measured, memories are counted by width and depth.
+    """
+    from costmodel.utilization import fit as run_fit
+    from sim.design import load_design
+
+    found = run_fit(load_design(design), device)
+    if as_json:
+        print(json.dumps(found.flat, indent=2))
+        return
+    rows = [
+        (name, _count(used), _count(found.available[name]), "" if share is None else f"{share:.1%}")
+        for (name, used), share in zip(found.used.items(), found.utilization.values(), strict=True)
+    ]
+    _print_table(("resource", "used", "available", "share"), rows)
+    print(found.verdict)
+
+
+@app.command()
 def reproduce(
     study: Annotated[str, typer.Argument(help="A published study: `mixpe`.")] = "mixpe",
     out: Out = Path("build/reproduce"),
@@ -245,7 +270,7 @@ def reproduce(
 
 @app.command(name="list")
 def list_names(as_json: Json = False) -> None:
-    """Name the designs, formats, processing elements, models, memories, technologies and synthesis targets."""
+    """Name the designs, formats, processing elements, models, memories, technologies, FPGA boards and synthesis targets."""
     from shiftwise.catalogue import catalogue
 
     names = catalogue()
@@ -255,6 +280,10 @@ def list_names(as_json: Json = False) -> None:
         _print_table(
             ("kind", "name", "what it is"), ((kind, name, what) for kind, of in names.items() for name, what in of.items())
         )
+
+
+def _count(number: float | None) -> str:
+    return "not known" if number is None else f"{number:,.0f}"
 
 
 def _print_table(header: Any, rows: Any) -> None:

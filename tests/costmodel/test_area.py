@@ -88,7 +88,7 @@ def test_block_rams_are_counted_apart():
 @pytest.mark.parametrize("missing", SIZES)
 def test_a_component_that_was_not_measured(missing):
     present = [row for row in rows("xcup") if row.component != missing]
-    with pytest.raises(InputError, match=rf"area of {missing} on xcup .*; run `shiftwise synth --design small`$"):
+    with pytest.raises(InputError, match=rf"area of {missing} on xcup .*; run `shiftwise synth --design small --target xcup`$"):
         component_areas(DESIGN, "xcup", present)
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 
 import pytest
@@ -150,15 +151,17 @@ def test_a_fit_by_hand(rows):
     assert math.isclose(found.utilization["lut"], 32_000 / 274_080)
     assert found.utilization["uram"] == 0  # none there, and none used
     # One DDR4 channel of 3200 Mb/s and 64 bit is 25.6 GB/s, of which the board has 19.2.
-    assert math.isclose(found.utilization["bandwidth"], 25.6 / 19.2)
+    assert (found.used["bandwidth"], found.available["bandwidth"]) == (25.6e9, 19.2e9)
     assert (found.limit, found.fits, found.unknown, found.slrs) == ("bandwidth", False, (), 1)
+    assert found.verdict.startswith("small does not fit zcu102: the most it takes is 133.3% of the bandwidth. ")
+    assert json.loads(json.dumps(found.flat))["limit"] == "bandwidth"
 
 
 def test_the_largest_array_by_hand(rows):
     """4 x 8 is 1 x 2 four times: 2 t**2 PEs of 10,000 LUTs in 274,080 make t = 3."""
     rows(10_000.0)
     found = fit(SMALL, "zcu102")
-    assert (found.limit, found.largest, found.larger) == ("bandwidth", (3, 6), "lut")
+    assert (found.limit, found.largest, found.larger) == ("bandwidth", (3, 6), "too little lut")
     assert math.isclose(found.utilization["lut"], 320_000 / 274_080)
 
 
@@ -184,6 +187,7 @@ def test_what_is_not_known_is_neither_zero_nor_enough(rows):
     found = fit(SMALL, "vhk158")
     assert found.utilization["ff"] is None
     assert set(found.unknown) == {"ff", "bram36"}
+    assert found.verdict.startswith("small fits vhk158 as far as its figures are known: ")
     assert found.slrs is None
 
 

@@ -48,6 +48,14 @@ def test_simulate_prints_a_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert str(tmp_path / "report.html") in out
 
 
+def test_a_fit_says_what_limits_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "fit", "--design", "mixpe-w4a8", "--device", "kv260") == 0
+    text = capsys.readouterr().out
+    assert "mixpe-w4a8 does not fit kv260: the most it takes is 333.3% of the bandwidth." in text  # 64 of 19.2 GB/s
+    assert run(monkeypatch, "fit", "--device", "vhk158", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["utilization"]["bram36"] is None
+
+
 def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "list", "--json") == 0
     names = json.loads(capsys.readouterr().out)
@@ -123,6 +131,7 @@ def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["simulat"], "No such command 'simulat'"),
         (["generate", "--design", "mixpe"], "unknown design 'mixpe'"),
         (["verify", "--design", "mixpe"], "unknown design 'mixpe'"),
+        (["fit", "--device", "u55c"], "unknown device 'u55c'; known are u280, vck190, zcu102, kv260, vhk158"),
         (["verify", "--model", "gpt-9"], "unknown model 'gpt-9'; known are tiny-stdlib, or a folder with config.json"),
         (["synth", "--target", "spartan"], "unknown synthesis target 'spartan'; known are"),
     ],
