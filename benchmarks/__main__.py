@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cost import cost_figures
 from benchmarks.demo import demo_figures
 from benchmarks.figure import Figure
 from benchmarks.hardware import hardware_figures
@@ -17,7 +18,7 @@ from sim.files import output_folder, write_whole
 
 def main() -> None:
     """Print and write all figures."""
-    figures = [*model_figures(), *kernel_figures(), *hardware_figures(), *demo_figures()]
+    figures = [*model_figures(), *cost_figures(), *kernel_figures(), *hardware_figures(), *demo_figures()]
     write_whole(output_folder("build") / "bench.json", json.dumps([asdict(f) for f in figures], indent=2) + "\n")
     table = Table("figure", "value", "unit", "bar", "versus")
     for f in figures:
