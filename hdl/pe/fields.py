@@ -45,7 +45,7 @@ def product(m: Module, element: Element, weight: Value, activation: Value) -> Te
     rows = masked_rows(m, w.significand, a.significand)
     bits = len(w.significand), len(a.significand)
     registered = "partial" in element.registers
-    term = combine(w, a, add_rows(m, rows, row_adders(*bits, sum(bits)), registered))
+    term = combine(w, a, add_rows(m, rows, row_adders(*bits), registered))
     return term.registered(m, "partial", ("negative", "exponent")) if registered else term
 
 

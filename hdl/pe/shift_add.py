@@ -2,7 +2,7 @@
 
 from amaranth import Module, Mux, Signal, Value
 
-from hdl.pe.rows import add_rows, masked_rows
+from hdl.pe.rows import add_rows, masked_rows, without_signs
 from hdl.pe.term import Term
 from sim.pe import Element
 
@@ -20,5 +20,6 @@ def product(m: Module, element: Element, weight: Value, activation: Value) -> Te
             m.d.comb += plane.eq(Mux(weight[bit], number, -number))
             planes.append(plane.as_signed())
         return Term(add_rows(m, planes, element.product_adders(), registered))
-    rows = masked_rows(m, weight, number)
-    return Term(add_rows(m, rows, element.product_adders(), registered, negative_last=element.weight.signed))
+    negative_last = element.weight.signed
+    rows = without_signs(masked_rows(m, weight, number), negative_last)
+    return Term(add_rows(m, rows, element.product_adders(), registered, negative_last))

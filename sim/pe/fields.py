@@ -76,23 +76,23 @@ def fields_product(
     return np.where(weight_negative ^ negative, -total, total), weight_exponent + exponent
 
 
-def row_adders(rows: int, row_bits: int, product_bits: int) -> tuple[int, ...]:
-    """Widths [bit] of the adders of ``rows`` shifted rows: rows added in pairs, then pairs in pairs, up to the product."""
+def row_adders(rows: int, row_bits: int) -> tuple[int, ...]:
+    """Widths [bit] of the adders of ``rows`` shifted rows: rows added in pairs, then pairs in pairs, up to the product.
+
+    A sum of rows has a bit more for each of them.
+    """
     widths: list[int] = []
-    remaining = [row_bits] * rows
-    shift = 1
+    remaining = [1] * rows
     while len(remaining) > 1:
-        pairs = [min(high + shift + 1, product_bits) for high in remaining[1::2]]
-        widths += pairs
+        pairs = [low + high for low, high in zip(remaining[::2], remaining[1::2], strict=False)]
+        widths += [row_bits + pair for pair in pairs]
         remaining = pairs + remaining[len(pairs) * 2 :]
-        shift *= 2
     return tuple(widths)
 
 
 def fields_adders(weight: Fields, activation: Fields) -> tuple[int, ...]:
     """Widths [bit] of the adders of :func:`fields_product`: magnitudes of integers, significands' rows, exponents."""
     negations = tuple(f.bits for f in (weight, activation) if f.signed and not f.exponent_bits)
-    product_bits = weight.significand_bits + activation.significand_bits
-    rows = row_adders(weight.significand_bits, activation.significand_bits, product_bits)
+    rows = row_adders(weight.significand_bits, activation.significand_bits)
     both = weight.exponent_bits and activation.exponent_bits
     return (*negations, *rows, *((max(weight.exponent_bits, activation.exponent_bits) + 1,) if both else ()))

@@ -50,4 +50,4 @@ class ShiftAdd(Element):
         return total, np.zeros(1, dtype=np.int64)
 
     def product_adders(self) -> tuple[int, ...]:
-        return row_adders(self.weight.bits, self.activation.bits, self.product_bits)
+        return row_adders(self.weight.bits, self.activation.bits)
