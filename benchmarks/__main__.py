@@ -7,23 +7,26 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.area import area_figures
 from benchmarks.cost import cost_figures
 from benchmarks.demo import demo_figures
 from benchmarks.figure import Figure
 from benchmarks.hardware import hardware_figures
 from benchmarks.kernels import instructions, kernel_figures
 from benchmarks.models import model_figures
+from reports.sanity import sanity_table
 from sim.files import output_folder, write_whole
 
 
 def main() -> None:
     """Print and write all figures."""
-    figures = [*model_figures(), *cost_figures(), *kernel_figures(), *hardware_figures(), *demo_figures()]
+    figures = [*model_figures(), *cost_figures(), *kernel_figures(), *hardware_figures(), *area_figures(), *demo_figures()]
     write_whole(output_folder("build") / "bench.json", json.dumps([asdict(f) for f in figures], indent=2) + "\n")
     table = Table("figure", "value", "unit", "bar", "versus")
     for f in figures:
         table.add_row(f.name, f"{f.value:.3g}", f.unit, bar_text(f), f.versus)
     Console().print(table)
+    print(sanity_table().round(2).to_string(index=False))
     print(f"kernels with {instructions()}")
     print(f"written: {Path('build/bench.json')}")
 
