@@ -43,7 +43,7 @@ def pe_parts(module: Module, flow: Flow) -> dict[str, Part]:
     sizes: defaultdict[str, list[float]] = defaultdict(list)
     for name, part in kinds.items():
         sizes[part].append(flow.size(module["cells"][name]["type"]))
-    return {part: Part(len(sizes[part]), sum(sizes[part])) for part in PARTS if part in sizes}
+    return {part: Part(len(sizes[part]), round(sum(sizes[part]), 4)) for part in PARTS if part in sizes}
 
 
 def part_of_cells(module: Module, flow: Flow) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from costmodel.gates import NET_UM, SIGNAL_FF_PER_UM
 from costmodel.liberty import sky130_cells
 from costmodel.measured import synthesise_component
-from costmodel.timing import timing
+from costmodel.timing import BUFFER, Spread, timing
 from sim.design import load_design
 
 PREFIX = "sky130_fd_sc_hd__"
@@ -80,6 +80,39 @@ def test_between_registers_by_hand():
     assert [step.name for step in found.path] == ["first", "not"]
 
 
+def test_many_readers_are_reached_through_buffers_by_hand():
+    """300 inverters behind a register, all else with one sink: 301 nets beside the clock's with 600 sinks.
+
+    A sink's wire has 301/600 of 3.3765 fF, the net 300 x (2.302 + 1.69388) = 1198.76 fF, 6.2 ns of the register alone. 60
+    buffers with 20 fF each, 105.09 + 1.6698 x 19.979 ps, have 60 x (2.4 + 1.69388) = 245.63 fF in front of them; 7 buffers of
+    35.09 fF in front of these leave 28.657 fF. Of 10, 20, 40 and 80 fF for each buffer of a level no choice is faster.
+    """
+    ports = {"clk": {"direction": "input", "bits": [2]}}
+    cells = {"held": cell("dfxtp_1", CLK=2, D="0", Q=3)}
+    for i in range(300):
+        cells[f"not_{i}"] = cell("inv_1", A=3, Y=1000 + i)
+        cells[f"then_{i}"] = cell("dfxtp_1", CLK=2, D=1000 + i, Q=2000 + i)
+    wire = 3.3765 * 301 / 600
+    load = 300 * (2.302 + wire)
+
+    def through(*counts):
+        """A tree of so many buffers, level by level from the leaves."""
+        delay, driven = 0.0, load
+        for count in counts:
+            delay += 105.09 + 1.6698 * driven / count
+            driven = count * (2.4 + wire)
+        return 282.18 + 5.1677 * driven + delay
+
+    trees = [through(), *(through(first) for first in (120, 60, 30, 15))]
+    for first in (120, 60, 30, 15):
+        inner = first * (2.4 + wire)
+        trees += [through(first, -(-inner // share)) for share in (10, 20, 40, 80) if inner > share]
+    found = timing({"ports": ports, "cells": cells, "netnames": {}})
+    inverter = 31.01 + 4.583 * (1.678 + wire)
+    assert found.delay_ps == pytest.approx(min(trees) + inverter + 83.45, abs=0.05)
+    assert min(trees) < through() / 5
+
+
 def test_a_reset_is_not_data():
     ports = {"clk": {"direction": "input", "bits": [2]}, "rst_n": {"direction": "input", "bits": [3]}}
     cells = {"held": cell("dfrtp_1", CLK=2, D="0", RESET_B=3, Q=4)}
@@ -93,7 +126,7 @@ def test_a_loop_of_gates_has_no_time():
 
 
 def loads(module, facts):
-    """Capacitance of each net [fF], an output's register included, the clock's left out."""
+    """Wire of a sink and capacitance of each net [fF], an output's register included, the clock's left out."""
     sinks = defaultdict(list)
     for found in module["cells"].values():
         for pin, capacitance in facts[found["type"]].inputs.items():
@@ -104,21 +137,23 @@ def loads(module, facts):
             sinks[bit].append(1.678)
     nets = {bit: pins for bit, pins in sinks.items() if isinstance(bit, int)}
     wire = NET_UM * SIGNAL_FF_PER_UM * len(nets) / sum(map(len, nets.values()))
-    return defaultdict(float, {bit: sum(pins) + wire * len(pins) for bit, pins in nets.items()})
+    return wire, defaultdict(float, {bit: sum(pins) + wire * len(pins) for bit, pins in nets.items()})
 
 
 def test_a_pe_takes_as_long_as_the_longest_path_through_its_graph():
     module = synthesise_component(load_design("mixpe-w4a8"), "pe", "sky130").module
     facts = {cell.name: cell for cell in sky130_cells()}
-    load, edges = loads(module, facts), []
+    wire, load = loads(module, facts)
+    spread, edges = Spread(facts[BUFFER], wire), []
+    register = facts["sky130_fd_sc_hd__dfxtp_1"]
     for port in module["ports"].values():
         for bit in port["bits"]:
-            outside = ("start", bit, 282.18 + 5.1677 * load[bit]) if port["direction"] == "input" else (bit, "end", 83.45)
+            outside = ("start", bit, spread.delay(register, load[bit])) if port["direction"] == "input" else (bit, "end", 83.45)
             edges.append(outside)
     for found in module["cells"].values():
         kind = facts[found["type"]]
         (output,) = found["connections"][kind.output]
-        delay = kind.intrinsic_delay + kind.drive * load[output]
+        delay = spread.delay(kind, load[output])
         inputs = [found["connections"][pin][0] for pin in kind.inputs if pin != "CLK"]
         if kind.flip_flop:
             edges += [("start", output, delay), *((bit, "end", kind.setup) for bit in inputs)]
