@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shiftwise.generation import generate
     from shiftwise.reproduction import Reproduction, reproduce
     from shiftwise.simulation import Simulation, simulate
+    from shiftwise.synthesis import DesignSynthesis, synth
     from shiftwise.verification import Verification, verify
     from sim.accelerator import Operands, block_times, blocks_of, operand_words
     from sim.array.events import simulate_events
@@ -44,6 +45,7 @@ __all__ = [
     "PES",
     "SCHEMES",
     "DesignPoint",
+    "DesignSynthesis",
     "Failure",
     "Fit",
     "InputError",
@@ -73,6 +75,7 @@ __all__ = [
     "shapes",
     "simulate",
     "simulate_events",
+    "synth",
     "verify",
     "write_tensor",
     "write_topology",
@@ -87,6 +90,8 @@ _HOMES = {
     "reproduce": "shiftwise.reproduction",
     "Simulation": "shiftwise.simulation",
     "simulate": "shiftwise.simulation",
+    "DesignSynthesis": "shiftwise.synthesis",
+    "synth": "shiftwise.synthesis",
     "Verification": "shiftwise.verification",
     "verify": "shiftwise.verification",
     "Operands": "sim.accelerator",
