@@ -3,12 +3,16 @@
     E_mac = (sum over nets of toggles x edge energy  +  cycles x (clock + leakage x period)) / MACs
 
 with the energies of :class:`costmodel.gates.Gates`. A net's value is that at the end of each cycle: gates have no delay,
-so glitches, edges that a net makes before it settles, are not counted. In the same run, outputs are compared with the
-model's, bit by bit: the netlist that is measured computes what it should.
+so glitches, edges that a net makes before it settles, are not counted; what they would add is estimated beside it
+(:mod:`costmodel.glitches`). In the same run, outputs are compared with the model's, bit by bit: the netlist that is
+measured computes what it should.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from costmodel.gates import Gates
-from costmodel.operands import PIECES, Product, Stream, pe_stream, pieces_of, uniform
+from costmodel.gates import PARTS, Gates
+from costmodel.glitches import glitch_factors
+from costmodel.operands import PIECES, Piece, Product, Stream, pe_stream, pieces_of
+from costmodel.stimuli import with_artificial
 from hdl.bench.testbench import Dut
 from hdl.bench.vectors import Vectors
 from hdl.pe import pe_of
@@ -27,8 +33,14 @@ from sim.errors import Failure
 
 FEMTOJOULE_PER_NW_NS = 1e-3
 
+PARTS_OF_MAC = (*PARTS, "clock", "leakage")
+
 MACS = 16_384
 """MACs of a stream, of each kind of operands; building the simulation takes longer than running so many."""
+
+
+GLITCH_PIECES = 16
+"""Glitches are estimated in one piece of so many."""
 
 
 class ActivityError(Failure):
@@ -37,7 +49,10 @@ class ActivityError(Failure):
 
 @dataclass(frozen=True)
 class MacEnergy:
-    """Energy of a MAC [fJ] by what spends it; ``error`` is the standard error of the total, from the pieces of the stream."""
+    """Energy of a MAC [fJ] by what spends it, in the mean over ``macs``.
+
+    ``error`` is the standard error of the total, from the pieces of the stream; ``glitches`` what they would add to it.
+    """
 
     multiplier: float
     accumulator: float
@@ -45,11 +60,12 @@ class MacEnergy:
     clock: float
     leakage: float
     error: float
+    glitches: float
     macs: int
 
     @property
     def total(self) -> float:
-        return self.multiplier + self.accumulator + self.registers + self.clock + self.leakage
+        return math.fsum(getattr(self, part) for part in PARTS_OF_MAC)
 
 
 def values_of(netlists: Sequence[tuple[Gates, Any, Vectors]], folder: Path) -> list[NDArray[np.uint32]]:
@@ -88,48 +104,93 @@ def toggles(values: NDArray[np.uint32], bounds: NDArray[np.int64], nets: int) ->
     return counts
 
 
-def piece_energies(gates: Gates, values: NDArray[np.uint32], stream: Stream) -> NDArray[np.float64]:
-    """Switching energy ``[piece, part]`` [fJ], parts as in :data:`costmodel.gates.PARTS`."""
-    energies: NDArray[np.float64] = toggles(values, stream.bounds, len(gates.nets)) @ gates.edge_energy
+def piece_energies(gates: Gates, values: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Switching energy ``[piece, part]`` [fJ] between bounds, parts as in :data:`costmodel.gates.PARTS`."""
+    energies: NDArray[np.float64] = toggles(values, bounds, len(gates.nets)) @ gates.edge_energy
     return energies
 
 
-def mac_energy(gates: Gates, energies: NDArray[np.float64], stream: Stream, pieces: slice, clock_hz: float) -> MacEnergy:
-    """Energy of a MAC from some of the pieces that :func:`piece_energies` is of.
+@dataclass(frozen=True)
+class Activity:
+    """A PE at work on several kinds of operands: pieces by kind, one stream of all, and values of nets in it."""
 
-    The standard error is that of pieces in systematic order, from differences of successive ones (K. Wolter, An
-    investigation of some estimators of variance for systematic sampling, JASA 79(388), 1984).
-    """
-    macs = stream.macs[pieces]
-    per_mac = np.diff(stream.bounds)[pieces].sum() / macs.sum()
-    steps = np.diff(energies[pieces].sum(axis=1) / macs)
-    error = np.sqrt((steps**2).mean() / 2 / len(macs)) if len(steps) else np.nan
-    leakage = per_mac * gates.leakage * 1e9 / clock_hz * FEMTOJOULE_PER_NW_NS
-    parts = energies[pieces].sum(axis=0) / macs.sum()
-    return MacEnergy(*map(float, (*parts, per_mac * gates.clock_energy, leakage, error)), int(macs.sum()))
+    design: DesignPoint
+    gates: Gates
+    pieces: Mapping[str, Sequence[Piece]]
+    stream: Stream
+    values: NDArray[np.uint32]
+
+    @cached_property
+    def _switching(self) -> NDArray[np.float64]:
+        return piece_energies(self.gates, self.values, self.stream.bounds)
+
+    @property
+    def _leakage(self) -> float:
+        """In a cycle [fJ]."""
+        return self.gates.leakage * 1e9 / self.design.clock_hz * FEMTOJOULE_PER_NW_NS
+
+    @property
+    def of_pieces(self) -> NDArray[np.float64]:
+        """Energy of a MAC ``[piece]`` [fJ], all kinds one after the other."""
+        cycles = np.diff(self.stream.bounds)
+        energies: NDArray[np.float64] = self._switching.sum(axis=1) + cycles * (self.gates.clock_energy + self._leakage)
+        return energies / self.stream.macs
+
+    def energy(self, kind: str) -> MacEnergy:
+        """Energy of a MAC with a kind of operands.
+
+        The standard error is that of pieces in systematic order, from differences of successive ones (K. Wolter, An
+        investigation of some estimators of variance for systematic sampling, JASA 79(388), 1984).
+        """
+        first = PIECES * list(self.pieces).index(kind)
+        these = slice(first, first + PIECES)
+        macs, bounds = self.stream.macs[these], self.stream.bounds[first : first + PIECES + 1]
+        multiplier, accumulator, registers = parts = self._switching[these].sum(axis=0) / macs.sum()
+        cycles = (bounds[-1] - bounds[0]) / macs.sum()
+        steps = np.diff(self.of_pieces[these])
+        some = [self.values[start:end] for start, end in pairwise(bounds)][::GLITCH_PIECES]
+        return MacEnergy(
+            multiplier=float(multiplier),
+            accumulator=float(accumulator),
+            registers=float(registers),
+            clock=float(cycles * self.gates.clock_energy),
+            leakage=float(cycles * self._leakage),
+            error=float(np.sqrt((steps**2).mean() / 2 / len(macs))),
+            glitches=float(parts @ (glitch_factors(self.gates, np.concatenate(some)) - 1)),
+            macs=int(macs.sum()),
+        )
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Energies of a MAC [fJ] as the columns of ``data/measured.csv`` are called; the parts are those of traced operands."""
+        traced = self.energy("traced")
+        return {
+            "energy_traced_fj": traced.total,
+            "energy_uniform_fj": self.energy("uniform").total,
+            **{f"energy_{part}_fj": getattr(traced, part) for part in (*PARTS, "clock")},
+            "leakage_fj": traced.leakage,
+            "glitches_fj": traced.glitches,
+        }
 
 
-def pe_energies(
+def activities(
     designs: Sequence[DesignPoint],
     modules: Sequence[Mapping[str, Any]],
-    products: Sequence[Sequence[Product]],
+    traced: Sequence[Sequence[Product]],
     folder: Path,
     macs: int = MACS,
-) -> list[dict[str, MacEnergy]]:
-    """Energies of a MAC of PEs with ``traced`` and ``uniform`` operands, all PEs in one simulation.
+) -> list[Activity]:
+    """PEs at work on traced and artificial operands (:mod:`costmodel.stimuli`), all PEs in one simulation.
 
-    ``modules`` are the PEs' netlists (:class:`costmodel.synthesis.Synthesis`), ``products`` traced ones for each design, in
-    its codes. Raises :class:`ActivityError` for a netlist that does not compute what the model does.
+    ``modules`` are the PEs' netlists (:class:`costmodel.synthesis.Synthesis`), ``traced`` products for each design in its
+    codes; each kind of operands has so many MACs. Raises :class:`ActivityError` for a netlist that does not compute what
+    the model does.
     """
-    cases = []
-    for design, module, traced in zip(designs, modules, products, strict=True):
-        kinds = [traced, uniform(design, traced)]
-        stream = pe_stream(design, [piece for kind in kinds for piece in pieces_of(design, kind, macs)])
-        cases.append((Gates.of(module), stream))
-    netlists = [(gates, pe_of(design), stream.vectors) for design, (gates, stream) in zip(designs, cases, strict=True)]
     found = []
-    for design, (gates, stream), values in zip(designs, cases, values_of(netlists, folder), strict=True):
-        energies = piece_energies(gates, values, stream)
-        slices = {"traced": slice(PIECES), "uniform": slice(PIECES, 2 * PIECES)}
-        found.append({name: mac_energy(gates, energies, stream, of, design.clock_hz) for name, of in slices.items()})
-    return found
+    for design, module, products in zip(designs, modules, traced, strict=True):
+        kinds = with_artificial(design, products)
+        pieces = {kind: pieces_of(design, of_kind, macs) for kind, of_kind in kinds.items()}
+        stream = pe_stream(design, [piece for of_kind in pieces.values() for piece in of_kind])
+        found.append((design, Gates.of(module), pieces, stream))
+    values = values_of([(gates, pe_of(design), stream.vectors) for design, gates, _, stream in found], folder)
+    return [Activity(*parts, of_nets) for parts, of_nets in zip(found, values, strict=True)]

@@ -12,20 +12,27 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from costmodel.gates import Gate, Gates
+from costmodel.gates import PARTS, Gate, Gates
 from costmodel.liberty import sky130_cells
 
 REGISTER = next(cell for cell in sky130_cells() if cell.name.endswith("dfxtp_1"))
 """What drives the inputs, in a neighbour."""
 
 
-def glitch_factors(gates: Gates, values: NDArray[np.uint32], settled: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Switching energy with glitches over that without, ``[part]``, in the cycles of ``values[cycle, word]``.
+def glitch_factors(gates: Gates, values: NDArray[np.uint32]) -> NDArray[np.float64]:
+    """Switching energy with glitches over that without ``[part]``, 1 where nothing switches.
 
-    ``settled[net]`` are the toggles that :func:`costmodel.activity.toggles` finds in them.
+    ``values[cycle, word]`` are those of nets that have settled (:func:`costmodel.activity.values_of`).
     """
-    ratio: NDArray[np.float64] = edges(gates, values) @ gates.edge_energy / (settled @ gates.edge_energy)
+    with_glitches = edges(gates, values) @ gates.edge_energy
+    without = np.abs(np.diff(_bits(gates, values), axis=0)).sum(axis=0) @ gates.edge_energy
+    ratio: NDArray[np.float64] = np.divide(with_glitches, without, np.ones(len(PARTS)), where=without > 0)
     return ratio
+
+
+def _bits(gates: Gates, values: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Values ``[cycle, net]``."""
+    return np.unpackbits(values.view(np.uint8), axis=1, bitorder="little")[:, : len(gates.nets)].astype(np.int64)
 
 
 def edges(gates: Gates, values: NDArray[np.uint32]) -> NDArray[np.int64]:
@@ -50,10 +57,10 @@ def edges(gates: Gates, values: NDArray[np.uint32]) -> NDArray[np.int64]:
     )
     readers = [np.flatnonzero((pins == index).any(axis=1)) for index in range(len(place))]
     first = np.concatenate([[0], np.cumsum([len(found) for found in readers])])
-    bits = np.unpackbits(values.view(np.uint8), axis=1, bitorder="little")[:, : len(place)]
-    padded = np.concatenate([bits, np.zeros((len(bits), 1)), np.ones((len(bits), 1))], axis=1).astype(np.int64)
+    settled = np.pad(_bits(gates, values), ((0, 0), (0, 2)))
+    settled[:, one] = 1
     sources = np.array([index for index in range(len(place)) if index not in set(outputs.tolist())])
-    counts, wrong = _events(padded, sources, outputs, pins, tables, delays, first, np.concatenate(readers))
+    counts, wrong = _events(settled, sources, outputs, pins, tables, delays, first, np.concatenate(readers))
     if wrong:
         raise ValueError(f"{wrong} values of nets are not those that their gates settle at")
     found: NDArray[np.int64] = counts
@@ -82,7 +89,7 @@ def _output(gate: int, state: NDArray[np.int64], pins: NDArray[np.int64], tables
     row = 0
     for place in range(pins.shape[1]):
         row |= state[pins[gate, place]] << place
-    return np.int64(tables[gate] >> np.uint64(row)) & 1  # type: ignore[no-any-return]
+    return int(tables[gate] >> np.uint64(row)) & 1
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -103,12 +110,12 @@ def _events(
     latest, coming = np.zeros(len(delays), dtype=np.int64), state.copy()
     number = wrong = 0
     for cycle in range(1, len(settled)):
-        queue = [(0.0, np.int64(0), np.int64(-1))]
+        queue = [(0.0, 0, -1)]
         for net in sources:
             if settled[cycle, net] != state[net]:
                 number += 1
                 latest[net], coming[net] = number, settled[cycle, net]
-                heappush(queue, (delays[net], number, net))
+                heappush(queue, (float(delays[net]), int(number), int(net)))
         while queue:
             time, event, net = heappop(queue)
             if net < 0 or latest[net] != event:
@@ -124,7 +131,7 @@ def _events(
                 number += 1
                 latest[output] = number
                 if value != state[output]:
-                    heappush(queue, (time + delays[output], number, output))
+                    heappush(queue, (float(time + delays[output]), int(number), int(output)))
         for net in range(len(delays)):
             wrong += state[net] != settled[cycle, net]
     return counts, wrong

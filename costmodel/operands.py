@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdl.bench.vectors import RESET, Vectors
-from hdl.codes import codes_of
 from hdl.verify_pe import with_sums
 from hdl.verify_stationary_pe import with_sums_below
 from sim.accumulators import Products
@@ -46,7 +45,7 @@ class Run:
 
     @property
     def macs(self) -> int:
-        return len(self.activations) * self.activations.shape[1] * self.weights.shape[1]
+        return int(self.activations.size * self.weights.shape[1])
 
 
 Piece = list[Run]
@@ -67,13 +66,6 @@ def quantized(design: DesignPoint, activations: NDArray[np.floating], weights: N
     return a.codes.astype(np.int64), w.codes.astype(np.int64)
 
 
-def uniform(design: DesignPoint, products: Sequence[Product], seed: int = 0) -> list[Product]:
-    """Products of the same shapes in which all codes of numbers are equally probable."""
-    rng = np.random.default_rng(seed)
-    activations, weights = codes_of(design.activation), codes_of(design.weight)
-    return [(rng.choice(activations, a.shape), rng.choice(weights, w.shape)) for a, w in products]
-
-
 def pieces_of(design: DesignPoint, products: Sequence[Product], macs: int, seed: int = 0) -> list[Piece]:
     """At least so many MACs in :data:`PIECES`, spread evenly over all MACs of the products, in their order.
 
@@ -86,7 +78,8 @@ def pieces_of(design: DesignPoint, products: Sequence[Product], macs: int, seed:
     places = (np.arange(PIECES) + rng.random(PIECES)) / PIECES * work[-1]
     pieces = []
     for index in np.searchsorted(work, places, side="right"):
-        all_runs, piece = runs(design, rng, *products[index]), []
+        all_runs = runs(design, rng, *products[index])
+        piece: Piece = []
         start = int(rng.integers(len(all_runs)))
         while sum(run.macs for run in piece) * PIECES < macs:
             piece.append(all_runs[(start + len(piece)) % len(all_runs)])

@@ -1,7 +1,10 @@
-"""Energy of a MAC with traced and with random operands: how much real data saves, by PE and formats."""
+"""Energy of a MAC with traced and with random operands: how much real data saves, by PE and formats.
 
+``python -m reports.mac_energy [file]`` prints the table, and writes it as CSV.
+"""
+
+import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,10 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from costmodel.activity import pe_energies
+from costmodel.activity import Activity, activities
 from costmodel.operands import Product, quantized
 from costmodel.samples import SAMPLES
 from costmodel.synthesis import synthesise
+from costmodel.word_model import fitted
 from hdl.export import module_texts
 from hdl.pe import has_hardware, pe_parts
 from sim.design import PRESETS, DesignPoint, load_design
@@ -23,8 +27,10 @@ from workloads.tracing import trace
 SEQUENCE = 128
 """Tokens that are traced; more than an array has rows."""
 
-TOGETHER = 4
+TOGETHER = 8
 """PEs in one simulation."""
+
+FIELDS = ("name", "pe", "weight_format", "activation_format", "accumulator", "pipeline", "dataflow")
 
 Floats = NDArray[np.float32]
 
@@ -47,7 +53,7 @@ def measured_designs() -> Iterator[DesignPoint]:
     """One design for each PE of the samples and of the presets."""
     seen = set()
     for design in [*SAMPLES.values(), *filter(has_hardware, map(load_design, PRESETS))]:
-        pe = (design.pe, design.dataflow, design.element, design.accumulator_bits, design.group_size)
+        pe = (design.dataflow, design.element, design.group_size)
         if pe not in seen:
             seen.add(pe)
             yield design
@@ -56,28 +62,47 @@ def measured_designs() -> Iterator[DesignPoint]:
 def mac_energy_table(designs: Sequence[DesignPoint] | None = None, folder: Path = Path("build/activity")) -> pd.DataFrame:
     """A row for each PE: energies of a MAC in sky130 [fJ], ``traced`` with its parts and ``uniform``, and their ratio.
 
-    ``*_error`` are standard errors of the stream of operands.
+    ``*_error`` are standard errors of the streams; ``with_glitches`` is what traced operands need if gates take time;
+    ``word_*`` are relative errors of the model from words (:mod:`costmodel.word_model`). ``folder`` keeps the simulations.
     """
-    chosen = list(measured_designs()) if designs is None else list(designs)
-    rows = []
-    for start in range(0, len(chosen), TOGETHER):
-        part = chosen[start : start + TOGETHER]
-        modules = []
-        for design in part:
-            parts = pe_parts(design)
-            modules.append(synthesise("".join(module_texts(parts).values()), parts[-1].module_name, "sky130").module)
-        found = pe_energies(part, modules, [traced_products(design) for design in part], folder)
-        for design, energies in zip(part, found, strict=True):
-            traced, uniform = energies["traced"], energies["uniform"]
-            fields = ("name", "pe", "weight_format", "activation_format", "accumulator", "dataflow")
-            row = {field: getattr(design, field) for field in fields}
-            row |= {
-                "traced": traced.total,
-                "traced_error": traced.error,
-                "uniform": uniform.total,
-                "uniform_error": uniform.error,
-            }
-            row |= {"traced_over_uniform": traced.total / uniform.total}
-            split = ("multiplier", "accumulator", "registers", "clock", "leakage")
-            rows.append(row | {name: value for name, value in asdict(traced).items() if name in split})
-    return pd.DataFrame(rows)
+    chosen = list(measured_designs() if designs is None else designs)
+    together = [chosen[start : start + TOGETHER] for start in range(0, len(chosen), TOGETHER)]
+    return pd.DataFrame([_row(activity) for some in together for activity in _activities(some, folder)])
+
+
+def _activities(designs: Sequence[DesignPoint], folder: Path) -> list[Activity]:
+    modules = []
+    for design in designs:
+        parts = pe_parts(design)
+        modules.append(synthesise("".join(module_texts(parts).values()), parts[-1].module_name, "sky130").module)
+    return activities(designs, modules, [traced_products(design) for design in designs], folder)
+
+
+def _row(activity: Activity) -> dict[str, str | float]:
+    traced, uniform, words = activity.energy("traced"), activity.energy("uniform"), fitted(activity)
+    return {
+        **{field: getattr(activity.design, field) for field in FIELDS},
+        "traced": traced.total,
+        "traced_error": traced.error,
+        "uniform": uniform.total,
+        "uniform_error": uniform.error,
+        "traced_over_uniform": traced.total / uniform.total,
+        **{part: getattr(traced, part) for part in ("multiplier", "accumulator", "registers", "clock", "leakage")},
+        "with_glitches": traced.total + traced.glitches,
+        "word_median_error": words.median_error,
+        "word_worst_error": words.worst_error,
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m reports.mac_energy", description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, help="a CSV file to write")
+    file, table = parser.parse_args().file, mac_energy_table()
+    print(table.round(3).to_string(index=False))
+    if file:
+        table.to_csv(file, index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -20,6 +20,12 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session")
+def build_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all benches: what Verilator needs for each of them is compiled once."""
+    return tmp_path_factory.mktemp("benches")
+
+
+@pytest.fixture(scope="session")
 def tiny() -> LanguageModel:
     return load_model("tiny-stdlib")
 

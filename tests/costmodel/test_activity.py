@@ -8,9 +8,11 @@ import pytest
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from costmodel.activity import ActivityError, pe_energies, piece_energies, toggles, values_of
+from costmodel.activity import Activity, ActivityError, activities, piece_energies, toggles, values_of
 from costmodel.gates import PARTS, Gates
-from costmodel.operands import PIECES, pe_stream, pieces_of, quantized, uniform
+from costmodel.glitches import edges
+from costmodel.operands import PIECES, pe_stream, pieces_of, quantized
+from costmodel.stimuli import with_artificial
 from costmodel.synthesis import synthesise
 from hdl.bench.vectors import Vectors
 from hdl.export import module_texts
@@ -49,12 +51,6 @@ WIRE = 1167473 / 59601 * 0.172375
 """[fF] Of a net with one sink, where all nets have one."""
 
 
-@pytest.fixture(scope="module")
-def build_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all simulations: what Verilator needs for each of them is compiled once."""
-    return tmp_path_factory.mktemp("activity")
-
-
 class Small(wiring.Component):
     """Its ports."""
 
@@ -74,6 +70,13 @@ def random_products(design: DesignPoint, shape: tuple[int, int, int] = (9, 40, 7
     rng = np.random.default_rng(0)
     m, k, n = shape
     return [quantized(design, rng.standard_normal((m, k)), rng.standard_normal((k, n)))]
+
+
+@pytest.fixture(scope="module")
+def pes(build_dir: Path) -> list[Activity]:
+    """All PEs in one simulation, which fails if an output differs from the model's."""
+    designs = list(DESIGNS.values())
+    return activities(designs, [netlist_of(d) for d in designs], [random_products(d) for d in designs], build_dir, macs=512)
 
 
 def test_toggles_of_a_few_gates(build_dir: Path) -> None:
@@ -119,16 +122,34 @@ def test_another_clock_is_refused() -> None:
         Gates.of({**SMALL, "cells": {**SMALL["cells"], "three": three}})
 
 
-def test_netlists_of_pes_compute_what_the_model_does(build_dir: Path) -> None:
-    """All in one simulation, which fails if an output differs; all energies are there."""
-    designs = list(DESIGNS.values())
-    products = [random_products(design) for design in designs]
-    found = pe_energies(designs, [netlist_of(design) for design in designs], products, build_dir, macs=512)
-    for energies in found:
-        for energy in energies.values():
+def test_pes_cost_energy_everywhere(pes: list[Activity]) -> None:
+    for activity in pes:
+        for kind in activity.pieces:
+            energy = activity.energy(kind)
             assert min(energy.multiplier, energy.accumulator, energy.registers, energy.clock, energy.leakage) > 0
             assert energy.macs >= 512
             assert 0 < energy.error < energy.total
+            assert 0 < energy.glitches < 3 * energy.total
+        assert activity.energy("sparse").total < activity.energy("uniform").total
+        traced, uniform = activity.energy("traced"), activity.energy("uniform")
+        assert activity.numbers["energy_traced_fj"] == pytest.approx(
+            sum(getattr(traced, part) for part in (*PARTS, "clock", "leakage"))
+        )
+        assert activity.numbers["energy_uniform_fj"] == uniform.total
+
+
+def test_pieces_add_up_to_the_kind(pes: list[Activity]) -> None:
+    activity = pes[0]
+    mean = np.average(activity.of_pieces[:PIECES], weights=activity.stream.macs[:PIECES])
+    assert mean == pytest.approx(activity.energy("traced").total)
+
+
+def test_leakage_and_clock_of_a_cycle(pes: list[Activity]) -> None:
+    """500 MHz: 2 ns, and 1 nW x 1 ns = 0.001 fJ; a MAC of four lanes takes a quarter of a cycle, of four weight bits four."""
+    for name, activity in zip(DESIGNS, pes, strict=True):
+        energy, cycles = activity.energy("uniform"), {"lanes": 1 / 4, "bit_serial": 4}.get(name, 1)
+        assert energy.leakage == pytest.approx(cycles * activity.gates.leakage * 2e-3)
+        assert energy.clock == pytest.approx(cycles * activity.gates.clock_energy)
 
 
 def test_a_netlist_of_something_else_is_refused(build_dir: Path) -> None:
@@ -136,7 +157,7 @@ def test_a_netlist_of_something_else_is_refused(build_dir: Path) -> None:
     name, cell = next((name, cell) for name, cell in module["cells"].items() if cell["type"].endswith("nand2_1"))
     module["cells"] = {**module["cells"], name: {**cell, "type": "sky130_fd_sc_hd__nor2_1"}}
     with pytest.raises(ActivityError, match="the netlist of shift_add_pe: netlist_0: "):
-        pe_energies([W4A8], [module], [random_products(W4A8)], build_dir, macs=256)
+        activities([W4A8], [module], [random_products(W4A8)], build_dir, macs=256)
 
 
 def test_constant_operands_cost_clock_and_leakage_only(build_dir: Path) -> None:
@@ -147,8 +168,7 @@ def test_constant_operands_cost_clock_and_leakage_only(build_dir: Path) -> None:
     stream = pe_stream(design, pieces_of(design, zeros, 16))
     (values,) = values_of([(gates, pe_of(design), stream.vectors)], build_dir)
     assert stream.macs.tolist() == [256] * PIECES
-    inside = replace(stream, bounds=stream.bounds[0] + np.array([8, 250]), macs=np.array([242]))
-    assert not piece_energies(gates, values, inside).any()
+    assert not piece_energies(gates, values, stream.bounds[0] + np.array([8, 250])).any()
     assert gates.clock_energy > 0
 
 
@@ -179,8 +199,41 @@ def test_folds_hold_a_weight_while_activations_pass() -> None:
             assert set(fold.weights.ravel()) == {fold.column[fold.row]}
 
 
-def test_uniform_operands_have_the_shapes_and_all_codes() -> None:
-    (a, w), (a_traced, w_traced) = uniform(W4A8, random_products(W4A8, (64, 64, 64)))[0], random_products(W4A8, (64, 64, 64))[0]
-    assert (a.shape, w.shape) == (a_traced.shape, w_traced.shape)
-    assert set(w.ravel()) == set(range(16))
+def test_artificial_operands_have_the_shapes_and_codes_of_numbers() -> None:
+    traced = random_products(W4A8, (64, 64, 64))
+    kinds = with_artificial(W4A8, traced)
+    assert list(kinds) == ["traced", "uniform", "sparse", "correlated"]
+    for [(a, w)] in kinds.values():
+        assert (a.shape, w.shape) == ((64, 64), (64, 64))
+        assert min(a.min(), w.min()) >= 0
+        assert a.max() < 256
+        assert w.max() < 16
+    [(a, w)] = kinds["uniform"]
     assert set(a.ravel()) == set(range(256))
+    assert set(w.ravel()) == set(range(16))
+    [(a, w)] = kinds["sparse"]
+    assert (a == 0).mean() == pytest.approx(0.75, abs=0.03)
+    [(a, w)] = kinds["correlated"]
+    assert np.abs(np.diff(w, axis=0)).mean() < 1.5
+    assert np.abs(np.diff(W4A8.activation.decode(a).astype(int), axis=1)).mean() < 15
+
+
+def with_loads(net: int) -> Gates:
+    """``!(a & !a)``, and four inverters that read a net."""
+    cells = {
+        "inverter": {"type": "sky130_fd_sc_hd__inv_1", "connections": {"A": [4], "Y": [6]}},
+        "nand": {"type": "sky130_fd_sc_hd__nand2_1", "connections": {"A": [4], "B": [6], "Y": [7]}},
+    }
+    cells |= {f"load_{i}": {"type": "sky130_fd_sc_hd__inv_4", "connections": {"A": [net], "Y": [10 + i]}} for i in range(4)}
+    return Gates.of({**SMALL, "cells": cells, "ports": {**SMALL["ports"], "q": {"direction": "output", "bits": [7]}}})
+
+
+def test_glitches_of_a_few_gates() -> None:
+    """The nand settles at 1 and makes a pulse when ``a`` rises, if the inverter takes longer than itself."""
+    # rst, a, b, !a, nand, loads; the first in the lowest bit
+    low, high = 0b000011000, 0b111110010
+    values = np.array([[low], [high], [low]], dtype=np.uint32)
+    assert edges(with_loads(6), values).tolist() == [0, 2, 0, 2, 2, 2, 2, 2, 2]
+    assert edges(with_loads(7), values & 0b11111).tolist() == [0, 2, 0, 2, 0, 0, 0, 0, 0]
+    with pytest.raises(ValueError, match="4 values of nets are not those that their gates settle at"):
+        edges(with_loads(6), np.array([[low], [high & 0b11111]], dtype=np.uint32))

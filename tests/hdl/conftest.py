@@ -1,13 +1,6 @@
 import os
-from pathlib import Path
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def build_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all benches: what Verilator needs for each of them is compiled once."""
-    return tmp_path_factory.mktemp("hdl")
 
 
 @pytest.fixture
