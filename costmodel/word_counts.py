@@ -59,8 +59,11 @@ def _product(w, a, mask, exponent_place):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _passing(weights, activations, ends, floats, place, mask, sum_mask):  # type: ignore[no-untyped-def]
-    """Counts of ``weights[n, k, field]`` and ``activations[m, k, field]``: each two rows are a PE that adds along ``k``."""
+def _passing(weights, activations, ends, unit, place, mask, sum_mask):  # type: ignore[no-untyped-def]
+    """Counts of ``weights[n, k, field]`` and ``activations[m, k, field]``: each two rows are a PE that adds along ``k``.
+
+    ``unit`` is that of products if sums are floats, else 0.
+    """
     counts = np.zeros(5, dtype=np.int64)
     single = np.zeros(1, dtype=np.float32)
     bits = single.view(np.int32)
@@ -71,8 +74,8 @@ def _passing(weights, activations, ends, floats, place, mask, sum_mask):  # type
             for t in range(len(ends)):
                 w, a = weights[j, t], activations[i, t]
                 product, placed = _product(w, a, mask, place)
-                if floats:
-                    single[0] = real + w[2] * a[2] * 2.0 ** (w[3] + a[3])
+                if unit:
+                    single[0] = real + unit * w[2] * a[2] * 2.0 ** (w[3] + a[3])
                     real, total = np.float64(single[0]), np.int64(bits[0]) & 0xFFFFFFFF
                 else:
                     total = (total + placed) & sum_mask
@@ -116,7 +119,7 @@ class WordCounter:
         element = design.element
         if element.accumulation.family == "aligned":
             raise InputError(f"words of an accumulator are counted if it is not aligned, not {design.accumulator}")
-        self.design, self.floats = design, element.accumulation.is_float
+        self.design, self.unit = design, 2.0**element.product_lsb if element.accumulation.is_float else 0.0
         self.fields = tuple(_fields(design, side) for side in (0, 1))
         w, a = self.fields
         significands = int(np.abs(w[:, 2]).max() * np.abs(a[:, 2]).max()).bit_length() + 1
@@ -132,7 +135,7 @@ class WordCounter:
         if self.design.dataflow != "weight_stationary":
             ends = np.zeros(a.shape[1], dtype=bool)
             ends[np.cumsum(lengths) - 1] = True
-            counts = _passing(weights, self.fields[1][a], ends, self.floats, self.place, *self.masks)
+            counts = _passing(weights, self.fields[1][a], ends, self.unit, self.place, *self.masks)
             return counts
         starts = np.concatenate(
             [np.arange(e - n, e, self.design.rows) for e, n in zip(np.cumsum(lengths), lengths, strict=True)]
@@ -154,7 +157,7 @@ class WordCounter:
             return counts
         a, w = (np.concatenate(codes).T for codes in zip(*((run.activations, run.weights) for run in piece), strict=True))
         ends = np.concatenate([np.arange(len(run.activations)) == len(run.activations) - 1 for run in piece])
-        found: Counts = _passing(self.fields[0][w], self.fields[1][a], ends, self.floats, self.place, *self.masks)
+        found: Counts = _passing(self.fields[0][w], self.fields[1][a], ends, self.unit, self.place, *self.masks)
         return found
 
 

@@ -48,9 +48,9 @@ def fitted(activity: Activity, seed: int = 0) -> WordModel:
     part = np.random.default_rng(seed).permutation(len(pieces)) % FOLDS
     guesses = np.empty(len(pieces))
     for fold in range(FOLDS):
-        guesses[part == fold] = rates[part == fold] @ _least_squares(rates[part != fold], energies[part != fold])
+        guesses[part == fold] = rates[part == fold] @ least_squares(rates[part != fold], energies[part != fold])
     errors = np.abs(guesses / energies - 1)
-    return WordModel(activity.design, _least_squares(rates, energies), float(np.median(errors)), float(errors.max()))
+    return WordModel(activity.design, least_squares(rates, energies), float(np.median(errors)), float(errors.max()))
 
 
 def _rates(counts: Sequence[Counts], macs: Sequence[int]) -> NDArray[np.floating]:
@@ -59,6 +59,7 @@ def _rates(counts: Sequence[Counts], macs: Sequence[int]) -> NDArray[np.floating
     return np.concatenate([np.ones((len(rates), 1)), rates], axis=1)
 
 
-def _least_squares(rates: NDArray[np.floating], energies: NDArray[np.floating]) -> NDArray[np.floating]:
+def least_squares(rates: NDArray[np.floating], energies: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Coefficients ``[column]`` of ``rates[row, column]`` that make the sum of squared relative errors least."""
     found: NDArray[np.floating] = np.linalg.lstsq(rates / energies[:, None], np.ones(len(energies)), rcond=None)[0]
     return found

@@ -60,9 +60,9 @@ def measured_designs() -> Iterator[DesignPoint]:
 
 
 def mac_energy_table(designs: Sequence[DesignPoint] | None = None, folder: Path = Path("build/activity")) -> pd.DataFrame:
-    """A row for each PE: energies of a MAC in sky130 [fJ], ``traced`` with its parts and ``uniform``, and their ratio.
+    """A row for each PE: energies of a MAC in sky130 [fJ], ``traced`` and ``uniform`` and their ratio.
 
-    ``*_error`` are standard errors of the streams; ``with_glitches`` is what traced operands need if gates take time;
+    ``*_error`` are standard errors of the streams; ``*_part`` add up to ``traced``; ``with_glitches`` is what traced operands need if gates take time;
     ``word_*`` are relative errors of the model from words (:mod:`costmodel.word_model`). ``folder`` keeps the simulations.
     """
     chosen = list(measured_designs() if designs is None else designs)
@@ -87,7 +87,7 @@ def _row(activity: Activity) -> dict[str, str | float]:
         "uniform": uniform.total,
         "uniform_error": uniform.error,
         "traced_over_uniform": traced.total / uniform.total,
-        **{part: getattr(traced, part) for part in ("multiplier", "accumulator", "registers", "clock", "leakage")},
+        **{f"{part}_part": getattr(traced, part) for part in ("multiplier", "accumulator", "registers", "clock", "leakage")},
         "with_glitches": traced.total + traced.glitches,
         "word_median_error": words.median_error,
         "word_worst_error": words.worst_error,
