@@ -121,12 +121,12 @@ def test_ports_limit_the_bandwidth_of_slow_designs():
 # Fitting
 
 
-def measured(lut: float, ff: float = 0.0, dsp: float = 0.0) -> list[Measured]:
-    """A PE of that size, and nothing else."""
+def measured(lut: float, ff: float = 0.0, dsp: float = 0.0, of: str = "pe") -> list[Measured]:
+    """A component of that size, and nothing else."""
     rows = []
     for component in components_of(SMALL):
         numbers = {"lut_sites": lut, "flip_flops": ff, "dsps": dsp}
-        numbers = numbers if component == "pe" else dict.fromkeys(numbers, 0.0)
+        numbers = numbers if component == of else dict.fromkeys(numbers, 0.0)
         area = Area("xcup", "lut_sites", numbers["lut_sites"], numbers, "tool", "1", "run")
         rows.append(Measured(component, fields_of(SMALL, component), area, "2026-01-01"))
     return rows
@@ -136,8 +136,8 @@ def measured(lut: float, ff: float = 0.0, dsp: float = 0.0) -> list[Measured]:
 def rows(monkeypatch):
     """Replaces what was measured."""
 
-    def replace(*numbers: float) -> None:
-        by_key = {row.key: row for row in measured(*numbers)}
+    def replace(*numbers: float, of: str = "pe") -> None:
+        by_key = {row.key: row for row in measured(*numbers, of=of)}
         monkeypatch.setattr(costmodel.area, "known_by_key", lambda: by_key)
 
     return replace
@@ -163,6 +163,18 @@ def test_the_largest_array_by_hand(rows):
     found = fit(SMALL, "zcu102")
     assert (found.limit, found.largest, found.larger) == ("bandwidth", (3, 6), "too little lut")
     assert math.isclose(found.utilization["lut"], 320_000 / 274_080)
+
+
+@pytest.mark.parametrize(
+    ("part", "largest"),
+    [
+        ("array_edge", 29),  # 5000 LUTs at 4 x 8, and (t / 4)**2 as much at t x 2t: 274,080 at t = 29.6
+        ("epilogue", 27),  # one for each of 2t columns: 54 of 5000
+    ],
+)
+def test_what_is_around_the_array_grows_with_it(rows, part, largest):
+    rows(5000.0, of=part)
+    assert fit(SMALL, "zcu102").largest == (largest, 2 * largest)
 
 
 def test_what_is_too_large_for_any_array(rows):
