@@ -62,8 +62,9 @@ def measured_designs() -> Iterator[DesignPoint]:
 def mac_energy_table(designs: Sequence[DesignPoint] | None = None, folder: Path = Path("build/activity")) -> pd.DataFrame:
     """A row for each PE: energies of a MAC in sky130 [fJ], ``traced`` and ``uniform`` and their ratio.
 
-    ``*_error`` are standard errors of the streams; ``*_part`` add up to ``traced``; ``with_glitches`` is what traced operands need if gates take time;
-    ``word_*`` are relative errors of the model from words (:mod:`costmodel.word_model`). ``folder`` keeps the simulations.
+    ``*_error`` are standard errors of the streams; ``*_part`` add up to ``traced``; ``with_glitches`` is what traced operands
+    need if gates take time; ``word_*`` are relative errors of the model from words (:mod:`costmodel.word_model`). ``folder``
+    keeps the simulations.
     """
     chosen = list(measured_designs() if designs is None else designs)
     together = [chosen[start : start + TOGETHER] for start in range(0, len(chosen), TOGETHER)]
