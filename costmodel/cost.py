@@ -74,7 +74,8 @@ class Energy:
 class Cost:
     """What a run costs.
 
-    ``layers`` is the energy of each operator of a schedule, in order; ``components`` the energy [J] by what spends it;
+    ``layers`` is the energy of each operator of a schedule, in order; ``components`` the energy [J] by what spends it, of a PE
+    that was measured by its parts;
     ``per_action`` [pJ]; ``dram_sweep`` maps each energy of :data:`sim.memory.DRAM_ENERGY_SWEEP` [pJ/bit] to the DRAM's share
     [J] at it; ``range_j`` is the total at the ends of an estimate's spread. ``area`` is as synthesised for ``sky130``, or for
     ``xcup`` where the technology is an FPGA's, ``None`` if that was not done, and ``area_mm2`` the same in the technology,
@@ -136,13 +137,12 @@ def evaluate(design: DesignPoint, run: Trace | Schedule, technology: str | None 
     by_action = spent.sum(axis=0)
     total = Energy(**{share: _sum(by_action, actions) for share, actions in SHARES.items()}, static=static_j)
     dram_bits = sum(whole.counts.get(action, 0) for action in SHARES["dram"])
-    components = {part: _sum(by_action, actions) for part, actions in COMPONENTS.items()}
     return Cost(
         time_s=time_s,
         macs=whole.counts.get("mac", 0),
         energy_j=total,
         layers=_layers(run, spent, static_j) if isinstance(run, Schedule) else (),
-        components=MappingProxyType({**components, "static": static_j}),
+        components=MappingProxyType({**_by_component(by_action, prices["mac"].parts), "static": static_j}),
         per_action=MappingProxyType({action: price.energy for action, price in prices.items()}),
         dram_sweep=MappingProxyType({energy: dram_bits * energy * PICOJOULE for energy in DRAM_ENERGY_SWEEP}),
         range_j=_range(total, table),
@@ -172,6 +172,15 @@ def _energies(prices: Mapping[str, Priced]) -> NDArray[np.float64]:
 def _sum(spent: NDArray[np.float64], actions: Iterable[str]) -> float:
     """Energy of some actions, of the last axis."""
     return float(spent[[PLACES[action] for action in actions]].sum())
+
+
+def _by_component(by_action: NDArray[np.float64], parts_of_mac: Mapping[str, float]) -> dict[str, float]:
+    """Energy of each component; of the PEs by part where a MAC's parts are known."""
+    found = {part: _sum(by_action, actions) for part, actions in COMPONENTS.items()}
+    if not parts_of_mac:
+        return found
+    each = found.pop("pe") / sum(parts_of_mac.values())
+    return {f"pe_{part}": each * energy for part, energy in parts_of_mac.items()} | found
 
 
 def _layers(run: Schedule, spent: NDArray[np.float64], static_j: float) -> tuple[Energy, ...]:

@@ -1,7 +1,7 @@
 """Energy of each action of a design in a technology, and where it comes from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from costmodel.area import DesignArea, NotMeasuredError, component_areas
 from costmodel.fabric import BRAM_PORT_BITS, CLBS
@@ -19,8 +19,8 @@ FP32_SIGNIFICAND_BITS = 24
 
 FEMTOJOULE = 1e-3  # [pJ]
 
-MAC_PARTS = ("multiplier_fj", "accumulator_fj", "registers_fj", "clock_fj")
-"""Columns of a measured row that ``energy_traced_fj`` is the sum of, with ``leakage_fj``, which is counted as static."""
+MAC_PARTS = ("multiplier", "accumulator", "registers", "clock")
+"""What a measured row splits a MAC's dynamic energy into; ``leakage_fj``, which its total has too, is counted as static."""
 
 OF_ACTIONS = ("pe", "row_sum", "row_sum_foot", "foot", "epilogue")
 """Parts that work when an action of theirs happens."""
@@ -31,10 +31,11 @@ FP32_MULTIPLIER_DSPS = 2
 
 @dataclass(frozen=True)
 class Priced:
-    """Energy [pJ] of one action."""
+    """Energy [pJ] of one action, and of its parts where they were told apart."""
 
     energy: float
     source: Source
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def energy_per_action(design: DesignPoint, technology: str) -> dict[str, float]:
@@ -135,7 +136,9 @@ def _measured_mac(design: DesignPoint, row: Measured) -> Priced:
         )
     dynamic = numbers["energy_traced_fj"] - numbers.get("leakage_fj", 0.0)
     text = f"toggles of traced operands through the synthesised PE, {row.area.tool} {row.area.version}, {row.date}, {row.file}"
-    return Priced(dynamic * FEMTOJOULE, Source("measured", text))
+    columns = {part: f"energy_{part}_fj" for part in MAC_PARTS}
+    parts = {part: numbers[column] * FEMTOJOULE for part, column in columns.items() if column in numbers}
+    return Priced(dynamic * FEMTOJOULE, Source("measured", text), parts)
 
 
 def _row_sum(design: DesignPoint, table: Operations) -> float:

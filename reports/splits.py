@@ -9,6 +9,7 @@ Parts = dict[str, float]
 
 LABELS = {
     "pe": "PE",
+    **{f"pe_{part}": f"PE {part}" for part in ("multiplier", "accumulator", "registers", "clock")},
     "sram": "SRAM",
     "dram": "DRAM",
     "vector": "vector unit",

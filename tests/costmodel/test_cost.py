@@ -37,10 +37,11 @@ def close(value, expected):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Replaces what was measured: components of 100 um2 or LUTs and 50 nW, PEs whose MAC takes 2000 fJ and 100 fJ of leakage."""
+    """Replaces what was measured: components of 100 um2 or LUTs and 50 nW, a MAC of 2000 fJ and 100 fJ of leakage."""
 
-    def replace(design, target):
+    def replace(design, target, **more):
         numbers = {"lut_sites": 100.0, "area_um2": 100.0, "leakage_nw": 50.0, "energy_traced_fj": 2100.0, "leakage_fj": 100.0}
+        numbers |= more
         rows = [
             Measured(name, fields_of(design, name), Area(target, "um2", 100.0, numbers, "yosys", "1", "run"), "2026-01-01")
             for name in components_of(design)
@@ -125,6 +126,17 @@ def test_unknown_technology():
         evaluate(DesignPoint(name="x", technology="3nm"), Trace(0, {}))
     with pytest.raises(InputError, match="unknown technology '3nm'"):
         evaluate(HAND, TRACE, "3nm")
+
+
+def test_a_measured_pe_is_split_into_its_parts(measured):
+    """2000 fJ of a MAC: 1000, 500, 300 and 200 of them."""
+    design = dataclasses.replace(HAND, rows=2, columns=4, technology="sky130")
+    split = {"multiplier": 1000.0, "accumulator": 500.0, "registers": 300.0, "clock": 200.0}
+    measured(design, "sky130", **{f"energy_{part}_fj": energy for part, energy in split.items()})
+    parts = evaluate(design, TRACE).components
+    assert "pe" not in parts
+    assert all(close(parts[f"pe_{part}"], 8 * energy * 1e-15) for part, energy in split.items())
+    assert close(sum(parts.values()), evaluate(design, TRACE).energy_j.total)
 
 
 # Schedules
