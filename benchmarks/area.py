@@ -23,8 +23,12 @@ GROUP_SIZE = 256
 """With it W4A8 has an exact accumulator of 20 bits."""
 
 PLAIN, BOOTH, SMALLER = "a*b", "a*b -booth", "the smaller of both"
-BOOTH_PASSES = "hierarchy -top {top}; proc; opt; wreduce; peepopt; opt_clean; booth; opt_clean"
-"""What ``synth -booth`` does to multiplications, before a flow that may not have the option, as ``synth_xilinx``."""
+BOOTH_PASSES = (
+    "hierarchy -check -top {top}; proc; flatten; opt_expr; opt_clean; check; opt -nodffe -nosdff; opt; wreduce; peepopt; "
+    "opt_clean; booth"
+)
+"""What ``synth -booth`` does up to its multipliers: before the flow of standard cells it leads to the same netlists as that
+option, which ``synth_xilinx`` lacks."""
 
 RUNS = {"shift_add": ("shift_add", False), PLAIN: ("multiplier", False), BOOTH: ("multiplier", True)}
 """What is compared: a PE kind, and whether its multiplications are Booth's."""

@@ -63,7 +63,9 @@ def test_every_decoder_is_the_table_of_its_format(kind: str) -> None:
 
 
 def test_products_of_integers_are_those_of_verilog() -> None:
-    pairs = [("uint1", "int8"), ("uint4", "int8"), ("int2", "int8"), ("int3", "int2"), ("int4", "int8"), ("int5", "int6")]
+    # One row, pairs, and a row above pairs that is added or subtracted.
+    pairs = [("uint1", "int8"), ("uint4", "int8"), ("uint3", "int4"), ("uint5", "int6")]
+    pairs += [("int2", "int8"), ("int3", "int2"), ("int4", "int8"), ("int5", "int6")]
     planes = [(f"bipolar{count}", "int5") for count in (1, 2, 3, 4)]
     claims = [claim("shift_add", *pair) for pair in (*pairs, *planes)]
     # One digit, an upper digit of one bit with and without a sign, three digits times two.
