@@ -17,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.liberty import Cell, sky130_cells
+from costmodel.parts import part_of_cells
+from costmodel.targets import flow_of
+from costmodel.wires import CLOCK_FF_PER_UM, NET_UM, SIGNAL_FF_PER_UM
 
 VOLTAGE = 1.8
 """[V] Of the corner that the cells' facts are of."""
@@ -24,20 +27,11 @@ VOLTAGE = 1.8
 HALF_V2 = VOLTAGE**2 / 2
 """[fJ/fF] Of an edge."""
 
-SIGNAL_FF_PER_UM, CLOCK_FF_PER_UM = 0.172375, 0.214962
-"""[fF/um] Of wires on metal 1 and of clock wires on metal 3 (OpenROAD-flow-scripts, flow/platforms/sky130hd/setRC.tcl at
-83021aa, which was fitted to extracted layouts of seven designs)."""
-
-NET_UM = 1_167_473 / 59_601
-"""[um] Mean length of a net: wires and nets of the routed ``jpeg``, a datapath of multipliers and adders, of 59,726 cells
-(OpenROAD-flow-scripts, flow/designs/sky130hd/jpeg/metadata-base-ok.json at 2f572bc). The routed ``riscv32i`` there has 53.9,
-``gcd``, of which 6 % of the area is cells, 31.7. Here a net is as much longer than the mean as it has more sinks."""
-
 PARTS = ("multiplier", "accumulator", "registers")
-"""Whose energy an edge is, apart from the clock."""
+"""Whose energy an edge is, apart from the clock: parts of :mod:`costmodel.parts`, decoders with multipliers and control with
+registers."""
 
-STATE = ("sum", "sum_above", "fresh", "p")
-"""Names of what an accumulator adds to: its register, the sum of the row above, whether it begins anew, a DSP slice's sum."""
+PART = {"decoder": "multiplier", "control": "registers"}
 
 CONSTANTS = {"0": "1'b0", "1": "1'b1", "x": "1'b0"}
 
@@ -46,36 +40,36 @@ Bit = int | str
 
 @dataclass(frozen=True)
 class Gate:
-    """A cell of the netlist: the net that it drives and those at its pins; numbers of nets, or constants."""
+    """A cell of the netlist: its part, the net that it drives and those at its pins; numbers of nets, or constants."""
 
     cell: Cell
+    part: str
     output: int
     pins: Mapping[str, Bit]
 
 
 @dataclass(frozen=True)
 class Gates:
-    """A flat netlist: ports by name with their nets, gates, and the clock's net; ``state`` are nets that are called as in
-    :data:`STATE`."""
+    """A flat netlist: ports by name with their nets, gates, and the clock's net."""
 
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[Bit, ...]]
     gates: tuple[Gate, ...]
     clock: int
-    state: frozenset[int]
 
     @classmethod
     def of(cls, module: Mapping[str, Any]) -> "Gates":
-        """The netlist of a module of ``sky130`` (:func:`costmodel.synthesis.synthesise`), whose clock is the port ``clk``.
+        """The netlist of a PE's module on ``sky130`` (:func:`costmodel.synthesis.synthesise`), whose clock is the port ``clk``.
 
         Raises ``ValueError`` for a flip-flop with another clock: its nets would not be in step with cycles.
         """
         cells = {cell.name: cell for cell in sky130_cells()}
+        parts = part_of_cells(module, flow_of("sky130"))
         gates = []
-        for found in module["cells"].values():
+        for name, found in module["cells"].items():
             cell = cells[found["type"]]
             pins = {pin: found["connections"][pin][0] for pin in cell.inputs}
-            gates.append(Gate(cell, found["connections"][cell.output][0], pins))
+            gates.append(Gate(cell, PART.get(parts[name], parts[name]), found["connections"][cell.output][0], pins))
         ports = module["ports"].items()
         inputs = {name: tuple(port["bits"]) for name, port in ports if port["direction"] == "input"}
         outputs = {name: tuple(port["bits"]) for name, port in ports if port["direction"] == "output"}
@@ -83,9 +77,7 @@ class Gates:
         clocks = {gate.pins[gate.cell.flip_flop.clock] for gate in gates if gate.cell.flip_flop}
         if not clocks <= {clock}:
             raise ValueError(f"flip-flops of a netlist have the clock of its port clk, not nets {sorted(map(str, clocks))}")
-        named = ((name.rpartition(".")[2], net["bits"]) for name, net in module["netnames"].items())
-        state = {bit for name, bits in named if name in STATE for bit in bits if isinstance(bit, int)}
-        return cls(inputs, outputs, tuple(gates), clock, frozenset(state))
+        return cls(inputs, outputs, tuple(gates), clock)
 
     @cached_property
     def nets(self) -> tuple[int, ...]:
@@ -103,32 +95,6 @@ class Gates:
         return sum(gate.cell.leakage for gate in self.gates)
 
     @cached_property
-    def accumulating(self) -> frozenset[int]:
-        """Nets of gates without a state of their own that depend, within a cycle, on what is added to.
-
-        All others without a state are the multiplier's, with what brings a product to its place. So it needs no register
-        between product and sum, and says the same with one.
-        """
-        readers = defaultdict(list)
-        for gate in self.gates:
-            if not gate.cell.flip_flop:
-                for bit in gate.pins.values():
-                    readers[bit].append(gate.output)
-        reached: set[int] = set()
-        waiting = list(self.state)
-        while waiting:
-            new = [net for net in readers[waiting.pop()] if net not in reached]
-            reached.update(new)
-            waiting += new
-        return frozenset(reached)
-
-    def part(self, gate: Gate) -> int:
-        """Index in :data:`PARTS`."""
-        if gate.cell.flip_flop:
-            return PARTS.index("registers")
-        return PARTS.index("accumulator" if gate.output in self.accumulating else "multiplier")
-
-    @cached_property
     def sinks(self) -> Mapping[Bit, tuple[tuple[Gate, str], ...]]:
         """Gates and their pins by the net that they read."""
         found: defaultdict[Bit, list[tuple[Gate, str]]] = defaultdict(list)
@@ -139,7 +105,7 @@ class Gates:
 
     @cached_property
     def sink_um(self) -> float:
-        """Length of wire for each sink [um], so that all nets that have any are :data:`NET_UM` long in the mean."""
+        """Length of wire for each sink [um], so that all nets that have any are ``NET_UM`` long in the mean."""
         read = [net for net in self.nets if net in self.sinks]
         return NET_UM * len(read) / sum(len(self.sinks[net]) for net in read) if read else 0.0
 
@@ -156,10 +122,10 @@ class Gates:
         energy = np.zeros((len(self.nets), len(PARTS)))
         for row, net in zip(energy, self.nets, strict=True):
             driver = drivers.get(net)
-            part = self.part(driver) if driver else PARTS.index("registers")
-            row[part] += HALF_V2 * self.load(net) + (driver.cell.output_energy if driver else 0)
+            part = driver.part if driver else "registers"
+            row[PARTS.index(part)] += HALF_V2 * self.load(net) + (driver.cell.output_energy if driver else 0)
             for gate, _ in self.sinks.get(net, ()):
-                row[self.part(gate)] += gate.cell.input_energy
+                row[PARTS.index(gate.part)] += gate.cell.input_energy
         return energy
 
     @cached_property

@@ -34,7 +34,8 @@ class Run:
     """Operands that belong together: a group of a PE that adds up, or a fold of one that holds a weight.
 
     Codes ``activations[i, lane]`` and ``weights[i, lane]``. Of a fold, ``weights`` are those in use, ``column`` all weights
-    that are loaded for it, of which the PE takes that of its ``row``, and ``above`` the sums ``[i]`` of the rows above.
+    that are loaded for it, of which the PE takes that of its ``row``, and ``above`` the sums ``[i]`` of the rows above; in
+    its last ``idle`` cycles operands stay as they are while weights are loaded.
     """
 
     activations: Codes
@@ -42,10 +43,11 @@ class Run:
     row: int = 0
     column: Codes | None = None
     above: NDArray[Any] | None = None
+    idle: int = 0
 
     @property
     def macs(self) -> int:
-        return int(self.activations.size * self.weights.shape[1])
+        return int(self.activations.size * self.weights.shape[1]) - self.idle
 
 
 Piece = list[Run]
@@ -90,7 +92,8 @@ def pieces_of(design: DesignPoint, products: Sequence[Product], macs: int, seed:
 def _groups(design: DesignPoint, rng: np.random.Generator, a: Codes, w: Codes) -> list[Run]:
     """Groups of a PE of an output-stationary array; tiles in which it has no result are left out, lanes without one zero."""
     (of_row, of_column), (m, k), n = design.element.lanes, a.shape, w.shape[1]
-    a, w = np.pad(a, ((0, -m % of_row), (0, 0))), np.pad(w, ((0, 0), (0, -n % of_column)))
+    if m % of_row or n % of_column:
+        a, w = np.pad(a, ((0, -m % of_row), (0, 0))), np.pad(w, ((0, 0), (0, -n % of_column)))
     rows, columns = len(a) // of_row, w.shape[1] // of_column
     r, c = rng.integers(min(rows, design.rows)), rng.integers(min(columns, design.columns))
     lengths = np.array(group_lengths(design.group_size, k))
@@ -122,7 +125,8 @@ def _folds(design: DesignPoint, rng: np.random.Generator, a: Codes, w: Codes) ->
                 continue
             significands, exponents = element.multiply(codes[:r, None], operands[:, :r].T)
             above = element.accumulation.sum(Products(significands, exponents, element.product_lsb, element.product_bits))
-            runs.append(Run(operands[:, r : r + 1], np.full((len(operands), 1), codes[r]), r, codes, above))
+            held = np.full((len(operands), 1), codes[r])
+            runs.append(Run(operands[:, r : r + 1], held, r, codes, above, len(operands) - m))
     return runs
 
 

@@ -6,7 +6,7 @@
 
 Delays are the straight lines of ``data/sky130hd_cells.csv``: one for all inputs of a cell, rise and fall in the mean, at an
 input slew of 53 ps whatever the cell before makes of it. Wires have the length and capacitance of
-:mod:`costmodel.gates`, no resistance. Registers launch with their delay from clock to output. Outside of the module, every
+:mod:`costmodel.wires`, no resistance. Registers launch with their delay from clock to output. Outside of the module, every
 input comes from a register and every output goes into one, of the kind :data:`OUTSIDE`: so it is between the PEs of an array.
 A net that many cells read is driven through a tree of buffers where that is faster, as a tool for placement would have it;
 nobody counts their area. There is no skew and no margin.
@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from costmodel.gates import NET_UM, SIGNAL_FF_PER_UM
 from costmodel.liberty import PREFIX, Cell, sky130_cells
+from costmodel.wires import NET_UM, SIGNAL_FF_PER_UM
 
 OUTSIDE = f"{PREFIX}dfxtp_1"
 """The smallest flip-flop of the table."""

@@ -33,8 +33,8 @@ SMALL = {
     "ports": {
         "clk": {"direction": "input", "bits": [2]},
         "rst": {"direction": "input", "bits": [3]},
-        "a": {"direction": "input", "bits": [4]},
-        "b": {"direction": "input", "bits": [5]},
+        "activation": {"direction": "input", "bits": [4]},
+        "weight": {"direction": "input", "bits": [5]},
         "q": {"direction": "output", "bits": [8]},
     },
     "cells": {
@@ -42,9 +42,9 @@ SMALL = {
         "two": {"type": "sky130_fd_sc_hd__nand2_1", "connections": {"A": [6], "B": [5], "Y": [7]}},
         "three": {"type": "sky130_fd_sc_hd__dfxtp_1", "connections": {"CLK": [2], "D": [7], "Q": [8]}},
     },
-    "netnames": {"b": {"bits": [5]}, "sum": {"bits": [8]}},
+    "netnames": {"sum": {"bits": [8]}},
 }
-"""``q`` is ``!(!a & b)`` of the cycle before."""
+"""``q`` is ``!(!activation & weight)`` of the cycle before."""
 
 HALF_V2 = 1.8**2 / 2
 WIRE = 1167473 / 59601 * 0.172375
@@ -57,7 +57,7 @@ class Small(wiring.Component):
     module_name = "small"
 
     def __init__(self) -> None:
-        super().__init__({"a": In(1), "b": In(1), "q": Out(1)})
+        super().__init__({"activation": In(1), "weight": In(1), "q": Out(1)})
 
 
 def netlist_of(design: DesignPoint) -> dict:
@@ -82,9 +82,11 @@ def pes(build_dir: Path) -> list[Activity]:
 def test_toggles_of_a_few_gates(build_dir: Path) -> None:
     gates = Gates.of(SMALL)
     assert gates.nets == (3, 4, 5, 6, 7, 8)
-    vectors = Vectors({"a": np.array([0, 1, 1, 0, 0]), "b": np.array([0, 0, 1, 1, 1])}, {"q": np.array([0, 1, 1, 1, 0])})
+    vectors = Vectors(
+        {"activation": np.array([0, 1, 1, 0, 0]), "weight": np.array([0, 0, 1, 1, 1])}, {"q": np.array([0, 1, 1, 1, 0])}
+    )
     (values,) = values_of([(gates, Small(), vectors)], build_dir)
-    # rst, a, b, !a, !(!a & b), q; the first in the lowest bit
+    # rst, activation a, weight b, !a, !(!a & b), q; the first in the lowest bit
     rows = [(0, 0, 0, 1, 1, 0), (0, 1, 0, 0, 1, 1), (0, 1, 1, 0, 1, 1), (0, 0, 1, 1, 0, 1), (0, 0, 1, 1, 0, 0)]
     assert [int(word) for word in values[:, 0]] == [sum(bit << place for place, bit in enumerate(row)) for row in rows]
     assert toggles(values, np.array([1, 3, 5]), 6).tolist() == [[0, 1, 1, 1, 0, 1], [0, 1, 0, 1, 1, 1]]
@@ -113,7 +115,7 @@ def test_edge_energies_of_a_few_gates() -> None:
 
 def test_gates_that_depend_on_the_sum_accumulate() -> None:
     module = {**SMALL, "netnames": {"pe.sum": {"bits": [6]}}}
-    assert Gates.of(module).accumulating == {7}
+    assert [gate.part for gate in Gates.of(module).gates] == ["multiplier", "accumulator", "registers"]
 
 
 def test_another_clock_is_refused() -> None:
@@ -197,6 +199,14 @@ def test_folds_hold_a_weight_while_activations_pass() -> None:
             assert np.array_equal(fold.activations[:, 0], a[:, k + fold.row])
             assert np.array_equal(fold.above, numbers[:, k : k + fold.row].astype(int) @ fold.column[: fold.row])
             assert set(fold.weights.ravel()) == {fold.column[fold.row]}
+            assert fold.macs == 9
+
+
+def test_a_short_stream_waits_for_the_weights_of_the_next_fold() -> None:
+    a, w = random_products(DESIGNS["weights stay"], (2, 4, 1))[0]
+    (fold,) = pieces_of(DESIGNS["weights stay"], [(a, w)], 1)[0]
+    assert np.array_equal(fold.activations[:, 0], a[[0, 1, 1, 1], fold.row])
+    assert fold.macs == 2
 
 
 def test_artificial_operands_have_the_shapes_and_codes_of_numbers() -> None:
@@ -219,7 +229,7 @@ def test_artificial_operands_have_the_shapes_and_codes_of_numbers() -> None:
 
 
 def with_loads(net: int) -> Gates:
-    """``!(a & !a)``, and four inverters that read a net."""
+    """``!(a & !a)`` of the activation, and four inverters that read a net."""
     cells = {
         "inverter": {"type": "sky130_fd_sc_hd__inv_1", "connections": {"A": [4], "Y": [6]}},
         "nand": {"type": "sky130_fd_sc_hd__nand2_1", "connections": {"A": [4], "B": [6], "Y": [7]}},
@@ -229,7 +239,7 @@ def with_loads(net: int) -> Gates:
 
 
 def test_glitches_of_a_few_gates() -> None:
-    """The nand settles at 1 and makes a pulse when ``a`` rises, if the inverter takes longer than itself."""
+    """The nand settles at 1 and makes a pulse when the activation rises, if the inverter takes longer than itself."""
     # rst, a, b, !a, nand, loads; the first in the lowest bit
     low, high = 0b000011000, 0b111110010
     values = np.array([[low], [high], [low]], dtype=np.uint32)
