@@ -6,10 +6,10 @@ from itertools import pairwise
 import networkx
 import pytest
 
-from costmodel.gates import NET_UM, SIGNAL_FF_PER_UM
 from costmodel.liberty import sky130_cells
 from costmodel.measured import synthesise_component
 from costmodel.timing import BUFFER, Spread, timing
+from costmodel.wires import NET_UM, SIGNAL_FF_PER_UM
 from sim.design import load_design
 
 PREFIX = "sky130_fd_sc_hd__"
