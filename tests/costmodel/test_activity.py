@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from numpy.typing import NDArray
 
 from costmodel.activity import Activity, ActivityError, activities, piece_energies, toggles, values_of
 from costmodel.gates import PARTS, Gates
 from costmodel.glitches import edges
-from costmodel.operands import PIECES, pe_stream, pieces_of, quantized
+from costmodel.operands import PIECES, Stream, pe_stream, pieces_of, quantized
 from costmodel.stimuli import with_artificial
 from costmodel.synthesis import synthesise
 from hdl.bench.vectors import Vectors
@@ -79,18 +80,33 @@ def pes(build_dir: Path) -> list[Activity]:
     return activities(designs, [netlist_of(d) for d in designs], [random_products(d) for d in designs], build_dir, macs=512)
 
 
-def test_toggles_of_a_few_gates(build_dir: Path) -> None:
-    gates = Gates.of(SMALL)
-    assert gates.nets == (3, 4, 5, 6, 7, 8)
+ZEROS = replace(W4A8, group_size=256)
+
+
+@pytest.fixture(scope="module")
+def zeros() -> tuple[Gates, Stream]:
+    """A PE, and groups of zeros for it."""
+    codes = np.zeros((1, 256), dtype=np.int64)
+    return Gates.of(netlist_of(ZEROS)), pe_stream(ZEROS, pieces_of(ZEROS, [(codes, codes.T)], 16))
+
+
+@pytest.fixture(scope="module")
+def values(build_dir: Path, zeros: tuple[Gates, Stream]) -> list[NDArray[np.uint32]]:
+    """Of nets of the small netlist, and of the PE, in one simulation."""
     vectors = Vectors(
         {"activation": np.array([0, 1, 1, 0, 0]), "weight": np.array([0, 0, 1, 1, 1])}, {"q": np.array([0, 1, 1, 1, 0])}
     )
-    (values,) = values_of([(gates, Small(), vectors)], build_dir)
+    gates, stream = zeros
+    return values_of([(Gates.of(SMALL), Small(), vectors), (gates, pe_of(ZEROS), stream.vectors)], build_dir)
+
+
+def test_toggles_of_a_few_gates(values: list[NDArray[np.uint32]]) -> None:
+    assert Gates.of(SMALL).nets == (3, 4, 5, 6, 7, 8)
     # rst, activation a, weight b, !a, !(!a & b), q; the first in the lowest bit
     rows = [(0, 0, 0, 1, 1, 0), (0, 1, 0, 0, 1, 1), (0, 1, 1, 0, 1, 1), (0, 0, 1, 1, 0, 1), (0, 0, 1, 1, 0, 0)]
-    assert [int(word) for word in values[:, 0]] == [sum(bit << place for place, bit in enumerate(row)) for row in rows]
-    assert toggles(values, np.array([1, 3, 5]), 6).tolist() == [[0, 1, 1, 1, 0, 1], [0, 1, 0, 1, 1, 1]]
-    assert toggles(values, np.array([0, 5]), 6).tolist() == [[0, 2, 1, 2, 1, 2]]
+    assert [int(word) for word in values[0][:, 0]] == [sum(bit << place for place, bit in enumerate(row)) for row in rows]
+    assert toggles(values[0], np.array([1, 3, 5]), 6).tolist() == [[0, 1, 1, 1, 0, 1], [0, 1, 0, 1, 1, 1]]
+    assert toggles(values[0], np.array([0, 5]), 6).tolist() == [[0, 2, 1, 2, 1, 2]]
 
 
 def test_edge_energies_of_a_few_gates() -> None:
@@ -162,15 +178,11 @@ def test_a_netlist_of_something_else_is_refused(build_dir: Path) -> None:
         activities([W4A8], [module], [random_products(W4A8)], build_dir, macs=256)
 
 
-def test_constant_operands_cost_clock_and_leakage_only(build_dir: Path) -> None:
+def test_constant_operands_cost_clock_and_leakage_only(zeros: tuple[Gates, Stream], values: list[NDArray[np.uint32]]) -> None:
     """Zeros, within a group: nothing has an edge."""
-    design = replace(W4A8, group_size=256)
-    gates = Gates.of(netlist_of(design))
-    zeros = [(np.zeros((1, 256), dtype=np.int64), np.zeros((256, 1), dtype=np.int64))]
-    stream = pe_stream(design, pieces_of(design, zeros, 16))
-    (values,) = values_of([(gates, pe_of(design), stream.vectors)], build_dir)
+    gates, stream = zeros
     assert stream.macs.tolist() == [256] * PIECES
-    assert not piece_energies(gates, values, stream.bounds[0] + np.array([8, 250])).any()
+    assert not piece_energies(gates, values[1], stream.bounds[0] + np.array([8, 250])).any()
     assert gates.clock_energy > 0
 
 
