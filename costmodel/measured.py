@@ -125,9 +125,21 @@ COMPONENTS: dict[str, Component] = {
         lambda _: 1,
         ("*_stationary_pe", "row_sum_stage", "row_sum_foot", "foot", "epilogue"),
     ),
+    "controller": Component("controller", None, lambda _: "controller", _OF_CONTROL, _accelerators),
+    "result_buffer": Component("result_buffer", None, lambda _: "result_buffer", _OF_CONTROL, _accelerators, ("result_ram",)),
+    "scratchpads": Component(
+        "scratchpads",
+        None,
+        lambda _: "accelerator",
+        _OF_CONTROL,
+        _accelerators,
+        ("array_*", "controller", "result_buffer", "*_ram"),
+        ("*_scratchpad",),
+    ),
 }
 """An array's edge is what it holds beside its instances: skew registers and buses. The memory of totals of an array whose
-weights stay is the output scratchpad's."""
+weights stay is the output scratchpad's. Around the array are the tile controller, what writes and sends results, and what
+fills and reads the scratchpads, with the accelerator's own gates; their memories are not counted here."""
 
 FIELDS = _OF_CONTROL
 NUMBERS = (

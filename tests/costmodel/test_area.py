@@ -25,7 +25,8 @@ from sim.errors import InputError
 DESIGN = DesignPoint(
     name="small", group_size=48, rows=2, columns=3, weight_buffer_kib=4, activation_buffer_kib=5, output_buffer_kib=9
 )
-SIZES = {"pe": 100.5, "row_sum": 20.0, "epilogue": 1000.0, "array_edge": 7.0}
+CONTROL = {"controller": 5.0, "result_buffer": 3.0, "scratchpads": 2.0}
+SIZES = {"pe": 100.5, "row_sum": 20.0, "epilogue": 1000.0, "array_edge": 7.0, **CONTROL}
 
 
 STATIONARY = dataclasses.replace(DESIGN, dataflow="weight_stationary")
@@ -48,9 +49,12 @@ def test_components_times_instances_by_hand():
         "row_sum": 2,
         "epilogue": 3,
         "array_edge": 1,
+        "controller": 1,
+        "result_buffer": 1,
+        "scratchpads": 1,
     }
-    assert area.logic == 603 + 40 + 3000 + 7
-    assert area.numbers["flip_flops"] == 24
+    assert area.logic == 603 + 40 + 3000 + 7 + 5 + 3 + 2
+    assert area.numbers["flip_flops"] == 30
     assert math.isclose(area.sram, (4 + 5 + 9) * 190712.55)  # macros of 1 KiB: 479.78 um x 397.5 um
     assert area.total == area.logic + area.sram
     assert area.unit == area.sram_unit == "um2"
@@ -62,7 +66,7 @@ def test_components_where_weights_stay_by_hand():
     area = component_areas(STATIONARY, "xcup", [made_up(component, "xcup", size) for component, size in sizes.items()])
     instances = {"pe": 6, "row_sum": 2, "row_sum_foot": 1, "foot": 3, "epilogue": 3, "array_edge": 1}
     assert {name: share.instances for name, share in area.components.items()} == instances
-    assert area.logic == 603 + 40 + 30 + 120 + 3000 + 7
+    assert area.logic == 603 + 40 + 30 + 120 + 3000 + 7, "an array with fewer rows than columns is no accelerator"
     with pytest.raises(InputError, match="the area of stationary_pe on xcup was not measured for pe shift_add"):
         component_areas(STATIONARY, "xcup", rows("xcup"))
 
@@ -74,6 +78,43 @@ def test_totals_where_weights_stay_are_the_scratchpads(target):
         assert f"; blackbox {part}_totals; " in parts[part].measured.area.command
 
 
+def test_a_clock_is_that_of_the_slowest_component():
+    """What has no clock of its own does not decide; of delays the longest, of frequencies the lowest."""
+    speeds = {"pe": 100.0, "row_sum": 250.0, "epilogue": 90.0, "array_edge": 200.0, **dict.fromkeys(CONTROL, 150.0)}
+    for number, slowest in (("delay_ps", 250), ("fmax_mhz", 90)):
+        found = [
+            dataclasses.replace(
+                row, area=dataclasses.replace(row.area, numbers={**row.area.numbers, number: speeds[row.component]})
+            )
+            for row in rows("xcup")
+        ]
+        assert component_areas(DESIGN, "xcup", found).numbers[number] == slowest
+        assert number not in component_areas(DESIGN, "xcup", [*found[1:], *rows("xcup")[:1]]).numbers
+
+
+def test_rows_without_the_newer_numbers_are_read(tmp_path):
+    """A file from before there were block RAMs, delays, and fields of an accelerator's control."""
+    path = tmp_path / "measured.csv"
+    path.write_text(
+        "component,pe,pipeline,weight_format,activation_format,accumulator,group_size,target,area_um2,leakage_nw,cells,"
+        "tool,version,command,date\npe,shift_add,1,uint4,int8,exact,64,sky130,2615,1.0,316,yosys,0.70,run,2026-11-25\n"
+    )
+    (row,) = read_measured(path)
+    assert dict(row.area.numbers) == {"area_um2": 2615, "leakage_nw": 1.0, "cells": 316}
+    assert row.area.cells == {}
+    write_measured([row], path)
+    assert read_measured(path) == [row]
+
+
+def test_cells_by_type_are_kept(tmp_path):
+    row = measure_component(DESIGN, "row_sum", "sky130")
+    write_measured([row], tmp_path / "measured.csv")
+    (again,) = read_measured(tmp_path / "measured.csv")
+    assert again == row
+    assert again.area.cells["sky130_fd_sc_hd__dfxtp_1"] > 10
+    assert sum(again.area.cells.values()) == again.area.numbers["cells"]
+
+
 def test_block_rams_are_counted_apart():
     """Half of the weights' 4 KiB has 25 groups of 48 words of 12 bits with scales of three columns of 20, and 35 words and
     scales of the 26th: 2 x 1235 words of 12 bits, 2 x 78 scales. Half of the activations' 5 KiB has 25 groups of 48 words of
@@ -82,7 +123,7 @@ def test_block_rams_are_counted_apart():
     """
     area = component_areas(DESIGN, "xcup", rows("xcup"))
     assert (area.sram, area.sram_unit) == (2 + 1 + 2 + 1 + 3, "bram36")
-    assert area.total == area.logic == 3650
+    assert area.total == area.logic == 3660
 
 
 @pytest.mark.parametrize("missing", SIZES)
@@ -197,10 +238,10 @@ def test_what_a_user_measured_is_found_again_and_replaces_older_rows(no_rows_of_
         component_areas(DESIGN, "xcup")
     remember([*rows("sky130"), made_up("row_sum", "xcup", 1.0)])
     remember(rows("xcup"))
-    assert component_areas(DESIGN, "xcup").logic == 3650
-    assert component_areas(DESIGN, "sky130").logic == 3650
+    assert component_areas(DESIGN, "xcup").logic == 3660
+    assert component_areas(DESIGN, "sky130").logic == 3660
     assert {row.file for row in read_measured(no_rows_of_this_user)} == {str(no_rows_of_this_user)}
-    assert len(read_measured(no_rows_of_this_user)) == 8
+    assert len(read_measured(no_rows_of_this_user)) == 2 * len(SIZES)
     shares = component_areas(load_design("mixpe-w4a8"), "xcup").components.values()
     assert {share.measured.file for share in shares} == {"costmodel/data/measured.csv"}
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from costmodel.liberty import sky130_liberty
 from shiftwise.cli import main
 
 ROOT = Path(__file__).parent.parent.parent
@@ -93,6 +95,45 @@ def test_generate_writes_verilog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert manifest["top"] == "accelerator"
 
 
+SMALL = "rows = 2\ncolumns = 2\nweight_buffer_kib = 4\nactivation_buffer_kib = 4\noutput_buffer_kib = 4\n"
+
+
+def test_synth_shares_out_a_design_and_its_pe(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "small.toml").write_text(SMALL)
+    assert run(monkeypatch, "synth", "--design", str(tmp_path / "small.toml"), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {row["component"]: row for row in found["components"]}
+    around = dict.fromkeys(("controller", "result_buffer", "scratchpads"), 1)
+    instances = {"pe": 4, "row_sum": 2, "epilogue": 2, "array_edge": 1, **around}
+    assert {name: row["instances"] for name, row in rows.items()} == instances
+    assert sum(row["share"] for row in rows.values()) == pytest.approx(1)
+    assert rows["pe"]["total"] == pytest.approx(4 * rows["pe"]["area_um2"])
+    assert rows["pe"]["delay_ps"] > 0
+    parts = {row["part"]: row for row in found["pe"]}
+    assert sum(row["um2"] for row in parts.values()) == pytest.approx(rows["pe"]["area_um2"])
+    assert sum(row["cells"] for row in parts.values()) == rows["pe"]["cells"]
+    assert parts["multiplier"]["share"] > 0.2 < parts["accumulator"]["share"]
+
+
+def test_synth_that_fails_is_one_sentence_with_a_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A gate whose function ABC does not understand."""
+    text = sky130_liberty().replace('function : "(!A) | (!B)"', 'function : "(!A) | | (!B)"')
+    (tmp_path / "cells.lib").write_text(text)
+    (tmp_path / "small.toml").write_text(SMALL)
+    arguments = ["--design", str(tmp_path / "small.toml"), "--target", str(tmp_path / "cells.lib")]
+    assert run(monkeypatch, "synth", *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("shiftwise: Yosys could not synthesise ")
+    assert error.count("\n") == 1
+    log = Path(error.split()[-1])
+    assert "cells.lib" in log.read_text()
+    shutil.rmtree(log.parent)
+
+
 @pytest.mark.parametrize("command", ["simulate", "generate", "verify", "synth", "list", "topology", "reproduce"])
 def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert run(monkeypatch, command, "--help") == 0
@@ -134,6 +175,9 @@ def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["fit", "--device", "u55c"], "unknown device 'u55c'; known are u280, vck190, zcu102, kv260, vhk158"),
         (["verify", "--model", "gpt-9"], "unknown model 'gpt-9'; known are tiny-stdlib, or a folder with config.json"),
         (["synth", "--target", "spartan"], "unknown synthesis target 'spartan'; known are"),
+        (["synth", "--target", "absent.lib"], "Liberty file 'absent.lib' cannot be read: No such file or directory"),
+        (["synth", "--target", "/dev/null/x.lib"], "Liberty file '/dev/null/x.lib' cannot be read: Not a directory"),
+        (["synth", "--design", "mixpe"], "unknown design 'mixpe'"),
     ],
 )
 def test_wrong_input_is_one_sentence(
