@@ -49,9 +49,8 @@ PUBLISHED: tuple[Published, ...] = (
     Published("multiplier PE, 2x2 bit", _pe("multiplier", "int2", "int2"), 125, 45, BIT_FUSION),
     Published("multiplier PE, 4x4 bit", _pe("multiplier", "int4", "int4"), 282, 45, BIT_FUSION),
     Published("multiplier PE, 8x8 bit", _pe("multiplier", "int8", "int8"), 688, 45, BIT_FUSION),
-    Published("multiplier PE, 16x16 bit", _pe("multiplier", "int16", "int16"), 2203, 45, BIT_FUSION),
-    Published("fused PE, 4 and 2 bit", _pe("fused", "int4", "int4"), 431, 45, BIT_FUSION),
-    Published("fused PE, 8 and 2 bit", _pe("fused", "int8", "int8"), 1733, 45, BIT_FUSION),
+    Published("multiplier PE, 16x16 bit", _pe("multiplier", "int16", "int16", "wrap32"), 2203, 45, BIT_FUSION),
+    Published("fused PE, 8 bit; theirs switches to 4 and 2", _pe("fused", "int8", "int8"), 1733, 45, BIT_FUSION),
     Published("fp16 multiply-add", _pe("multiplier", "fp16", "fp16", "fp16"), 1969, 28, BITMOD),
     Published("fp16 x 8 bit multiply-add", _pe("shift_add_float", "int8", "fp16", "fp16"), 1319, 28, BITMOD),
 )
