@@ -81,7 +81,7 @@ def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str]
     tool, version, command = yosys.name, yosys.version, f'{yosys.name} -q -l {LOG} -p "{script}"'
     if flow.routed and not black_boxes:
         routed = route(module, top, int(numbers[flow.total]))
-        numbers |= {"fmax_mhz": routed.fmax_mhz}
+        numbers |= {"fmax_mhz": round(routed.fmax_mhz, 2)}
         tool, version = f"{tool}, {routed.tool}", f"{version}, {routed.version}"
         command = f"{command}; {routed.command}"
     area = Area(
