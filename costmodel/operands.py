@@ -108,7 +108,7 @@ def _groups(design: DesignPoint, rng: np.random.Generator, a: Codes, w: Codes) -
 
 def _folds(design: DesignPoint, rng: np.random.Generator, a: Codes, w: Codes) -> list[Run]:
     """Folds of a PE of a weight-stationary array; those of which it has no weight are left out."""
-    element, (m, k), n = design.element, a.shape, w.shape[1]
+    (m, k), n = a.shape, w.shape[1]
     pieces = []
     for group, length in enumerate(group_lengths(design.group_size, k)):
         start = group * design.group_size
@@ -123,11 +123,17 @@ def _folds(design: DesignPoint, rng: np.random.Generator, a: Codes, w: Codes) ->
             codes, operands = w[piece, column], a[streamed, piece]
             if r >= len(codes):
                 continue
-            significands, exponents = element.multiply(codes[:r, None], operands[:, :r].T)
-            above = element.accumulation.sum(Products(significands, exponents, element.product_lsb, element.product_bits))
+            above = _sums_above(design, codes[:r], operands[:, :r]) if r else np.zeros(len(operands), dtype=np.int64)
             held = np.full((len(operands), 1), codes[r])
             runs.append(Run(operands[:, r : r + 1], held, r, codes, above, len(operands) - m))
     return runs
+
+
+def _sums_above(design: DesignPoint, weights: Codes, activations: Codes) -> NDArray[Any]:
+    """Sums ``[m]`` of products of ``weights[row]`` and ``activations[m, row]``."""
+    element = design.element
+    significands, exponents = element.multiply(weights[:, None], activations.T)
+    return element.accumulation.sum(Products(significands, exponents, element.product_lsb, element.product_bits))
 
 
 def pe_stream(design: DesignPoint, pieces: Sequence[Piece]) -> Stream:

@@ -200,9 +200,10 @@ def test_pieces_are_groups_of_tiles_in_their_order() -> None:
     assert np.array_equal(np.concatenate([run.weights[:, 0] for run in in_order]), np.repeat(w.T, 9, axis=0).ravel())
 
 
-def test_folds_hold_a_weight_while_activations_pass() -> None:
+@pytest.mark.parametrize("accumulator", ["exact", "wrap20"])
+def test_folds_hold_a_weight_while_activations_pass(accumulator: str) -> None:
     """Of a 4x1 array: the sum above is that of the fold's rows before, by plain integers."""
-    design = replace(DESIGNS["weights stay"], columns=1)
+    design = replace(DESIGNS["weights stay"], columns=1, accumulator=accumulator)
     a, w = random_products(design)[0]
     numbers = design.activation.decode(a)
     for piece in pieces_of(design, [(a, w)], 16 * 9):
