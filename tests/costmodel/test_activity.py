@@ -200,6 +200,19 @@ def test_pieces_are_groups_of_tiles_in_their_order() -> None:
     assert np.array_equal(np.concatenate([run.weights[:, 0] for run in in_order]), np.repeat(w.T, 9, axis=0).ravel())
 
 
+def test_a_piece_is_of_one_place_of_the_array() -> None:
+    """Codes are the number of the row and of the column; tiles are 2 x 3."""
+    design = replace(W4A8, rows=2, columns=3)
+    a, w = np.repeat(np.arange(9)[:, None], 40, axis=1), np.repeat(np.arange(7)[None], 40, axis=0)
+    places = set()
+    for piece in pieces_of(design, [(a, w)], PIECES * 500):
+        rows, columns = {int(run.activations[0, 0]) for run in piece}, {int(run.weights[0, 0]) for run in piece}
+        assert len(rows) > 1
+        (place,) = {(row % 2, column % 3) for row in rows for column in columns}
+        places.add(place)
+    assert len(places) == 6
+
+
 @pytest.mark.parametrize("accumulator", ["exact", "wrap20"])
 def test_folds_hold_a_weight_while_activations_pass(accumulator: str) -> None:
     """Of a 4x1 array: the sum above is that of the fold's rows before, by plain integers."""
