@@ -122,6 +122,6 @@ def area_figures() -> Iterator[Figure]:
     minifloats = minifloat_ratios()
     print(minifloats.round(2).to_string())
     for name, row in minifloats.iterrows():
-        for number in ("lut_sites", "area_um2"):
+        for number in ("logic_cells", "lut_sites", "area_um2"):
             versus = "shift_add of as many bits"
             yield Figure(f"minifloat MAC, {name}, {number}", row[number, "shift_add"], "ratio", DEAREST, "lower", versus)
