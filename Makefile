@@ -24,7 +24,7 @@ test-exhaustive: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/sim -m exhaustive
 
 verify-all: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/hdl/test_prove.py tests/hdl/test_prove_output.py tests/costmodel/test_equivalence.py -m "exhaustive or not exhaustive"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/hdl/proof/test_prove.py tests/hdl/proof/test_prove_output.py tests/costmodel/synthesis/test_equivalence.py -m "exhaustive or not exhaustive"
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -32,7 +32,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 mutate: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.hdl.mutants
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.hdl.proof.mutants
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -8,7 +8,7 @@ from itertools import product
 import pandas as pd
 
 from benchmarks.figure import Figure
-from costmodel.synthesis import start_tools, synthesise
+from costmodel.synthesis.run import start_tools, synthesise
 from hdl.export import module_texts
 from hdl.pe import pe_parts
 from sim.design import DesignPoint

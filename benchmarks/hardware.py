@@ -4,11 +4,11 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.figure import Figure, seconds_of
-from costmodel.liberty import sky130_liberty
+from costmodel.synthesis.liberty import sky130_liberty
 from hdl.delivery import write_design
 from hdl.pe import pe_parts
-from hdl.verify_pe import pe_vectors
-from hdl.verilator import Bench
+from hdl.tools.verilator import Bench
+from hdl.verify.pe import pe_vectors
 from sim.design import load_design
 
 DESIGN = "mixpe-w4a8"

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from costmodel.block_ram import blocks, memories
+from costmodel.fpga.block_ram import blocks, memories
 from costmodel.measured import Measured, components_of, fields_of, key_of, known_by_key
-from costmodel.targets import TARGETS
+from costmodel.synthesis.targets import TARGETS
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from costmodel.measured import COMPONENTS, MEASURED_CSV, Measured, measure, write_measured
 from costmodel.samples import SAMPLES
-from costmodel.targets import CHARACTERISED
+from costmodel.synthesis.targets import CHARACTERISED
 from hdl.pe import has_hardware
 from sim.design import PRESETS, DesignPoint, load_design
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from costmodel.area import DesignArea, NotMeasuredError, component_areas
-from costmodel.fabric import BRAM_PORT_BITS, CLBS
+from costmodel.fpga.fabric import BRAM_PORT_BITS, CLBS
 from costmodel.measured import Measured
 from costmodel.sources import Source
 from costmodel.technology import TECHNOLOGIES, Fabric, Operations, Uniform

@@ -20,9 +20,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from costmodel.cache import cache_folder
-from costmodel.synthesis import Area, Synthesis, start_tools, synthesise
-from costmodel.targets import TARGETS
+from costmodel.synthesis.cache import cache_folder
+from costmodel.synthesis.run import Area, Synthesis, start_tools, synthesise
+from costmodel.synthesis.targets import TARGETS
 from sim.accelerator.blocks import is_accelerated
 from sim.design import DesignPoint
 from sim.errors import InputError
@@ -310,7 +310,7 @@ def _matching(names: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
 
 
 def synthesise_component(design: DesignPoint, component: str, target: str) -> Synthesis:
-    """Synthesise one component of a design. Raises as :func:`costmodel.synthesis.synthesise` does."""
+    """Synthesise one component of a design. Raises as :func:`costmodel.synthesis.run.synthesise` does."""
     source = source_of(design, component, target)
     return synthesise(source.verilog, source.top, target, source.black_boxes)
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from costmodel.fabric import CLB_ENERGY, FABRIC_SOURCE
+from costmodel.fpga.fabric import CLB_ENERGY, FABRIC_SOURCE
 from costmodel.scaling import GENERALIZED, generalized_area, generalized_energy, stillmaker_area
 from costmodel.sources import Source
 from sim.errors import InputError

@@ -10,12 +10,12 @@ from typing import Any
 
 from hdl.bench.testbench import WAVE, WAVE_CYCLES, testbench
 from hdl.bench.vectors import COUNT_BYTES, input_widths, output_widths
-from hdl.example import example_vectors
 from hdl.export import components, module_ports, module_texts
 from hdl.pe.dsp_slice import PRIMITIVE, DspSlice
 from hdl.ram import Ram
 from hdl.scripts import LIBERTY, YOSYS_FLOWS, vivado_script, yosys_script
-from hdl.verilator import ONE_FILE
+from hdl.tools.verilator import ONE_FILE
+from hdl.verify.example import example_vectors
 from sim import epilogue
 from sim.array.weight_stationary import FOOT_CYCLES
 from sim.design import DesignPoint

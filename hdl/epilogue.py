@@ -5,13 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hdl import float32
-from hdl.float32 import Product
+from hdl.arithmetic import float32
+from hdl.arithmetic.float32 import Product
+from hdl.arithmetic.scaled import GroupSum, arithmetic, scaled
 from hdl.pe.ports import row_sum_shape, sum_shape
 from hdl.pipeline import delayed
 from hdl.placement import Wires, place
 from hdl.ram import Ram
-from hdl.scaled import GroupSum, arithmetic, scaled
 from sim import epilogue
 from sim.design import DesignPoint
 
@@ -37,8 +37,8 @@ class Epilogue(wiring.Component):
 
     Designs without zero points have neither ``zero_point`` nor ``row_sum``.
 
-    Latency: ``sim.epilogue.LATENCY`` = 6 cycles from ``sum_valid`` to ``result_valid``: three of :mod:`hdl.scaled`, add,
-    multiply, round. Throughput: one row a cycle. Row 0 comes first; the row counter starts with the token. All
+    Latency: ``sim.epilogue.LATENCY`` = 6 cycles from ``sum_valid`` to ``result_valid``: three of :mod:`hdl.arithmetic.scaled`,
+    add, multiply, round. Throughput: one row a cycle. Row 0 comes first; the row counter starts with the token. All
     rows follow in consecutive cycles; corrected sums are such as a group can have, scales positive and finite. Tokens
     are at least as many cycles apart as there are rows, so the group's constants may change as soon as the last row
     has entered; scale and flags travel with the row from there on.

@@ -7,8 +7,8 @@ from amaranth import Cat, Const, EnableInserter, Module, Mux, Signal, Value, sig
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.ieee import FP16, FP32
-from hdl.nearest import Grid, nearest
+from hdl.arithmetic.ieee import FP16, FP32
+from hdl.arithmetic.nearest import Grid, nearest
 from hdl.pipeline import delayed
 from sim.epilogue import OUTPUT_BITS
 from sim.errors import choose

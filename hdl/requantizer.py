@@ -6,11 +6,11 @@ from amaranth import Cat, EnableInserter, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.arithmetic.division import divided
+from hdl.arithmetic.float32 import normalise, significand_of, unpack_half
+from hdl.arithmetic.ieee import FP16, FP32
+from hdl.arithmetic.nearest import Grid, nearest
 from hdl.decoder import has_fields
-from hdl.division import divided
-from hdl.float32 import normalise, significand_of, unpack_half
-from hdl.ieee import FP16, FP32
-from hdl.nearest import Grid, nearest
 from hdl.pipeline import delayed
 from sim.epilogue import OUTPUT_BITS, SCALE_BITS
 from sim.errors import InputError
@@ -38,8 +38,8 @@ class Requantizer(wiring.Component):
     Latency: ``sim.output.requantizer_latency`` cycles with ``advance``, 13 of int8 and 8 of e2m1. Throughput: one a cycle.
     With ``advance`` it stands between a memory and an AXI4-Stream that waits.
 
-    Significands are divided digit by digit (:mod:`hdl.division`): exact with as many digits as decide the rounding, and
-    there is neither a multiplier nor a table.
+    Significands are divided digit by digit (:mod:`hdl.arithmetic.division`): exact with as many digits as decide the rounding,
+    and there is neither a multiplier nor a table.
 
     Infinities become the largest number of their sign, and so does NaN, which ``sim.output`` refuses. With another scale
     than a positive finite one the code means nothing. No register needs a reset.

@@ -4,7 +4,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl import float32, ieee
+from hdl.arithmetic import float32, ieee
 from hdl.pe.fields import split
 from hdl.pe.ports import row_sum_shape
 from hdl.pipeline import buffered, flagged, named, ring

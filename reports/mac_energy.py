@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from costmodel.activity import Activity, activities
-from costmodel.operands import Product, quantized
+from costmodel.activity.measure import Activity, activities
+from costmodel.activity.operands import Product, quantized
+from costmodel.activity.word_model import fitted
 from costmodel.samples import SAMPLES
-from costmodel.synthesis import synthesise
-from costmodel.word_model import fitted
+from costmodel.synthesis.run import synthesise
 from hdl.export import module_texts
 from hdl.pe import has_hardware, pe_parts
 from sim.design import PRESETS, DesignPoint, load_design
@@ -63,8 +63,8 @@ def mac_energy_table(designs: Sequence[DesignPoint] | None = None, folder: Path 
     """A row for each PE: energies of a MAC in sky130 [fJ], ``traced`` and ``uniform`` and their ratio.
 
     ``*_error`` are standard errors of the streams; ``*_part`` add up to ``traced``; ``with_glitches`` is what traced operands
-    need if gates take time; ``word_*`` are relative errors of the model from words (:mod:`costmodel.word_model`). ``folder``
-    keeps the simulations.
+    need if gates take time; ``word_*`` are relative errors of the model from words (:mod:`costmodel.activity.word_model`).
+    ``folder`` keeps the simulations.
     """
     chosen = list(measured_designs() if designs is None else designs)
     together = [chosen[start : start + TOGETHER] for start in range(0, len(chosen), TOGETHER)]

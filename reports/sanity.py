@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from costmodel.scaling import STILLMAKER_AREA, generalized_area, stillmaker_area
-from costmodel.synthesis import synthesise
+from costmodel.synthesis.run import synthesise
 from hdl.export import module_texts
 from hdl.pe import pe_parts
 from sim.design import DesignPoint

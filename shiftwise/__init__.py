@@ -19,8 +19,8 @@ from sim.errors import Failure, InputError
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
-    from costmodel.devices import DEVICES
-    from costmodel.utilization import Fit, fit
+    from costmodel.fpga.devices import DEVICES
+    from costmodel.fpga.utilization import Fit, fit
     from shiftwise.generation import generate
     from shiftwise.reproduction import Reproduction, reproduce
     from shiftwise.simulation import Simulation, simulate
@@ -82,9 +82,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DEVICES": "costmodel.devices",
-    "Fit": "costmodel.utilization",
-    "fit": "costmodel.utilization",
+    "DEVICES": "costmodel.fpga.devices",
+    "Fit": "costmodel.fpga.utilization",
+    "fit": "costmodel.fpga.utilization",
     "generate": "shiftwise.generation",
     "Reproduction": "shiftwise.reproduction",
     "reproduce": "shiftwise.reproduction",

@@ -2,8 +2,8 @@
 
 import json
 
-from costmodel.devices import DEVICES, Device
-from costmodel.targets import TARGETS
+from costmodel.fpga.devices import DEVICES, Device
+from costmodel.synthesis.targets import TARGETS
 from costmodel.technology import TECHNOLOGIES
 from sim.accumulators import ACCUMULATORS, describe
 from sim.array import DATAFLOWS

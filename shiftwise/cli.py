@@ -233,7 +233,7 @@ def fit(
 
     LUTs, flip-flops and DSP slices are those that `synth --target xcup` measured, memories are counted by width and depth.
     """
-    from costmodel.utilization import fit as run_fit
+    from costmodel.fpga.utilization import fit as run_fit
     from sim.design import load_design
 
     found = run_fit(load_design(design), device)

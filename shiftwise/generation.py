@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from costmodel.liberty import sky130_liberty
+from costmodel.synthesis.liberty import sky130_liberty
 from hdl.delivery import Export, write_design
 from hdl.pe import check_hardware
 from sim.design import DesignPoint, load_design, of_file

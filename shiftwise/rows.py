@@ -6,7 +6,7 @@ from typing import Any
 
 from costmodel.area import DesignArea, NotMeasuredError, component_areas
 from costmodel.cost import Cost, Energy
-from costmodel.targets import CHARACTERISED
+from costmodel.synthesis.targets import CHARACTERISED
 from shiftwise.workload import Workload
 from sim.design import DesignPoint
 from sim.quantized import weight_bits

@@ -7,8 +7,8 @@ from typing import Any
 
 from costmodel.area import Share
 from costmodel.measured import COMPONENTS, Measured, components_of, measure, remember, synthesise_component
-from costmodel.parts import Part, pe_parts
-from costmodel.targets import TARGETS, flow_of
+from costmodel.synthesis.parts import Part, pe_parts
+from costmodel.synthesis.targets import TARGETS, flow_of
 from shiftwise.generation import hardware_design
 from sim.design import DesignPoint
 
@@ -55,7 +55,7 @@ class DesignSynthesis:
 def synth(
     design: str | DesignPoint = "mixpe-w4a8", target: str = "sky130", progress: Callable[[str, int, int], None] | None = None
 ) -> DesignSynthesis:
-    """Synthesise all components of a design for a target of :func:`costmodel.targets.flow_of`.
+    """Synthesise all components of a design for a target of :func:`costmodel.synthesis.targets.flow_of`.
 
     Areas on a target with a name are remembered for ``simulate``. ``progress`` is told after each component. Raises
     ``InputError`` for a design without hardware, an unknown target, a Liberty file that cannot be used, and a synthesis or a

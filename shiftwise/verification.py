@@ -12,12 +12,20 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from hdl.example import Operands, example_product, example_shape, padded_example, padded_product, product_of, with_least_buffers
-from hdl.verdict import ArrayVerdict, PEVerdict, VerificationError
-from hdl.verify_accelerator import verify_accelerator
-from hdl.verify_array import verify_array
-from hdl.verify_pe import verify_pe
-from hdl.verilator import environment
+from hdl.tools.verilator import environment
+from hdl.verify.accelerator import verify_accelerator
+from hdl.verify.array import verify_array
+from hdl.verify.example import (
+    Operands,
+    example_product,
+    example_shape,
+    padded_example,
+    padded_product,
+    product_of,
+    with_least_buffers,
+)
+from hdl.verify.pe import verify_pe
+from hdl.verify.verdict import ArrayVerdict, PEVerdict, VerificationError
 from shiftwise.generation import hardware_design
 from sim.accelerator.blocks import is_accelerated
 from sim.design import DesignPoint
@@ -110,8 +118,8 @@ def verify(
     attention values, with operands traced from ``model``. Writes what :meth:`Verification.write` does into ``out``, builds
     included.
 
-    Raises :class:`hdl.verdict.VerificationError` at the first difference, of which a waveform is kept, and ``InputError`` for
-    input that cannot be used.
+    Raises :class:`hdl.verify.verdict.VerificationError` at the first difference, of which a waveform is kept, and
+    ``InputError`` for input that cannot be used.
     """
     point = hardware_design(design)
     environment()  # says what is missing before anything is written

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import costmodel.cache
 import costmodel.measured
+import costmodel.synthesis.cache
 from workloads.checkpoint import LanguageModel, load_model
 from workloads.embedded import HELD_OUT_TEXT
 
@@ -43,7 +43,7 @@ def kept_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def no_results_of_this_user(kept_results: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What was synthesised on this machine before is synthesised again, once for all tests."""
-    monkeypatch.setattr(costmodel.cache, "cache_folder", lambda: kept_results)
+    monkeypatch.setattr(costmodel.synthesis.cache, "cache_folder", lambda: kept_results)
     return kept_results
 
 

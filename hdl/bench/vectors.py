@@ -9,7 +9,7 @@ from amaranth import Shape
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
-from hdl.ieee import FP32
+from hdl.arithmetic.ieee import FP32
 
 RESET = "rst"
 """The reset of the module under test is an input like any other."""

@@ -5,8 +5,8 @@ A product is normalised when it arrives. No product is an infinity, so an infini
 
 from amaranth import Const, Module, Mux, Signal, Value
 
-from hdl.float32 import normalise
-from hdl.ieee import add_number, layout
+from hdl.arithmetic.float32 import normalise
+from hdl.arithmetic.ieee import add_number, layout
 from hdl.pe.term import Term
 from sim.pe import Element
 

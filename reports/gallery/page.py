@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In
 
 from costmodel.measured import Measured, key_of, read_measured
 from costmodel.samples import SAMPLES
-from costmodel.targets import CHARACTERISED
+from costmodel.synthesis.targets import CHARACTERISED
 from hdl.pe import pe_parts
 from hdl.pe.ports import MEANINGS
 from reports.gallery.drawing import draw

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hdl.export import module_texts
-from hdl.yosys import find_yosys
+from hdl.tools.yosys import find_yosys
 
 SCRIPT = """\
 read_verilog design.v; proc

@@ -15,10 +15,10 @@ from costmodel.measured import (
     remember,
     write_measured,
 )
-from costmodel.synthesis import Area
-from costmodel.targets import CHARACTERISED, TARGETS
+from costmodel.synthesis.run import Area
+from costmodel.synthesis.targets import CHARACTERISED, TARGETS
 from hdl.pe import has_hardware
-from hdl.yosys import find_yosys
+from hdl.tools.yosys import find_yosys
 from sim.design import PRESETS, DesignPoint, load_design
 from sim.errors import InputError
 

@@ -6,9 +6,9 @@ import pytest
 import costmodel.area
 from costmodel.cost import COMPONENTS, SHARES, Energy, evaluate
 from costmodel.energy import memory_prices
-from costmodel.fabric import CLB_ENERGY
+from costmodel.fpga.fabric import CLB_ENERGY
 from costmodel.measured import Measured, components_of, fields_of
-from costmodel.synthesis import Area
+from costmodel.synthesis.run import Area
 from sim.design import DesignPoint, load_design
 from sim.errors import InputError
 from sim.operators import Product

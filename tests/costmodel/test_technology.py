@@ -5,10 +5,10 @@ import pytest
 
 import costmodel.area
 from costmodel.energy import energy_per_action, memory_prices, priced
-from costmodel.fabric import CLB_ENERGY, clb_energy
+from costmodel.fpga.fabric import CLB_ENERGY, clb_energy
 from costmodel.measured import Measured, components_of, fields_of
 from costmodel.sources import Source
-from costmodel.synthesis import Area
+from costmodel.synthesis.run import Area
 from costmodel.technology import TECHNOLOGIES
 from sim.design import DesignPoint, load_design
 from sim.errors import InputError
@@ -184,4 +184,3 @@ def test_energy_of_a_logic_block_by_hand():
     hbm_w = 0.659 * 460e9 * 8 * 3.9e-12
     assert close(clb_energy(0.0, 3.9) / clb_energy(0.0, 0.0), 1 - hbm_w / 45)
     assert CLB_ENERGY["low"] < CLB_ENERGY["mid"] < CLB_ENERGY["high"]
-

@@ -7,11 +7,11 @@ import pytest
 
 from hdl.accelerator.top import Accelerator
 from hdl.bench.testbench import Dut
-from hdl.example import padded_example
 from hdl.export import module_texts
-from hdl.verdict import VerificationError
-from hdl.verify_accelerator import accelerator_vectors, verify_accelerator
-from hdl.verilator import Bench, lint
+from hdl.tools.verilator import Bench, lint
+from hdl.verify.accelerator import accelerator_vectors, verify_accelerator
+from hdl.verify.example import padded_example
+from hdl.verify.verdict import VerificationError
 from sim.accelerator import blocks_of
 from sim.design import DesignPoint
 

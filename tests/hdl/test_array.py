@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hdl.verdict import VerificationError
-from hdl.verify_array import verify_array
+from hdl.verify.array import verify_array
+from hdl.verify.verdict import VerificationError
 from sim.design import DesignPoint
 
 

@@ -9,8 +9,8 @@ from hdl.accelerator.controller import Controller
 from hdl.bench.testbench import Dut
 from hdl.bench.vectors import Vectors
 from hdl.export import module_texts
-from hdl.verify_controller import controller_vectors
-from hdl.verilator import Bench
+from hdl.tools.verilator import Bench
+from hdl.verify.controller import controller_vectors
 from sim.accelerator.depths import depths
 from tests.hdl import test_accelerator
 

@@ -7,7 +7,7 @@ from amaranth.sim import Simulator
 
 from hdl.decoder import DECODERS, Decoder, has_fields, output_shapes
 from hdl.export import module_ports, module_texts
-from hdl.verilator import lint
+from hdl.tools.verilator import lint
 from sim.errors import InputError
 from sim.formats import FORMATS
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hdl.bench.vectors import Vectors, restarted
 from hdl.epilogue import Epilogue
-from hdl.verilator import Bench
+from hdl.tools.verilator import Bench
 from sim.design import DesignPoint
 from sim.epilogue import LATENCY
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from hdl.bench.testbench import Dut
 from hdl.export import array_parts, module_texts
 from hdl.pe import PES
-from hdl.verify_array import array_vectors
-from hdl.verilator import Bench
+from hdl.tools.verilator import Bench
+from hdl.verify.array import array_vectors
 from sim.design import DesignPoint
 from sim.formats import Format
 from sim.kernels.product import matrix_product

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hdl.verify_bank import small_designs, verify_bank
+from hdl.verify.bank import small_designs, verify_bank
 from sim.design import DesignPoint
 from sim.formats import FORMATS
 from sim.pe import PES

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from costmodel.liberty import sky130_liberty
+from costmodel.synthesis.liberty import sky130_liberty
 from hdl.bench.vectors import COUNT_BYTES, input_widths, output_widths
 from hdl.delivery import Export, design_hash, write_design
-from hdl.example import example_vectors
 from hdl.export import components, verilog_modules
 from hdl.pe import has_hardware
 from hdl.scripts import YOSYS_FLOWS
-from hdl.verilator import environment, lint
-from hdl.yosys import find_yosys
+from hdl.tools.verilator import environment, lint
+from hdl.tools.yosys import find_yosys
+from hdl.verify.example import example_vectors
 from sim.accelerator.depths import OPERANDS
 from sim.design import PRESETS, DesignPoint, load_design
 from sim.errors import InputError

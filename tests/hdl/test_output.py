@@ -7,8 +7,8 @@ import pytest
 from hdl.export import module_texts
 from hdl.output import OUTPUTS, Output
 from hdl.requantizer import Requantizer, requantizable
-from hdl.verify_output import OutputBank, component_of, output_vectors
-from hdl.verilator import Bench, lint
+from hdl.tools.verilator import Bench, lint
+from hdl.verify.output import OutputBank, component_of, output_vectors
 from sim.errors import InputError
 from sim.formats import FORMATS
 from sim.output import output_format, requantizer_latency

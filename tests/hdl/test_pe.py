@@ -7,8 +7,8 @@ import pytest
 
 from hdl.bench.vectors import Vectors
 from hdl.pe import pe_parts
-from hdl.verify_pe import pe_vectors, verify_pe
-from hdl.verilator import Bench
+from hdl.tools.verilator import Bench
+from hdl.verify.pe import pe_vectors, verify_pe
 from sim.design import DesignPoint
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from hdl.ram import Ram
 from hdl.scripts import YOSYS_FLOWS
-from hdl.yosys import find_yosys
+from hdl.tools.yosys import find_yosys
 
 BLOCKS = [
     # 36 bit wide a block RAM has 512 words on both: AMD UG573, RAMB18E2; Lattice FPGA-TN-02204, PDPW16KD.

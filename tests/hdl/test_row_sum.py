@@ -7,7 +7,7 @@ import pytest
 
 from hdl.bench.vectors import Vectors
 from hdl.row_sum import RowSum
-from hdl.verilator import Bench
+from hdl.tools.verilator import Bench
 from sim.design import DesignPoint
 
 

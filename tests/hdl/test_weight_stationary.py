@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from hdl.bench.testbench import Dut
 from hdl.delivery import write_design
-from hdl.example import example_vectors
 from hdl.export import array_parts, components, module_texts
-from hdl.verdict import VerificationError
-from hdl.verify_array import array_vectors, verify_array
-from hdl.verify_pe import verify_pe
-from hdl.verilator import Bench, lint
+from hdl.tools.verilator import Bench, lint
+from hdl.verify.array import array_vectors, verify_array
+from hdl.verify.example import example_vectors
+from hdl.verify.pe import verify_pe
+from hdl.verify.verdict import VerificationError
 from sim.design import DesignPoint
 from sim.errors import InputError
 from sim.kernels.product import matrix_product

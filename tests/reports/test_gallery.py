@@ -43,15 +43,18 @@ def wire_bits(structure: Structure, source: str, sink: str) -> set[tuple[int, bo
 
 
 def test_blocks_of_the_shift_and_add_pe(drawn: dict[str, Structure]) -> None:
-    """Four weight bits mask eight bits of activation, which are added in pairs and pairs of pairs."""
+    """Four weight bits mask eight bits of activation, which are added in pairs and pairs of pairs.
+
+    Signs are inverted, and the lowest bit of each pair's first row goes around the adder.
+    """
     structure = drawn["shift_add_pe"]
     rows, pairs = "row_0 \N{HORIZONTAL ELLIPSIS} 3", "pair_1_0 \N{HORIZONTAL ELLIPSIS} 1"
     assert Block("mux", "mux", rows, 8, 4) in structure.blocks
-    assert Block("add", "+", pairs, 10, 2) in structure.blocks
+    assert Block("add", "+ ~", pairs, 10, 2) in structure.blocks
     assert Block("register", "register", "sum", 19) in structure.blocks  # 12 bits of a product and 7 of 128 of them
     assert wire_bits(structure, "weight", rows) == {(4, True)}
     assert wire_bits(structure, "activation", rows) == {(8, False)}
-    assert wire_bits(structure, rows, pairs) == {(32, False)}
+    assert wire_bits(structure, rows, pairs) == {(4 * 8 - 2, False)}
     assert wire_bits(structure, "valid_out", "sum") == {(1, True)}
     assert wire_bits(structure, "sum", "before") == {(19, False)}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from costmodel.liberty import sky130_liberty
+from costmodel.synthesis.liberty import sky130_liberty
 from shiftwise.cli import main
 
 ROOT = Path(__file__).parent.parent.parent

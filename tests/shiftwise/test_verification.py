@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import shiftwise.verification as verification
-from hdl.example import Padded, padded_product
-from hdl.verdict import VerificationError
+from hdl.verify.example import Padded, padded_product
+from hdl.verify.verdict import VerificationError
 from sim.design import DesignPoint
 from sim.errors import InputError
 

@@ -1,0 +1,1 @@
+"""Components under Verilator against the model: what is fed, and what must come out in which cycle."""
