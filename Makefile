@@ -38,7 +38,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 characterize: $(READY)
-	$(BIN)/python -m costmodel.characterize
+	$(BIN)/python -m reports.characterize
 
 gallery: $(READY)
 	$(BIN)/python -m reports.gallery

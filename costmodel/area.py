@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from costmodel.components import components_of, fields_of, key_of
+from costmodel.fit import OutsideError, estimated
 from costmodel.fpga.block_ram import blocks, memories
-from costmodel.measured import Measured, components_of, fields_of, key_of, known_by_key
+from costmodel.measured import Measured, known_by_key
+from costmodel.sources import Kind, Source
 from costmodel.synthesis.targets import TARGETS
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
@@ -48,6 +51,13 @@ class DesignArea:
     def total(self) -> float:
         """Logic [unit], and the scratchpads where they are counted in the same unit."""
         return self.logic + (self.sram if self.sram_unit == self.unit else 0)
+
+    @property
+    def source(self) -> Source:
+        """Where the components' areas come from: what is fitted of one is so of all together."""
+        sources = list(dict.fromkeys(share.measured.source for share in self.components.values()))
+        kind: Kind = "fitted" if any(source.kind == "fitted" for source in sources) else "measured"
+        return Source(kind, "; ".join(source.text for source in sources))
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -105,7 +115,7 @@ SRAM: dict[str, Sram] = {
 
 
 def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] | None = None) -> DesignArea:
-    """Area of a design from measured rows, those that are known unless others are given.
+    """Area of a design from measured rows, those that are known unless others are given, and fits to them.
 
     Raises ``InputError`` for an unknown target, :class:`NotMeasuredError` for a design of which a component has no row.
     """
@@ -119,14 +129,24 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
     except InputError as error:
         raise NotMeasuredError(str(error)) from None
     by_key = known_by_key() if rows is None else {row.key: row for row in rows}
-    shares = {}
-    for component, part in components_of(design).items():
-        key = key_of(design, component, target)
-        if key not in by_key:
-            fields = ", ".join(f"{field} {value}" for field, value in fields_of(design, component).items())
-            raise NotMeasuredError(
-                f"the area of {component} on {target} was not measured for {fields}; "
-                f"run `shiftwise synth --design {design.name} --target {target}`"
-            )
-        shares[part.part] = Share(by_key[key], part.instances(design))
+    shares = {
+        part.part: Share(_row(design, component, target, by_key), part.instances(design))
+        for component, part in components_of(design).items()
+    }
     return DesignArea(target, flow.unit, MappingProxyType(shares), sram_blocks * sram.size, sram.unit, sram.source)
+
+
+def _row(design: DesignPoint, component: str, target: str, by_key: Mapping[tuple[str, ...], Measured]) -> Measured:
+    """The row of a component, or what it would be by a fit to others."""
+    key = key_of(design, component, target)
+    if key in by_key:
+        return by_key[key]
+    fields = ", ".join(f"{field} {value}" for field, value in fields_of(design, component).items())
+    hint = f"run `shiftwise synth --design {design.name} --target {target}`"
+    try:
+        found = estimated(design, component, target, list(by_key.values()))
+    except OutsideError as error:
+        raise NotMeasuredError(f"the area of {component} on {target} is not known: {error}; {hint}") from None
+    if found is None:
+        raise NotMeasuredError(f"the area of {component} on {target} was not measured for {fields}; {hint}")
+    return found

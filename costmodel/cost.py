@@ -243,9 +243,7 @@ def _static_source(table: Technology) -> Source:
 def _area_source(area: DesignArea | NotMeasuredError, table: Technology) -> Source:
     if not isinstance(area, DesignArea):
         return Source("measured", f"not known: {area}")
-    rows = [share.measured for share in area.components.values()]
-    runs = dict.fromkeys(f"{row.area.tool} {row.area.version}, {row.date}, {row.file}" for row in rows)
-    text = "; ".join([f"{area.target}: {', '.join(runs)}", area.sram_source])
+    text = "; ".join([f"{area.target}: {area.source.text}", area.sram_source])
     if isinstance(table, Operations) and table.area[0] != 1:
         return Source("estimate", f"{text}; times {table.area[0]:.3g}: {table.area[1]}")
-    return Source("measured", text)
+    return Source(area.source.kind, text)

@@ -135,10 +135,10 @@ def _measured_mac(design: DesignPoint, row: Measured) -> Priced:
             f"{design.activation_format}, pipeline {design.pipeline}; run `shiftwise synth --design {design.name}`"
         )
     dynamic = numbers["energy_traced_fj"] - numbers.get("leakage_fj", 0.0)
-    text = f"toggles of traced operands through the synthesised PE, {row.area.tool} {row.area.version}, {row.date}, {row.file}"
+    text = f"toggles of traced operands through the synthesised PE, {row.source.text}"
     columns = {part: f"energy_{part}_fj" for part in MAC_PARTS}
     parts = {part: numbers[column] * FEMTOJOULE for part, column in columns.items() if column in numbers}
-    return Priced(dynamic * FEMTOJOULE, Source("measured", text), parts)
+    return Priced(dynamic * FEMTOJOULE, Source(row.source.kind, text), parts)
 
 
 def _row_sum(design: DesignPoint, table: Operations) -> float:

@@ -172,6 +172,4 @@ def _area(area: DesignArea | NotMeasuredError) -> dict[str, Any] | None:
 def _area_source(area: DesignArea | NotMeasuredError) -> str:
     if isinstance(area, NotMeasuredError):
         return str(area)
-    rows = [share.measured for share in area.components.values()]
-    runs = dict.fromkeys(f"{row.area.tool} {row.area.version}, {row.date}, {row.file}" for row in rows)
-    return f"measured: {'; '.join([*runs, area.sram_source])}"
+    return f"{area.source}; {area.sram_source}"

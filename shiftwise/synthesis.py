@@ -6,7 +6,9 @@ from types import MappingProxyType
 from typing import Any
 
 from costmodel.area import Share
-from costmodel.measured import COMPONENTS, Measured, components_of, measure, remember, synthesise_component
+from costmodel.components import COMPONENTS, components_of
+from costmodel.measure import measure, synthesise_component
+from costmodel.measured import Measured, remember
 from costmodel.synthesis.parts import Part, pe_parts
 from costmodel.synthesis.targets import TARGETS, flow_of
 from shiftwise.generation import hardware_design

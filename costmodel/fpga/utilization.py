@@ -7,9 +7,9 @@ from itertools import combinations
 from typing import Any
 
 from costmodel.area import DesignArea, component_areas
+from costmodel.components import components_of
 from costmodel.fpga.block_ram import blocks, memories
 from costmodel.fpga.devices import DEVICES, RESOURCES, Device
-from costmodel.measured import components_of
 from sim.design import LARGEST_FIELD, DesignPoint
 from sim.errors import InputError, choose
 

@@ -8,7 +8,8 @@ from typing import Any
 from amaranth import Shape
 from amaranth.lib.wiring import In
 
-from costmodel.measured import Measured, key_of, read_measured
+from costmodel.components import key_of
+from costmodel.measured import Measured, read_measured
 from costmodel.samples import SAMPLES
 from costmodel.synthesis.targets import CHARACTERISED
 from hdl.pe import pe_parts

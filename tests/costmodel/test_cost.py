@@ -4,10 +4,11 @@ import math
 import pytest
 
 import costmodel.area
+from costmodel.components import components_of, fields_of
 from costmodel.cost import COMPONENTS, SHARES, Energy, evaluate
 from costmodel.energy import memory_prices
 from costmodel.fpga.fabric import CLB_ENERGY
-from costmodel.measured import Measured, components_of, fields_of
+from costmodel.measured import Measured
 from costmodel.synthesis.run import Area
 from sim.design import DesignPoint, load_design
 from sim.errors import InputError

@@ -4,9 +4,10 @@ import math
 import pytest
 
 import costmodel.area
+from costmodel.components import components_of, fields_of
 from costmodel.energy import energy_per_action, memory_prices, priced
 from costmodel.fpga.fabric import CLB_ENERGY, clb_energy
-from costmodel.measured import Measured, components_of, fields_of
+from costmodel.measured import Measured
 from costmodel.sources import Source
 from costmodel.synthesis.run import Area
 from costmodel.technology import TECHNOLOGIES

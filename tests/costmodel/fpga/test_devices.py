@@ -5,10 +5,11 @@ import math
 import pytest
 
 import costmodel.area
+from costmodel.components import components_of, fields_of
 from costmodel.fpga.block_ram import BRAM36_SHAPES, EBR_SHAPES, Memory, blocks, memories
 from costmodel.fpga.devices import DEVICES, DSPS, RESOURCES
 from costmodel.fpga.utilization import fit
-from costmodel.measured import Measured, components_of, fields_of
+from costmodel.measured import Measured
 from costmodel.synthesis.run import Area
 from hdl.export import components
 from hdl.ram import Ram

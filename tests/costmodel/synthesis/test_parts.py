@@ -2,7 +2,7 @@
 
 import pytest
 
-from costmodel.measured import synthesise_component
+from costmodel.measure import synthesise_component
 from costmodel.samples import SAMPLES
 from costmodel.synthesis.parts import PARTS, part_of_cells, pe_parts
 from costmodel.synthesis.targets import TARGETS

@@ -6,7 +6,7 @@ from itertools import pairwise
 import networkx
 import pytest
 
-from costmodel.measured import synthesise_component
+from costmodel.measure import synthesise_component
 from costmodel.synthesis.liberty import sky130_cells
 from costmodel.synthesis.timing import BUFFER, Spread, timing
 from costmodel.synthesis.wires import NET_UM, SIGNAL_FF_PER_UM

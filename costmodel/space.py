@@ -1,0 +1,110 @@
+"""The processing elements that are characterised: what formats, accumulators, pipelines and group sizes of each kind."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from hdl.pe import check_pe
+from sim.design import DesignPoint
+from sim.errors import InputError
+from sim.formats import FORMATS
+
+GROUP_SIZE = 128
+
+WIDTHS = range(2, 9)
+"""[bit] Of integer weights."""
+
+UNSIGNED, SIGNED = (tuple(f"{sign}int{bits}" for bits in WIDTHS) for sign in ("u", ""))
+INTEGERS = ("int4", "int6", "int8", "int16")
+MINIFLOATS = tuple(name for name in FORMATS if name.startswith(("e1m", "e2m", "e3m", "e4m", "e5m")))
+"""All of 3 to 8 bits with finite codes alone."""
+
+OCP = ("ocp_e4m3", "ocp_e5m2")
+POWERS = tuple(name for name in FORMATS if name.startswith(("pot", "apot")))
+FLOATS = ("fp16", "bf16")
+USUAL = ("e2m1", "e2m3", "e3m2", "e3m4", "e4m3", "e5m2")
+"""Minifloats of OCP MX and, of 8 bits, what else is used."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All designs of these fields that a PE kind takes."""
+
+    weights: tuple[str, ...]
+    activations: tuple[str, ...]
+    accumulators: tuple[str, ...] = ("exact",)
+    pipelines: tuple[int, ...] = (1,)
+    group_sizes: tuple[int, ...] = (GROUP_SIZE,)
+
+
+def _around(weights: tuple[str, ...], activations: tuple[str, ...], accumulators: tuple[str, ...]) -> tuple[Grid, ...]:
+    """What else a PE of some formats may be: other pipelines, group sizes, accumulators."""
+    return (
+        Grid(weights, activations, pipelines=(0, 2)),
+        Grid(weights, activations, group_sizes=(16, 1024)),
+        Grid(weights, activations, accumulators=accumulators),
+    )
+
+
+def _by_width(formats: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    widths = sorted({FORMATS[name].bits for name in formats})
+    return tuple(tuple(name for name in formats if FORMATS[name].bits == bits) for bits in widths)
+
+
+_FEW = ("uint2", "uint4", "uint8")
+_BOUNDED = ("wrap24", "saturate24")
+_ROUNDED = ("fp32", "fp16", "bf16", "aligned3")
+
+SPACE: dict[str, tuple[Grid, ...]] = {
+    "shift_add": (Grid(UNSIGNED + SIGNED, INTEGERS), *_around(_FEW, ("int4", "int8", "int16"), _BOUNDED)),
+    "shift_add_float": (
+        Grid(UNSIGNED + SIGNED, FLOATS, ("fp32",)),
+        Grid(UNSIGNED, FLOATS, ("fp16", "bf16", "aligned3")),
+        Grid(_FEW, FLOATS, ("fp32",), (0, 2)),
+    ),
+    "minifloat": (
+        *(Grid(same, same) for same in _by_width(MINIFLOATS + OCP)),
+        Grid(MINIFLOATS, USUAL[1:] + OCP),
+        *_around(("e2m1", "e2m3", "e3m2", "e4m3"), ("e2m1", "e3m2", "e4m3"), _ROUNDED),
+    ),
+    "mixed": (
+        Grid(UNSIGNED + SIGNED, USUAL),
+        Grid(USUAL, INTEGERS),
+        *_around(_FEW, ("e2m1", "e3m2", "e4m3"), _ROUNDED),
+    ),
+    "bit_serial": (Grid(UNSIGNED + SIGNED, INTEGERS), Grid(_FEW, ("int4", "int8", "int16"), group_sizes=(16, 1024))),
+    "shift_only": (Grid(POWERS, INTEGERS), *_around(("pot3", "pot4", "apot5"), ("int4", "int8", "int16"), _BOUNDED)),
+    "multiplier": (
+        Grid(UNSIGNED + SIGNED, INTEGERS),
+        Grid(FLOATS, FLOATS, ("fp32",)),
+        *_around(_FEW, ("int4", "int8", "int16"), _BOUNDED),
+    ),
+    "dsp_packed": (Grid(UNSIGNED + SIGNED, INTEGERS),),
+    "fused": (Grid(UNSIGNED + SIGNED, INTEGERS), *_around(_FEW, ("int4", "int8", "int16"), _BOUNDED)),
+}
+"""Grids by PE kind. Of two minifloats that of the weight is not the wider one."""
+
+
+def characterised(kind: str) -> Iterator[DesignPoint]:
+    """Designs whose PEs are characterised: all of a kind's grids that there is hardware of, each once."""
+    seen = set()
+    for grid in SPACE[kind]:
+        for fields in product(grid.weights, grid.activations, grid.accumulators, grid.pipelines, grid.group_sizes):
+            weight, activation, accumulator, pipeline, group_size = fields
+            if fields in seen or (kind == "minifloat" and FORMATS[weight].bits > FORMATS[activation].bits):
+                continue
+            seen.add(fields)
+            try:
+                design = DesignPoint(
+                    f"{kind}-{weight}-{activation}-{accumulator}",
+                    kind,
+                    weight,
+                    activation,
+                    accumulator=accumulator,
+                    pipeline=pipeline,
+                    group_size=group_size,
+                )
+                check_pe(design)
+            except InputError:
+                continue
+            yield design
