@@ -22,6 +22,9 @@ from sim.formats import Format
 
 Streams = dict[str, Codes]
 
+WORD_BITS = 63
+"""[bit] Unsigned numbers of more do not fit into numpy's integers."""
+
 MOST_PAIRS = 1 << 20
 """All pairs of operands are tried up to so many, else as many random ones and all pairs of corners."""
 
@@ -228,6 +231,8 @@ def _bits(design: DesignPoint, products: Products, bits: int) -> NDArray[Any]:
         return above + (integers & (1 << design.accumulator_bits) - 1)
     sums = design.element.accumulation.sum(products)
     if family not in FLOATS:
+        if bits > WORD_BITS:
+            sums = sums.astype(object)
         wrapped: NDArray[Any] = sums & (1 << bits) - 1
         return wrapped
     if family == "fp16":
