@@ -126,7 +126,15 @@ class Bench:
 
     def run(self, *vectors: Vectors) -> list[Difference]:
         """Differences between what comes out of each module and what its vectors expect; nothing if there are none."""
+        self.write(*vectors)
+        return self.check()
+
+    def write(self, *vectors: Vectors) -> None:
+        """Put vectors where the simulation reads them."""
         self._write(self.folder, vectors)
+
+    def check(self) -> list[Difference]:
+        """Run the simulation on the vectors that were written last, and say where it differs from them."""
         log = self._run()
         found = [Difference(d[1], d[2], int(d[3]), int(d[4], 16), int(d[5], 16)) for d in DIFFERENCE.finditer(log)]
         return sorted(found, key=lambda difference: difference.cycle)
