@@ -54,7 +54,7 @@ PE = Form(
         "adder bits": lambda design: sum(design.element.product_adders()),
         "product bits": lambda design: design.element.product_bits,
         "alignment bits": _alignment,
-        "accumulator bits": lambda design: design.accumulator_bits,
+        "accumulator bits": lambda design: design.accumulator_bits * math.prod(design.element.lanes),
         "limited bits": _limited,
         "operand bits": lambda design: (
             design.weight.bits * design.element.lanes[1] + design.activation.bits * design.element.lanes[0]
