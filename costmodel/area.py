@@ -144,7 +144,7 @@ def _row(design: DesignPoint, component: str, target: str, by_key: Mapping[tuple
     fields = ", ".join(f"{field} {value}" for field, value in fields_of(design, component).items())
     hint = f"run `shiftwise synth --design {design.name} --target {target}`"
     try:
-        found = estimated(design, component, target, list(by_key.values()))
+        found = estimated(design, component, target, by_key.values())
     except OutsideError as error:
         raise NotMeasuredError(f"the area of {component} on {target} is not known: {error}; {hint}") from None
     if found is None:

@@ -13,7 +13,7 @@ from costmodel.activity.measure import activities
 from costmodel.activity.operands import Product
 from costmodel.components import COMPONENTS, components_of, key_of
 from costmodel.measure import measure_component, synthesise_component
-from costmodel.measured import Measured, design_of
+from costmodel.measured import Measured
 from costmodel.samples import SAMPLES
 from costmodel.space import SPACE, characterised
 from costmodel.synthesis.run import start_tools
@@ -29,8 +29,6 @@ FUSED = ("int8", "int4")
 
 SILICON = "sky130"
 """The target whose netlists say what a MAC spends."""
-
-OF_MACS = ("pe", "stationary_pe")
 
 TOGETHER = 24
 """PEs in one simulation."""
@@ -76,7 +74,7 @@ def with_energies(rows: Sequence[Measured], traced: Traced) -> Iterator[Measured
     with tempfile.TemporaryDirectory() as folder:
         for start in range(0, len(rows), TOGETHER):
             some = rows[start : start + TOGETHER]
-            found = [design_of(row) for row in some]
+            found = [row.design for row in some]
             modules = [
                 synthesise_component(design, row.component, SILICON).module for design, row in zip(found, some, strict=True)
             ]
@@ -89,7 +87,7 @@ def with_energies(rows: Sequence[Measured], traced: Traced) -> Iterator[Measured
 
 def needs_energy(row: Measured) -> bool:
     """Whether a row is of a PE in silicon, and says nothing of what a MAC spends."""
-    return row.component in OF_MACS and row.area.target == SILICON and not row.activity
+    return COMPONENTS[row.component].part == "pe" and row.area.target == SILICON and not row.activity
 
 
 def ordered(rows: Iterable[Measured]) -> list[Measured]:

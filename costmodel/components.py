@@ -132,6 +132,12 @@ def components_of(design: DesignPoint) -> dict[str, Component]:
     return {name: component for name, component in of_dataflow.items() if component.instances(design)}
 
 
+def pe_component(design: DesignPoint) -> str:
+    """The name of the component that a design's PEs are."""
+    (name,) = (name for name, component in components_of(design).items() if component.part == "pe")
+    return name
+
+
 def fields_of(design: DesignPoint, component: str) -> dict[str, str]:
     """Those fields of a design that determine a component, as text."""
     return {field: str(getattr(design, field)) for field in COMPONENTS[component].fields}

@@ -5,16 +5,16 @@ component, kind of PE and accumulator. Errors are those of rows that the fit has
 what was measured nothing is said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from costmodel.components import COMPONENTS, fields_of
+from costmodel.components import fields_of
 from costmodel.forms import FORMS, Form
-from costmodel.measured import NUMBERS, Measured, design_of
+from costmodel.least_squares import held_out_errors, least_squares
+from costmodel.measured import NUMBERS, Measured
 from costmodel.synthesis.run import Area
 from costmodel.synthesis.targets import TARGETS
 from sim.design import DesignPoint
@@ -35,7 +35,7 @@ class OutsideError(InputError):
 
 @dataclass(frozen=True)
 class Fit:
-    """A line for one number of a component: the constant is the coefficient of the term ``""``.
+    """A line for one number of a component: the constant is the coefficient of the term ``""``, the first.
 
     ``box`` has the least and the greatest value of each axis; ``median_error`` and ``worst_error`` are relative ones of rows
     held out.
@@ -57,8 +57,8 @@ class Fit:
                 raise OutsideError(
                     f"{axis} of a {self.what} that was characterised are {least:g} to {most:g}, not {value:g} of {design.name}"
                 )
-        values = {name: term(design) for name, term in self.form.terms.items() if name in self.coefficients}
-        return self.coefficients[""] + sum(self.coefficients[name] * value for name, value in values.items())
+        constant, *terms = self.coefficients.items()
+        return constant[1] + sum(coefficient * self.form.terms[name](design) for name, coefficient in terms)
 
 
 def family_of(design: DesignPoint) -> str:
@@ -67,7 +67,7 @@ def family_of(design: DesignPoint) -> str:
     return family if family in ROUNDED else "integer"
 
 
-def estimated(design: DesignPoint, component: str, target: str, rows: Sequence[Measured]) -> Measured | None:
+def estimated(design: DesignPoint, component: str, target: str, rows: Iterable[Measured]) -> Measured | None:
     """What a component of a design would measure, by fits to those of the same kind; ``None`` where too few are among ``rows``.
 
     Raises :class:`OutsideError`.
@@ -92,7 +92,7 @@ def estimated(design: DesignPoint, component: str, target: str, rows: Sequence[M
 def fit(component: str, number: str, rows: Sequence[Measured]) -> Fit | None:
     """The fit of a number to rows of one component, PE kind and family of accumulators; ``None`` if too few have it."""
     form = FORMS[component]
-    found = [(design_of(row), row.area.numbers[number]) for row in rows if row.area.numbers.get(number, 0) > 0]
+    found = [(row.design, row.area.numbers[number]) for row in rows if row.area.numbers.get(number, 0) > 0]
     names = varying(form, [design for design, _ in found])
     if len(found) < ROWS_PER_TERM * (1 + len(names)):
         return None
@@ -100,12 +100,10 @@ def fit(component: str, number: str, rows: Sequence[Measured]) -> Fit | None:
     return _fitted(f"{kind} {component} with {family} sums", form, names, found)
 
 
-def _alike(design: DesignPoint, component: str, target: str, rows: Sequence[Measured]) -> list[Measured]:
+def _alike(design: DesignPoint, component: str, target: str, rows: Iterable[Measured]) -> list[Measured]:
     """Rows that share a line with a design."""
     of_kind = (row for row in rows if row.component == component and row.area.target == target)
-    same = {field: str(getattr(design, field)) for field in ("pe",) if field in COMPONENTS[component].fields}
-    found = [row for row in of_kind if all(row.fields[field] == value for field, value in same.items())]
-    return [row for row in found if family_of(design_of(row)) == family_of(design)]
+    return [row for row in of_kind if row.design.pe == design.pe and family_of(row.design) == family_of(design)]
 
 
 def varying(form: Form, designs: Sequence[DesignPoint]) -> list[str]:
@@ -116,25 +114,12 @@ def varying(form: Form, designs: Sequence[DesignPoint]) -> list[str]:
 def _fitted(what: str, form: Form, names: Sequence[str], found: Sequence[tuple[DesignPoint, float]]) -> Fit:
     designs, numbers = [design for design, _ in found], np.array([number for _, number in found])
     terms = np.array([[1.0, *(form.terms[name](design) for name in names)] for design in designs])
-    part = np.random.default_rng(0).permutation(len(found)) % FOLDS
-    guesses = np.empty(len(found))
-    for held_out in range(FOLDS):
-        seen = part != held_out
-        guesses[~seen] = terms[~seen] @ _least_squares(terms[seen], numbers[seen])
-    errors = np.abs(guesses / numbers - 1)
     values = {axis: [value(design) for design in designs] for axis, value in form.axes.items()}
     return Fit(
         what,
         form,
-        dict(zip(("", *names), map(float, _least_squares(terms, numbers)), strict=True)),
+        dict(zip(("", *names), map(float, least_squares(terms, numbers)), strict=True)),
         {axis: (min(of_axis), max(of_axis)) for axis, of_axis in values.items()},
         len(found),
-        float(np.median(errors)),
-        float(errors.max()),
+        *held_out_errors(terms, numbers, FOLDS),
     )
-
-
-def _least_squares(terms: NDArray[np.float64], numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of relative errors."""
-    found = np.linalg.lstsq(terms / numbers[:, None], np.ones(len(numbers)), rcond=None)[0]
-    return np.asarray(found, np.float64)

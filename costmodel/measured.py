@@ -5,7 +5,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -53,6 +53,18 @@ class Measured:
             return Source("fitted", self.fitted)
         return Source("measured", f"{self.area.tool} {self.area.version}, {self.date}, {self.file}")
 
+    @cached_property
+    def design(self) -> DesignPoint:
+        """A design that has the component, one that a PE kind determines; fields that do not determine it are the defaults."""
+        default = DesignPoint("default")
+        kinds = {name: type(getattr(default, name)) for name in self.fields}
+        fields: dict[str, Any] = {
+            name: text == "True" if kinds[name] is bool else kinds[name](text) for name, text in self.fields.items()
+        }
+        if dataflow := COMPONENTS[self.component].dataflow:
+            fields["dataflow"] = dataflow
+        return replace(default, name=self.component, **fields)
+
     @property
     def key(self) -> tuple[str, ...]:
         return (self.component, self.area.target, *self.fields.values())
@@ -66,18 +78,6 @@ class Measured:
         run = {"tool": area.tool, "version": area.version, "command": area.command}
         found = {"cells_by_type": cells, **run, "date": self.date, "activity": self.activity}
         return {"component": self.component, **fields, "target": area.target, **area.numbers, **found}
-
-
-def design_of(row: Measured) -> DesignPoint:
-    """A design that has the component of a row; fields that do not determine it are the defaults."""
-    default = DesignPoint("default")
-    kinds = {name: type(getattr(default, name)) for name in row.fields}
-    fields: dict[str, Any] = {
-        name: text == "True" if kinds[name] is bool else kinds[name](text) for name, text in row.fields.items()
-    }
-    if dataflow := COMPONENTS[row.component].dataflow:
-        fields["dataflow"] = dataflow
-    return replace(default, name=row.component, **fields)
 
 
 def read_measured(path: Path = MEASURED_CSV) -> list[Measured]:

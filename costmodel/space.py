@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 
 from hdl.pe import check_pe
 from sim.design import DesignPoint
@@ -87,24 +87,28 @@ SPACE: dict[str, tuple[Grid, ...]] = {
 
 def characterised(kind: str) -> Iterator[DesignPoint]:
     """Designs whose PEs are characterised: all of a kind's grids that there is hardware of, each once."""
-    seen = set()
-    for grid in SPACE[kind]:
-        for fields in product(grid.weights, grid.activations, grid.accumulators, grid.pipelines, grid.group_sizes):
-            weight, activation, accumulator, pipeline, group_size = fields
-            if fields in seen or (kind == "minifloat" and FORMATS[weight].bits > FORMATS[activation].bits):
-                continue
-            seen.add(fields)
-            try:
-                design = DesignPoint(
-                    f"{kind}-{weight}-{activation}-{accumulator}",
-                    kind,
-                    weight,
-                    activation,
-                    accumulator=accumulator,
-                    pipeline=pipeline,
-                    group_size=group_size,
-                )
-                check_pe(design)
-            except InputError:
-                continue
+    grids = SPACE[kind]
+    every = (product(g.weights, g.activations, g.accumulators, g.pipelines, g.group_sizes) for g in grids)
+    for fields in dict.fromkeys(chain.from_iterable(every)):
+        weight, activation = fields[:2]
+        narrow = kind != "minifloat" or FORMATS[weight].bits <= FORMATS[activation].bits
+        if narrow and (design := _design(kind, *fields)):
             yield design
+
+
+def _design(kind: str, weight: str, activation: str, accumulator: str, pipeline: int, group_size: int) -> DesignPoint | None:
+    """The design of these; ``None`` if there is no hardware of its PE."""
+    try:
+        design = DesignPoint(
+            f"{kind}-{weight}-{activation}-{accumulator}",
+            kind,
+            weight,
+            activation,
+            accumulator=accumulator,
+            pipeline=pipeline,
+            group_size=group_size,
+        )
+        check_pe(design)
+    except InputError:
+        return None
+    return design

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from costmodel.activity.measure import Activity, activities
 from costmodel.activity.operands import Product, quantized
 from costmodel.activity.word_model import fitted
+from costmodel.characterize import SILICON
+from costmodel.components import pe_component
+from costmodel.measure import synthesise_component
 from costmodel.samples import SAMPLES
-from costmodel.synthesis.run import synthesise
-from hdl.export import module_texts
-from hdl.pe import has_hardware, pe_parts
+from hdl.pe import has_hardware
 from sim.design import PRESETS, DesignPoint, load_design
 from workloads.checkpoint import load_model
 from workloads.embedded import HELD_OUT_TEXT
@@ -72,10 +73,7 @@ def mac_energy_table(designs: Sequence[DesignPoint] | None = None, folder: Path 
 
 
 def _activities(designs: Sequence[DesignPoint], folder: Path) -> list[Activity]:
-    modules = []
-    for design in designs:
-        parts = pe_parts(design)
-        modules.append(synthesise("".join(module_texts(parts).values()), parts[-1].module_name, "sky130").module)
+    modules = [synthesise_component(design, pe_component(design), SILICON).module for design in designs]
     return activities(designs, modules, [traced_products(design) for design in designs], folder)
 
 

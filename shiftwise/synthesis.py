@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from costmodel.area import Share
-from costmodel.components import COMPONENTS, components_of
+from costmodel.components import COMPONENTS, components_of, pe_component
 from costmodel.measure import measure, synthesise_component
 from costmodel.measured import Measured, remember
 from costmodel.synthesis.parts import Part, pe_parts
@@ -73,8 +73,7 @@ def synth(
             remember([row])
         if progress:
             progress(f"synthesis for {target}", len(measured), len(names))
-    (pe,) = (name for name in names if COMPONENTS[name].part == "pe")
-    parts = pe_parts(synthesise_component(point, pe, target).module, flow)
+    parts = pe_parts(synthesise_component(point, pe_component(point), target).module, flow)
     shares = {name: Share(measured[name], COMPONENTS[name].instances(point)) for name in names}
     cell_unit = "um2" if flow.library else "luts"
     return DesignSynthesis(point.name, target, flow.unit, MappingProxyType(shares), MappingProxyType(parts), cell_unit)

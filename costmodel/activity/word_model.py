@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from costmodel.activity.measure import Activity
 from costmodel.activity.operands import Product
 from costmodel.activity.word_counts import Counts, WordCounter
+from costmodel.least_squares import held_out_errors, least_squares
 from sim.design import DesignPoint
 
 FOLDS = 5
@@ -45,21 +46,10 @@ def fitted(activity: Activity, seed: int = 0) -> WordModel:
     counter, energies = WordCounter(activity.design), activity.of_pieces
     pieces = [piece for of_kind in activity.pieces.values() for piece in of_kind]
     rates = _rates([counter.piece(piece) for piece in pieces], [sum(run.macs for run in piece) for piece in pieces])
-    part = np.random.default_rng(seed).permutation(len(pieces)) % FOLDS
-    guesses = np.empty(len(pieces))
-    for fold in range(FOLDS):
-        guesses[part == fold] = rates[part == fold] @ least_squares(rates[part != fold], energies[part != fold])
-    errors = np.abs(guesses / energies - 1)
-    return WordModel(activity.design, least_squares(rates, energies), float(np.median(errors)), float(errors.max()))
+    return WordModel(activity.design, least_squares(rates, energies), *held_out_errors(rates, energies, FOLDS, seed))
 
 
 def _rates(counts: Sequence[Counts], macs: Sequence[int]) -> NDArray[np.floating]:
     """Toggles per MAC ``[piece, 1 + word]`` after a one."""
     rates: NDArray[np.floating] = np.array(counts) / np.array(macs)[:, None]
     return np.concatenate([np.ones((len(rates), 1)), rates], axis=1)
-
-
-def least_squares(rates: NDArray[np.floating], energies: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Coefficients ``[column]`` of ``rates[row, column]`` that make the sum of squared relative errors least."""
-    found: NDArray[np.floating] = np.linalg.lstsq(rates / energies[:, None], np.ones(len(energies)), rcond=None)[0]
-    return found

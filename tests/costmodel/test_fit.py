@@ -7,7 +7,7 @@ import pytest
 from costmodel.area import component_areas
 from costmodel.components import fields_of
 from costmodel.fit import OutsideError, estimated, family_of, fit
-from costmodel.measured import Measured, design_of, read_measured
+from costmodel.measured import Measured, read_measured
 from costmodel.space import SPACE
 from costmodel.synthesis.run import Area
 from sim.design import DesignPoint
@@ -82,8 +82,8 @@ def test_sizes_of_characterised_pes_are_fitted(kind: str) -> None:
     rows = [
         row for row in read_measured() if row.component == "pe" and row.fields["pe"] == kind and row.area.target == "sky130"
     ]
-    families = {family_of(design_of(row)) for row in rows}
-    fits = [fit("pe", "area_um2", [row for row in rows if family_of(design_of(row)) == family]) for family in families]
+    families = {family_of(row.design) for row in rows}
+    fits = [fit("pe", "area_um2", [row for row in rows if family_of(row.design) == family]) for family in families]
     found = [one for one in fits if one is not None]
     assert found
     assert [one for one in found if one.median_error > 0.05 or one.worst_error > 0.15] == []

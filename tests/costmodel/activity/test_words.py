@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from costmodel.activity.operands import Product, pieces_of, quantized
 from costmodel.activity.word_counts import WordCounter
-from costmodel.activity.word_model import least_squares
+from costmodel.least_squares import least_squares
 from sim.accumulators import Products
 from sim.design import DesignPoint
 from sim.errors import InputError
