@@ -39,6 +39,7 @@ bench: $(READY)
 
 characterize: $(READY)
 	$(BIN)/python -m reports.characterize
+	$(BIN)/python -m reports.sanity_circuits
 
 gallery: $(READY)
 	$(BIN)/python -m reports.gallery

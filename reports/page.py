@@ -16,6 +16,7 @@ from reports.excerpts import first_blocks, one_layer
 from reports.layers import folded, grouped, short_names, single
 from reports.plots import COLORS, GREY
 from reports.roofline import roofline
+from reports.sanity import sanity_table
 from reports.splits import (
     AREA_UNITS,
     Parts,
@@ -26,7 +27,7 @@ from reports.splits import (
     label,
     traffic_parts,
 )
-from reports.tables import accuracy_facts, design_fields, operator_table
+from reports.tables import accuracy_facts, design_fields, operator_table, sanity_groups
 from reports.units import MISSING, engineering, percent, significant, square
 from reports.words import bits_per_byte, counted, density, energy_of_each, lost, rate, sentence, spread, unmeasured, work
 from sim.design import DesignPoint
@@ -62,6 +63,7 @@ def render(summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFram
         design=design_fields(summary["design_fields"], design),
         accuracy=accuracy_facts(accuracy) if accuracy else [],
         sources={label(name): source for name, source in summary["sources"].items()},
+        sanity=sanity_groups(sanity_table()),
         plotly=get_plotlyjs(),
     )
     return page.encode("utf-8", "replace").decode("utf-8")

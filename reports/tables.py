@@ -1,6 +1,6 @@
-"""Tables of the page: operators, fields of the design, accuracy."""
+"""Tables of the page: operators, fields of the design, accuracy, hardware beside publications."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,42 @@ def _energies(rows: pd.DataFrame) -> dict[str, Cells]:
     }
     heads = {"logic": f"logic [{unit.prefix}J]"}  # one unit for all three
     return {heads.get(part, part): [(unit.text(v), v) for v in joule] for part, joule in parts.items()}
+
+
+@dataclass(frozen=True)
+class SanityGroup:
+    """Figures of one publication: what tells all of its circuits from ours, and rows of text."""
+
+    source: str
+    differs: str
+    rows: list[tuple[str, ...]]
+
+
+SANITY_NUMBERS: dict[str, Callable[[float], str]] = {
+    "area": significant,
+    "published_area": "{:g}".format,
+    "area_ratio": "{:.2f}".format,
+    "area_stillmaker": "{:.2f}".format,
+    "energy": significant,
+    "published_energy": "{:g}".format,
+    "energy_ratio": "{:.2f}".format,
+    "with_glitches": "{:.2f}".format,
+    "energy_stillmaker": "{:.2f}".format,
+}
+"""Columns, and how their numbers are written."""
+
+
+def sanity_groups(table: pd.DataFrame) -> list[SanityGroup]:
+    """The rows of :func:`reports.sanity.sanity_table` by publication; what nobody published is left empty."""
+    groups = []
+    for (source, differs), rows in table.groupby(["source", "all_differ"], sort=False):
+        cells = [(row["what"], row["ours"], *_numbers(row), row["differs"]) for _, row in rows.iterrows()]
+        groups.append(SanityGroup(source, differs, cells))
+    return groups
+
+
+def _numbers(row: pd.Series) -> list[str]:
+    return ["" if pd.isna(row[name]) else text(row[name]) for name, text in SANITY_NUMBERS.items()]
 
 
 def design_fields(fields: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, str]]:
