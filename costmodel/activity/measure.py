@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from costmodel.activity.gates import PARTS, Gates
 from costmodel.activity.glitches import glitch_factors
 from costmodel.activity.operands import PIECES, Piece, Product, Stream, pe_stream, pieces_of
-from costmodel.activity.stimuli import with_artificial
+from costmodel.activity.stimuli import ARTIFICIAL, with_artificial
 from hdl.bench.testbench import Dut
 from hdl.bench.vectors import Vectors
 from hdl.pe import pe_of
@@ -179,8 +179,9 @@ def activities(
     traced: Sequence[Sequence[Product]],
     folder: Path,
     macs: int = MACS,
+    kinds: Sequence[str] = tuple(ARTIFICIAL),
 ) -> list[Activity]:
-    """PEs at work on traced and artificial operands (:mod:`costmodel.activity.stimuli`), all PEs in one simulation.
+    """PEs at work on traced operands and artificial ``kinds`` (:mod:`costmodel.activity.stimuli`), all in one simulation.
 
     ``modules`` are the PEs' netlists (:class:`costmodel.synthesis.run.Synthesis`), ``traced`` products for each design in its
     codes; each kind of operands has so many MACs. Raises :class:`ActivityError` for a netlist that does not compute what
@@ -188,8 +189,8 @@ def activities(
     """
     found = []
     for design, module, products in zip(designs, modules, traced, strict=True):
-        kinds = with_artificial(design, products)
-        pieces = {kind: pieces_of(design, of_kind, macs) for kind, of_kind in kinds.items()}
+        operands = with_artificial(design, products, kinds)
+        pieces = {kind: pieces_of(design, of_kind, macs) for kind, of_kind in operands.items()}
         stream = pe_stream(design, [piece for of_kind in pieces.values() for piece in of_kind])
         found.append((design, Gates.of(module), pieces, stream))
     values = values_of([(gates, pe_of(design), stream.vectors) for design, gates, _, stream in found], folder)

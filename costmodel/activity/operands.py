@@ -18,7 +18,7 @@ from hdl.verify.stationary_pe import with_sums_below
 from sim.accumulators import Products
 from sim.array import group_lengths
 from sim.design import DesignPoint
-from sim.quantized import quantize
+from sim.quantized import Scheme, quantize
 
 Codes = NDArray[np.int64]
 
@@ -62,10 +62,14 @@ class Stream:
     macs: NDArray[np.int64]
 
 
-def quantized(design: DesignPoint, activations: NDArray[np.floating], weights: NDArray[np.floating]) -> Product:
-    """Codes of a product's operands ``[m, k]`` and ``[k, n]`` as the design has them."""
-    a, w = quantize(activations, design.activation_scheme, axis=1), quantize(weights, design.weight_scheme, axis=0)
-    return a.codes.astype(np.int64), w.codes.astype(np.int64)
+def activation_codes(scheme: Scheme, activations: NDArray[np.floating]) -> Codes:
+    """Codes of activations ``[m, k]``."""
+    return quantize(activations, scheme, axis=1).codes.astype(np.int64)
+
+
+def weight_codes(scheme: Scheme, weights: NDArray[np.floating]) -> Codes:
+    """Codes of weights ``[k, n]``."""
+    return quantize(weights, scheme, axis=0).codes.astype(np.int64)
 
 
 def pieces_of(design: DesignPoint, products: Sequence[Product], macs: int, seed: int = 0) -> list[Piece]:

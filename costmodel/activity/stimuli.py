@@ -1,6 +1,6 @@
 """Operands that are not traced, in place of those of a product: how a PE's energy depends on what it computes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -52,7 +52,9 @@ def _correlated(design: DesignPoint, rng: np.random.Generator, product: Product)
 ARTIFICIAL: dict[str, Draw] = {"uniform": _uniform, "sparse": _sparse, "correlated": _correlated}
 
 
-def with_artificial(design: DesignPoint, traced: Sequence[Product], seed: int = 0) -> Mapping[str, Sequence[Product]]:
-    """The ``traced`` products, and products of the same shapes of each of the :data:`ARTIFICIAL` kinds."""
+def with_artificial(
+    design: DesignPoint, traced: Sequence[Product], kinds: Iterable[str] = tuple(ARTIFICIAL), seed: int = 0
+) -> Mapping[str, Sequence[Product]]:
+    """The ``traced`` products, and products of the same shapes of some of the :data:`ARTIFICIAL` kinds."""
     rng = np.random.default_rng(seed)
-    return {"traced": traced} | {name: [draw(design, rng, product) for product in traced] for name, draw in ARTIFICIAL.items()}
+    return {"traced": traced} | {kind: [ARTIFICIAL[kind](design, rng, product) for product in traced] for kind in kinds}

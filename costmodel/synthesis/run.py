@@ -72,7 +72,7 @@ def synthesise(verilog: str, top: str, target: str, black_boxes: Collection[str]
     flow = flow_of(target)
     yosys = find_yosys()
     boxes = f"blackbox {' '.join(sorted(black_boxes))}; " if black_boxes else ""
-    script = f"read_verilog {VERILOG}; {boxes}{before and f'{before}; '}{flow.script.format(top=top)}"
+    script = f"read_verilog {VERILOG}; {boxes}{before and f'{before}; '}{flow.script_for(verilog, top)}"
     files = {VERILOG: verilog} | ({LIBERTY: flow.library.text} if flow.library else {})
     key = digest(yosys.name, yosys.version, script, top, *sorted(black_boxes), *files.values())
     found = recall(key)

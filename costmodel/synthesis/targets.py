@@ -27,10 +27,10 @@ Module = Mapping[str, Any]
 class Flow:
     """Steps of Yosys for one target, and how to read what they leave.
 
-    ``script`` holds ``{top}``. ``numbers`` takes the top module's statistics and netlist, both without black boxes;
-    ``total`` names the one that is the area in ``unit``. Cells whose names do not match ``mapped`` are not counted by
-    ``numbers``: a synthesis that leaves any has failed. ``library`` are the standard cells; an FPGA has none. What is
-    ``routed`` is placed and routed too.
+    ``script`` holds ``{top}``; ``without_memories`` does the same, sooner, for Verilog that has none. ``numbers`` takes the top
+    module's statistics and netlist, both without black boxes; ``total`` names the one that is the area in ``unit``. Cells
+    whose names do not match ``mapped`` are not counted by ``numbers``: a synthesis that leaves any has failed. ``library`` are
+    the standard cells; an FPGA has none. What is ``routed`` is placed and routed too.
     """
 
     unit: str
@@ -41,6 +41,12 @@ class Flow:
     what: str
     library: Library | None = None
     routed: bool = False
+    without_memories: str = ""
+
+    def script_for(self, verilog: str, top: str) -> str:
+        """Steps for a module of some Verilog."""
+        short = self.without_memories and not MEMORY.search(verilog)
+        return (self.without_memories if short else self.script).format(top=top)
 
     def maps(self, kind: str) -> bool:
         """Whether the target has this type of cell."""
@@ -64,6 +70,9 @@ class Flow:
         """Size of one cell: area [um2], or LUTs."""
         return self.library.areas[kind] if self.library else CELL_LUTS.get(kind, 0)
 
+
+MEMORY = re.compile(r"\b(?:reg|logic|bit)\b[^;=]*?\w\s*\[[^\]]*\]\s*[;,=]")
+"""A declaration with a dimension behind its name."""
 
 REGISTERS = r"FD[RSCP]E(_1)?|TRELLIS_FF"
 DSPS = "DSP48E2|MULT18X18D"
@@ -96,10 +105,13 @@ def _xilinx_numbers(statistics: Mapping[str, Any], module: Module) -> dict[str, 
 
 
 def _xilinx(dsps: bool) -> Flow:
+    steps = f"synth_xilinx -family xcup -noiopad {'' if dsps else '-nodsp '}-flatten -top {{top}}"
+    results = f"tee -q -o {STATISTICS} stat -tech xilinx -json; write_json {NETLIST}"
     return Flow(
         unit="lut_sites",
-        script=f"synth_xilinx -family xcup -noiopad {'' if dsps else '-nodsp '}-flatten -top {{top}}; "
-        f"tee -q -o {STATISTICS} stat -tech xilinx -json; write_json {NETLIST}",
+        script=f"{steps}; {results}",
+        # Reading Yosys's text of all block RAMs is half of the time that a PE takes.
+        without_memories=f"{steps} -run :map_memory; {steps} -run map_ffram:; {results}",
         mapped="|".join((LUT.pattern, "CARRY[48]|MUXF[789]|FD[RSCP]E(_1)?|DSP48E2|BUFG|RAMB(18|36)E2", *MEMORY_SITES)),
         numbers=_xilinx_numbers,
         total="lut_sites",

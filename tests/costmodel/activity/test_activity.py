@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from costmodel.activity.gates import PARTS, Gates
 from costmodel.activity.glitches import edges
 from costmodel.activity.measure import Activity, ActivityError, activities, piece_energies, toggles, values_of
-from costmodel.activity.operands import PIECES, Stream, pe_stream, pieces_of, quantized
+from costmodel.activity.operands import PIECES, Stream, activation_codes, pe_stream, pieces_of, weight_codes
 from costmodel.activity.stimuli import with_artificial
 from costmodel.synthesis.run import synthesise
 from hdl.bench.vectors import Vectors
@@ -70,7 +70,8 @@ def random_products(design: DesignPoint, shape: tuple[int, int, int] = (9, 40, 7
     """Normal numbers, quantized."""
     rng = np.random.default_rng(0)
     m, k, n = shape
-    return [quantized(design, rng.standard_normal((m, k)), rng.standard_normal((k, n)))]
+    activations, weights = rng.standard_normal((m, k)), rng.standard_normal((k, n))
+    return [(activation_codes(design.activation_scheme, activations), weight_codes(design.weight_scheme, weights))]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from costmodel.activity.operands import Product, pieces_of, quantized
+from costmodel.activity.operands import Product, activation_codes, pieces_of, weight_codes
 from costmodel.activity.word_counts import WordCounter
 from costmodel.least_squares import least_squares
 from sim.accumulators import Products
@@ -42,7 +42,8 @@ def test_a_chain_by_hand() -> None:
 def random_product(design: DesignPoint, shape: tuple[int, int, int] = (5, 7, 3)) -> Product:
     rng = np.random.default_rng(0)
     m, k, n = shape
-    return quantized(design, rng.standard_normal((m, k)), rng.standard_normal((k, n)))
+    activations, weights = rng.standard_normal((m, k)), rng.standard_normal((k, n))
+    return activation_codes(design.activation_scheme, activations), weight_codes(design.weight_scheme, weights)
 
 
 def test_sums_in_the_pe() -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 import shutil
 import sys
@@ -8,7 +9,7 @@ import pytest
 from costmodel.synthesis import nextpnr
 from costmodel.synthesis.liberty import sky130_liberty
 from costmodel.synthesis.run import SynthesisError, synthesise
-from costmodel.synthesis.targets import TARGETS
+from costmodel.synthesis.targets import MEMORY, TARGETS
 from hdl.tools.tool import Tool
 from hdl.tools.yosys import Yosys, find_yosys
 from sim.errors import InputError
@@ -192,6 +193,35 @@ def test_two_clocks_are_not_placed_and_routed():
 
 def not_again(*_: object) -> None:
     raise AssertionError("it was synthesised before")
+
+
+@pytest.mark.parametrize(
+    ("declaration", "is_memory"),
+    [
+        ("reg [7:0] ram [0:15];", True),
+        ("  reg [15:0] \\mem  [63:0];", True),
+        ("logic [3:0][7:0] a, ram [4] ;", True),
+        ("reg [7:0] sum;", False),
+        ("reg [7:0] sum = 8'h00;", False),
+        ("reg [1:0][7:0] both;", False),
+        ("output reg [3:0] q, input [2:0] a); assign b = q[2];", False),
+    ],
+)
+def test_memories_are_seen(declaration, is_memory):
+    assert bool(MEMORY.search(declaration)) == is_memory
+
+
+def test_what_has_no_memory_is_mapped_sooner_to_the_same(monkeypatch):
+    verilog = """
+    module mac(input clk, input signed [3:0] a, input signed [3:0] b, output reg signed [11:0] s);
+      always @(posedge clk) s <= s + a * b;
+    endmodule
+    """
+    short = synthesise(verilog, "mac", "xcup")
+    monkeypatch.setitem(TARGETS, "xcup", dataclasses.replace(TARGETS["xcup"], without_memories=""))
+    long = synthesise(verilog, "mac", "xcup")
+    assert short.area.command != long.area.command
+    assert (short.area.numbers, short.area.cells) == (long.area.numbers, long.area.cells)
 
 
 @pytest.mark.parametrize("target", [name for name in TARGETS if name != "xcup"])
