@@ -45,7 +45,7 @@ BITMOD = Publication(
     "Chen et al., BitMoD, HPCA 2025, released synthesis table; supply as in hardware/pe/run_dc.tcl of yc2367/BitMoD at 08d4963",
     28,
     0.9,
-    "synthesised for 1 GHz at the slow corner, with leakage; ours for area alone",
+    "synthesised for 1 GHz at the slow corner, with leakage; ours are mapped for area alone",
 )
 AXCORE = Publication(
     "AxCore, MICRO 2025, released tables of W4 x fp16; areas as in PEAreaBreakdown.py of CLab-HKUST-GZ/micro58-axcore-ae at "
@@ -112,7 +112,7 @@ def sanity_table() -> pd.DataFrame:
     """A row for each of :data:`PUBLISHED`: ours at its node and supply by generalized scaling, theirs, and ratios.
 
     Areas [um2] and energies [pJ] of an operation or a cycle; ``*_stillmaker`` are the ratios by the scaling of Stillmaker and
-    Baas, which has no factor for 28 nm.
+    Baas, who have no factor for 28 nm.
     """
     measured = pd.read_csv(SANITY_CSV, index_col="circuit")
     return pd.DataFrame([_row(known, measured.loc[known.ours]) for known in PUBLISHED])
