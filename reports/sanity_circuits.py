@@ -62,7 +62,7 @@ def measured_pes(names: Sequence[str], folder: Path) -> list[Row]:
     designs = [PES[name] for name in names]
     found = [synthesise_component(design, pe_component(design), SILICON) for design in designs]
     modules, products = [synthesis.module for synthesis in found], [traced_products(design) for design in designs]
-    uniform = [activity.energy("uniform") for activity in activities(designs, modules, products, folder, MACS)]
+    uniform = [activity.energy("uniform") for activity in activities(designs, modules, products, folder, MACS, ["uniform"])]
     return [
         _row(name, synthesis.area, energy.total - energy.leakage, energy.glitches, f"{MACS} MACs")
         for name, synthesis, energy in zip(names, found, uniform, strict=True)
