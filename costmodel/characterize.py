@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -69,11 +70,15 @@ def synthesised(todo: Mapping[Key, Job]) -> Iterator[Measured]:
         yield from pool.map(lambda job: measure_component(*job), todo.values())
 
 
-def with_energies(rows: Sequence[Measured], traced: Traced) -> Iterator[Measured]:
-    """Rows of PEs on :data:`SILICON` with the energies of a MAC on traced and on uniform operands."""
+def with_energies(rows: Sequence[Measured], traced: Traced, folder: Path | None = None) -> Iterator[Measured]:
+    """Rows of PEs on :data:`SILICON` with the energies of a MAC on traced and on uniform operands.
+
+    Simulations are kept in ``folder`` if there is one.
+    """
     together = [rows[start : start + TOGETHER] for start in range(0, len(rows), TOGETHER)]
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(lambda some: _with_energies(some, traced, Path(folder)), together):
+    kept = nullcontext(str(folder)) if folder else tempfile.TemporaryDirectory()
+    with kept as place, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(lambda some: _with_energies(some, traced, Path(place)), together):
             yield from found
 
 

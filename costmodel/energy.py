@@ -135,7 +135,8 @@ def _measured_mac(design: DesignPoint, row: Measured) -> Priced:
             f"{design.activation_format}, pipeline {design.pipeline}; run `shiftwise synth --design {design.name}`"
         )
     dynamic = numbers["energy_traced_fj"] - numbers.get("leakage_fj", 0.0)
-    text = f"toggles of traced operands through the synthesised PE, {row.source.text}"
+    told = ("toggles of traced operands through the synthesised PE", row.activity, row.source.text)
+    text = ", ".join(filter(None, told))
     columns = {part: f"energy_{part}_fj" for part in MAC_PARTS}
     parts = {part: numbers[column] * FEMTOJOULE for part, column in columns.items() if column in numbers}
     return Priced(dynamic * FEMTOJOULE, Source(row.source.kind, text), parts)

@@ -200,27 +200,34 @@ def synth(
 ) -> None:
     """Synthesise the design's components: how large each is, how many there are, and what share of the design that is.
 
-    Below is what the cells of a processing element are for: decoding a code, the product, the sum, registers, control.
-    Areas are those of the generated Verilog, and on a target with a name they are remembered for `simulate`. Results are
+    Below is what the cells of a processing element are for: decoding a code, the product, the sum, registers, control. On
+    `sky130` its netlist is also fed with traced operands, and what a MAC takes is measured from the toggles.
+
+    All is of the generated Verilog, and on a target with a name it is remembered for `simulate`. Results of synthesis are
     kept, so that nothing is synthesised twice.
 
     Example: shiftwise synth --design mixpe-w4a8 --target NangateOpenCellLibrary_typical.lib
     """
     from shiftwise.progress import shown_progress
+    from shiftwise.synthesis import ENERGY
     from shiftwise.synthesis import synth as run_synthesis
 
     with shown_progress() as tell:
         found = run_synthesis(design, target, tell)
     if as_json:
-        print(json.dumps({"design": found.design, "target": target, "components": found.rows, "pe": found.pe_rows}, indent=2))
+        parts = {"components": found.rows, "pe": found.pe_rows, "mac_energy_pJ": found.mac_energy}
+        print(json.dumps({"design": found.design, "target": target, **parts}, indent=2))
         return
-    numbers = list(dict.fromkeys(name for share in found.components.values() for name in share.measured.area.numbers))
-    header = ("component", *numbers, "instances", "total", "share")
+    numbers = dict.fromkeys(name for share in found.components.values() for name in share.measured.area.numbers)
+    header = ("component", *(name for name in numbers if not name.endswith(ENERGY)), "instances", "total", "share")
     rows = ({**row, "total": f"{row['total']:.6g}", "share": f"{row['share']:.1%}"} for row in found.rows)
     _print_table(header, ([row.get(name, "") for name in header] for row in rows))
     print(f"{found.design} on {target}: {found.total:.6g} {found.unit}, memories not in it; of a PE:")
-    parts = [{**row, "share": f"{row['share']:.1%}"} for row in found.pe_rows]
-    _print_table(parts[0], (row.values() for row in parts))
+    cells = [{**row, "share": f"{row['share']:.1%}"} for row in found.pe_rows]
+    _print_table(cells[0], (row.values() for row in cells))
+    if found.mac_energy:
+        print("a MAC [pJ] with traced operands and with uniform ones, and what the former is made of; glitches are in none:")
+        _print_table(found.mac_energy, [[f"{energy:.4g}" for energy in found.mac_energy.values()]])
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""``synth``: a design's components on a target, how much of it each is, and what the cells of its PE are for."""
+"""``synth``: a design's components on a target, how much of it each is, what its PE's cells are for and what a MAC takes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,13 +6,18 @@ from types import MappingProxyType
 from typing import Any
 
 from costmodel.area import Share
+from costmodel.characterize import SILICON, with_energies
 from costmodel.components import COMPONENTS, components_of, pe_component
+from costmodel.energy import FEMTOJOULE
 from costmodel.measure import measure, synthesise_component
-from costmodel.measured import Measured, remember
+from costmodel.measured import Measured, known_rows, remember
 from costmodel.synthesis.parts import Part, pe_parts
 from costmodel.synthesis.targets import TARGETS, flow_of
 from shiftwise.generation import hardware_design
 from sim.design import DesignPoint
+
+ENERGY = "_fj"
+"""How numbers of a row end that are energies [fJ]."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,16 @@ class DesignSynthesis:
         ]
 
     @property
+    def mac_energy(self) -> dict[str, float]:
+        """Energy of a MAC [pJ]: with traced and with uniform operands, and parts of the former; ``glitches`` are in none.
+
+        Empty on targets on which it is not measured.
+        """
+        (row,) = (share.measured for name, share in self.components.items() if COMPONENTS[name].part == "pe")
+        numbers = {name: value for name, value in row.area.numbers.items() if name.endswith(ENERGY)}
+        return {name.removesuffix(ENERGY).removeprefix("energy_"): FEMTOJOULE * value for name, value in numbers.items()}
+
+    @property
     def pe_rows(self) -> list[dict[str, Any]]:
         """A row for each part of the PE."""
         total = sum(part.size for part in self.pe.values())
@@ -59,13 +74,15 @@ def synth(
 ) -> DesignSynthesis:
     """Synthesise all components of a design for a target of :func:`costmodel.synthesis.targets.flow_of`.
 
-    Areas on a target with a name are remembered for ``simulate``. ``progress`` is told after each component. Raises
-    ``InputError`` for a design without hardware, an unknown target, a Liberty file that cannot be used, and a synthesis or a
-    placement that fails; the message of the latter two names a log.
+    On ``sky130`` the energy of a MAC is measured too, with operands of the embedded model. What was measured on a target with a
+    name is remembered for ``simulate``. ``progress`` is told after each component. Raises ``InputError`` for a design without
+    hardware, an unknown target, a Liberty file that cannot be used, and a synthesis or a placement that fails; the message of
+    the latter two names a log.
     """
     flow = flow_of(target)
     point = hardware_design(design)
     names = list(components_of(point))
+    pe, known = pe_component(point), {row.key: row for row in known_rows()}
     measured: dict[str, Measured] = {}
     for row in measure(point, target):
         measured[row.component] = row
@@ -73,7 +90,25 @@ def synth(
             remember([row])
         if progress:
             progress(f"synthesis for {target}", len(measured), len(names))
-    parts = pe_parts(synthesise_component(point, pe_component(point), target).module, flow)
+    if target == SILICON:
+        measured[pe] = _with_energy(measured[pe], known.get(measured[pe].key), progress)
+        remember([measured[pe]])
+    parts = pe_parts(synthesise_component(point, pe, target).module, flow)
     shares = {name: Share(measured[name], COMPONENTS[name].instances(point)) for name in names}
     cell_unit = "um2" if flow.library else "luts"
     return DesignSynthesis(point.name, target, flow.unit, MappingProxyType(shares), MappingProxyType(parts), cell_unit)
+
+
+def _with_energy(row: Measured, known: Measured | None, progress: Callable[[str, int, int], None] | None) -> Measured:
+    """The row of a PE with the energy of a MAC; what is known of the same cells is not measured again."""
+    if known and known.activity and known.area.cells == row.area.cells:
+        return known
+    from reports.mac_energy import traced_products  # here, as it loads torch
+
+    what = "energy of a MAC"
+    if progress:
+        progress(what, 0, 1)
+    (found,) = with_energies([row], traced_products)
+    if progress:
+        progress(what, 1, 1)
+    return found

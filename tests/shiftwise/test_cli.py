@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,8 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from costmodel.energy import priced
 from costmodel.synthesis.liberty import sky130_liberty
 from shiftwise.cli import main
+from shiftwise.synthesis import synth
+from sim.design import load_design
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -101,8 +105,10 @@ SMALL = "rows = 2\ncolumns = 2\nweight_buffer_kib = 4\nactivation_buffer_kib = 4
 def test_synth_shares_out_a_design_and_its_pe(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "small.toml").write_text(SMALL)
-    assert run(monkeypatch, "synth", "--design", str(tmp_path / "small.toml"), "--json") == 0
+    """A design that nobody has measured: afterwards its energy on sky130 is known, as measured here."""
+    (tmp_path / "small.toml").write_text(SMALL + 'weight_format = "uint5"\nactivation_format = "int7"\ntechnology = "sky130"\n')
+    small = str(tmp_path / "small.toml")
+    assert run(monkeypatch, "synth", "--design", small, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     rows = {row["component"]: row for row in found["components"]}
     around = dict.fromkeys(("controller", "result_buffer", "scratchpads"), 1)
@@ -115,6 +121,18 @@ def test_synth_shares_out_a_design_and_its_pe(
     assert sum(row["um2"] for row in parts.values()) == pytest.approx(rows["pe"]["area_um2"])
     assert sum(row["cells"] for row in parts.values()) == rows["pe"]["cells"]
     assert parts["multiplier"]["share"] > 0.2 < parts["accumulator"]["share"]
+    energy = found["mac_energy_pJ"]
+    of_parts = sum(energy[part] for part in ("multiplier", "accumulator", "registers", "clock", "leakage"))
+    assert energy["traced"] == pytest.approx(of_parts)
+    assert 2 < energy["traced"] < energy["uniform"] < 8
+    assert energy["glitches"] > 0
+    mac = priced(load_design(small), "sky130")["mac"]
+    assert mac.energy == pytest.approx(energy["traced"] - energy["leakage"])
+    assert mac.source.kind == "measured"
+    assert re.search(r"traced operands .*, verilator \S+, 4096 MACs, .*yosys.*measured.csv$", mac.source.text)
+    with monkeypatch.context() as patched:
+        patched.setattr("shiftwise.synthesis.with_energies", None)  # what is known is not measured again
+        assert synth(small).mac_energy == pytest.approx(energy)
 
 
 def test_synth_that_fails_is_one_sentence_with_a_log(
