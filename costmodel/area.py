@@ -8,7 +8,7 @@ from types import MappingProxyType
 from costmodel.components import components_of, fields_of, key_of
 from costmodel.fit import OutsideError, estimated
 from costmodel.fpga.block_ram import blocks, memories
-from costmodel.measured import Measured, known_by_key
+from costmodel.measured import Measured, Rows, known_rows
 from costmodel.sources import Kind, Source
 from costmodel.synthesis.targets import TARGETS
 from sim.design import DesignPoint
@@ -128,23 +128,23 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
         sram_blocks = sram.blocks(design)
     except InputError as error:
         raise NotMeasuredError(str(error)) from None
-    by_key = known_by_key() if rows is None else {row.key: row for row in rows}
+    known = known_rows() if rows is None else Rows.of(rows)
     shares = {
-        part.part: Share(_row(design, component, target, by_key), part.instances(design))
+        part.part: Share(_row(design, component, target, known), part.instances(design))
         for component, part in components_of(design).items()
     }
     return DesignArea(target, flow.unit, MappingProxyType(shares), sram_blocks * sram.size, sram.unit, sram.source)
 
 
-def _row(design: DesignPoint, component: str, target: str, by_key: Mapping[tuple[str, ...], Measured]) -> Measured:
+def _row(design: DesignPoint, component: str, target: str, rows: Rows) -> Measured:
     """The row of a component, or what it would be by a fit to others."""
     key = key_of(design, component, target)
-    if key in by_key:
-        return by_key[key]
+    if key in rows.by_key:
+        return rows.by_key[key]
     fields = ", ".join(f"{field} {value}" for field, value in fields_of(design, component).items())
     hint = f"run `shiftwise synth --design {design.name} --target {target}`"
     try:
-        found = estimated(design, component, target, by_key.values())
+        found = estimated(design, component, target, rows)
     except OutsideError as error:
         raise NotMeasuredError(f"the area of {component} on {target} is not known: {error}; {hint}") from None
     if found is None:

@@ -1,20 +1,22 @@
 """Sizes, delays and energies of designs that were not measured: a line through those that were, with a stated error.
 
 The line is that of :mod:`costmodel.forms`, its coefficients found by least squares of relative errors among the rows of one
-component, kind of PE and accumulator. Errors are those of rows that the fit has not seen (k-fold). Outside of the box of
-what was measured nothing is said.
+component that are alike. Errors are those of rows that the fit has not seen (k-fold). Outside of the box of what was measured
+nothing is said.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
 
 from costmodel.components import fields_of
-from costmodel.forms import FORMS, Form
+from costmodel.forms import FORMS, axes_of, terms_of
 from costmodel.least_squares import held_out_errors, least_squares
-from costmodel.measured import NUMBERS, Measured
+from costmodel.measured import NUMBERS, Measured, Rows
 from costmodel.synthesis.run import Area
 from costmodel.synthesis.targets import TARGETS
 from sim.design import DesignPoint
@@ -22,11 +24,8 @@ from sim.errors import InputError
 
 FOLDS = 10
 
-ROWS_PER_TERM = 2
+ROWS_PER_COEFFICIENT = 2
 """Fewer rows are not fitted: held-out ones would be guessed from too little."""
-
-ROUNDED = ("fp32", "fp16", "bf16", "aligned")
-"""Families of accumulators with lines of their own; all others are integers of some width and share one."""
 
 
 class OutsideError(InputError):
@@ -41,8 +40,8 @@ class Fit:
     held out.
     """
 
-    what: str
-    form: Form
+    component: str
+    alike: str
     coefficients: Mapping[str, float]
     box: Mapping[str, tuple[float, float]]
     rows: int
@@ -50,32 +49,23 @@ class Fit:
     worst_error: float
 
     def at(self, design: DesignPoint) -> float:
-        """The number of a design. Raises :class:`OutsideError`, which names the box."""
+        """The number of a design, which is not negative. Raises :class:`OutsideError`, which names the box."""
+        places, widths = axes_of(self.component, design), terms_of(self.component, design)
         for axis, (least, most) in self.box.items():
-            value = self.form.axes[axis](design)
-            if not least <= value <= most:
-                raise OutsideError(
-                    f"{axis} of a {self.what} that was characterised are {least:g} to {most:g}, not {value:g} of {design.name}"
-                )
+            if not least <= places[axis] <= most:
+                what = f"{self.component} ({self.alike})" if self.alike else self.component
+                range_ = f"{least:g} to {most:g}, not {places[axis]:g} of {design.name}"
+                raise OutsideError(f"{axis} of the {what} that was characterised are {range_}")
         constant, *terms = self.coefficients.items()
-        return constant[1] + sum(coefficient * self.form.terms[name](design) for name, coefficient in terms)
+        return max(0.0, constant[1] + sum(coefficient * widths[name] for name, coefficient in terms))
 
 
-def family_of(design: DesignPoint) -> str:
-    """The accumulators that share a line with a design's."""
-    family = design.element.accumulation.family
-    return family if family in ROUNDED else "integer"
-
-
-def estimated(design: DesignPoint, component: str, target: str, rows: Iterable[Measured]) -> Measured | None:
-    """What a component of a design would measure, by fits to those of the same kind; ``None`` where too few are among ``rows``.
+def estimated(design: DesignPoint, component: str, target: str, rows: Rows) -> Measured | None:
+    """What a component of a design would measure, by fits to those that are alike; ``None`` where too few are among ``rows``.
 
     Raises :class:`OutsideError`.
     """
-    if component not in FORMS:
-        return None
-    alike = _alike(design, component, target, rows)
-    fits = {number: found for number in NUMBERS if (found := fit(component, number, alike))}
+    fits = _fits(rows, component, target, FORMS[component].alike(design))
     flow = TARGETS[target]
     if flow.total not in fits:
         return None
@@ -89,37 +79,39 @@ def estimated(design: DesignPoint, component: str, target: str, rows: Iterable[M
     return Measured(component, MappingProxyType(fields_of(design, component)), area, "", fitted=text)
 
 
+@lru_cache(maxsize=256)
+def _fits(rows: Rows, component: str, target: str, alike: str) -> Mapping[str, Fit]:
+    """Fits by number."""
+    found = groups(rows, component, target).get(alike, [])
+    return {number: line for number in NUMBERS if (line := fit(component, number, found))}
+
+
+@lru_cache(maxsize=64)
+def groups(rows: Rows, component: str, target: str) -> Mapping[str, Sequence[Measured]]:
+    """Rows of a component that share a line, by what they are alike in."""
+    found = defaultdict(list)
+    for row in rows.by_key.values():
+        if (row.component, row.area.target) == (component, target):
+            found[FORMS[component].alike(row.design)].append(row)
+    return found
+
+
 def fit(component: str, number: str, rows: Sequence[Measured]) -> Fit | None:
-    """The fit of a number to rows of one component, PE kind and family of accumulators; ``None`` if too few have it."""
-    form = FORMS[component]
-    found = [(row.design, row.area.numbers[number]) for row in rows if row.area.numbers.get(number, 0) > 0]
-    names = varying(form, [design for design, _ in found])
-    if len(found) < ROWS_PER_TERM * (1 + len(names)):
+    """The fit of a number to rows of one component that are alike; ``None`` if too few have it."""
+    found = [(row.design, row.area.numbers[number]) for row in rows if number in row.area.numbers]
+    widths, places = ([of(component, design) for design, _ in found] for of in (terms_of, axes_of))
+    # What is the same for all is part of the constant.
+    names = [name for name in FORMS[component].terms if len({of_design[name] for of_design in widths}) > 1]
+    numbers = np.array([number for _, number in found])
+    terms = np.array([[1.0, *(of_design[name] for name in names)] for of_design in widths])
+    if len(found) < ROWS_PER_COEFFICIENT or len(found) < ROWS_PER_COEFFICIENT * np.linalg.matrix_rank(terms):
         return None
-    kind, family = found[0][0].pe, family_of(found[0][0])
-    return _fitted(f"{kind} {component} with {family} sums", form, names, found)
-
-
-def _alike(design: DesignPoint, component: str, target: str, rows: Iterable[Measured]) -> list[Measured]:
-    """Rows that share a line with a design."""
-    of_kind = (row for row in rows if row.component == component and row.area.target == target)
-    return [row for row in of_kind if row.design.pe == design.pe and family_of(row.design) == family_of(design)]
-
-
-def varying(form: Form, designs: Sequence[DesignPoint]) -> list[str]:
-    """Terms that are not the same for all designs, which a constant takes in."""
-    return [name for name, term in form.terms.items() if len({term(design) for design in designs}) > 1]
-
-
-def _fitted(what: str, form: Form, names: Sequence[str], found: Sequence[tuple[DesignPoint, float]]) -> Fit:
-    designs, numbers = [design for design, _ in found], np.array([number for _, number in found])
-    terms = np.array([[1.0, *(form.terms[name](design) for name in names)] for design in designs])
-    values = {axis: [value(design) for design in designs] for axis, value in form.axes.items()}
+    of_axes = {axis: [place[axis] for place in places] for axis in FORMS[component].axes}
     return Fit(
-        what,
-        form,
+        component,
+        FORMS[component].alike(found[0][0]),
         dict(zip(("", *names), map(float, least_squares(terms, numbers)), strict=True)),
-        {axis: (min(of_axis), max(of_axis)) for axis, of_axis in values.items()},
+        {axis: (min(of_axis), max(of_axis)) for axis, of_axis in of_axes.items()},
         len(found),
         *held_out_errors(terms, numbers, FOLDS),
     )

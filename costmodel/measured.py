@@ -18,6 +18,7 @@ from costmodel.synthesis.targets import TARGETS
 from sim.design import DesignPoint
 from sim.errors import InputError
 from sim.files import output_folder, write_whole
+from sim.pe import PES
 
 MEASURED_CSV = Path(__file__).parent / "data" / "measured.csv"
 
@@ -55,7 +56,7 @@ class Measured:
 
     @cached_property
     def design(self) -> DesignPoint:
-        """A design that has the component, one that a PE kind determines; fields that do not determine it are the defaults."""
+        """A design that has the component; fields that do not determine it are the defaults, its PE the first that can be."""
         default = DesignPoint("default")
         kinds = {name: type(getattr(default, name)) for name in self.fields}
         fields: dict[str, Any] = {
@@ -63,7 +64,12 @@ class Measured:
         }
         if dataflow := COMPONENTS[self.component].dataflow:
             fields["dataflow"] = dataflow
-        return replace(default, name=self.component, **fields)
+        for kind in [fields.pop("pe")] if "pe" in fields else PES:
+            try:
+                return replace(default, name=self.component, pe=kind, **fields)
+            except InputError as error:
+                refused = error
+        raise refused
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -126,21 +132,30 @@ def _digest_of_hardware() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
-def known_rows() -> list[Measured]:
-    """This user's own rows and those that come with the project, which stand where both have one."""
-    own = own_measured_csv()
-    return (read_measured(own) if own.is_file() else []) + read_measured()
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows by key. Two of these are equal if they are one, so that what follows from rows can be kept by them."""
+
+    by_key: Mapping[tuple[str, ...], Measured]
+
+    @classmethod
+    def of(cls, rows: Iterable[Measured]) -> "Rows":
+        """These; of two with one key the last."""
+        return cls({row.key: row for row in rows})
 
 
-def known_by_key() -> Mapping[tuple[str, ...], Measured]:
-    """The rows of :func:`known_rows` by key; the files are read again when one of them has changed."""
+def known_rows() -> Rows:
+    """This user's own rows and those that come with the project, which stand where both have one.
+
+    The files are read again when one of them has changed.
+    """
     own = own_measured_csv()
-    return _by_key(own, *map(_stamp, (own, MEASURED_CSV)))
+    return _known(own, *map(_stamp, (own, MEASURED_CSV)))
 
 
 @lru_cache(maxsize=1)
-def _by_key(own: Path, *stamps: tuple[int, int]) -> Mapping[tuple[str, ...], Measured]:  # noqa: ARG001 - what it is kept by
-    return {row.key: row for row in known_rows()}
+def _known(own: Path, *stamps: tuple[int, int]) -> Rows:  # noqa: ARG001 - what it is kept by
+    return Rows.of([*(read_measured(own) if own.is_file() else []), *read_measured()])
 
 
 def _stamp(path: Path) -> tuple[int, int]:

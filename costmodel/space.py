@@ -1,6 +1,6 @@
 """The processing elements that are characterised: what formats, accumulators, pipelines and group sizes of each kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, product
 
@@ -61,22 +61,25 @@ SPACE: dict[str, tuple[Grid, ...]] = {
         Grid(UNSIGNED + SIGNED, FLOATS, ("fp32",)),
         Grid(UNSIGNED, FLOATS, ("fp16", "bf16", "aligned3")),
         Grid(_FEW, FLOATS, ("fp32",), (0, 2)),
+        Grid(_FEW, FLOATS, ("aligned3",), group_sizes=(32,)),
     ),
     "minifloat": (
         *(Grid(same, same) for same in _by_width(MINIFLOATS + OCP)),
         Grid(MINIFLOATS, USUAL[1:] + OCP),
         *_around(("e2m1", "e2m3", "e3m2", "e4m3"), ("e2m1", "e3m2", "e4m3"), _ROUNDED),
+        Grid(("e2m1", "e2m3", "e3m2", "e4m3"), ("e2m1", "e3m2", "e4m3"), ("aligned3",), group_sizes=(32,)),
     ),
     "mixed": (
         Grid(UNSIGNED + SIGNED, USUAL),
         Grid(USUAL, INTEGERS),
         *_around(_FEW, ("e2m1", "e3m2", "e4m3"), _ROUNDED),
+        Grid(_FEW, ("e2m1", "e3m2", "e4m3"), ("aligned3",), group_sizes=(32,)),
     ),
     "bit_serial": (Grid(UNSIGNED + SIGNED, INTEGERS), Grid(_FEW, ("int4", "int8", "int16"), group_sizes=(16, 1024))),
     "shift_only": (Grid(POWERS, INTEGERS), *_around(("pot3", "pot4", "apot5"), ("int4", "int8", "int16"), _BOUNDED)),
     "multiplier": (
         Grid(UNSIGNED + SIGNED, INTEGERS),
-        Grid(FLOATS, FLOATS, ("fp32",)),
+        Grid(FLOATS, FLOATS, ("fp32", "fp16", "bf16"), (0, 1, 2)),
         *_around(_FEW, ("int4", "int8", "int16"), _BOUNDED),
     ),
     "dsp_packed": (Grid(UNSIGNED + SIGNED, INTEGERS),),
@@ -86,8 +89,12 @@ SPACE: dict[str, tuple[Grid, ...]] = {
 
 
 def characterised(kind: str) -> Iterator[DesignPoint]:
-    """Designs whose PEs are characterised: all of a kind's grids that there is hardware of, each once."""
-    grids = SPACE[kind]
+    """Designs whose PEs are characterised."""
+    return designs_of(kind, SPACE[kind])
+
+
+def designs_of(kind: str, grids: Iterable[Grid]) -> Iterator[DesignPoint]:
+    """All designs of a kind of PE and grids that there is hardware of, each once."""
     every = (product(g.weights, g.activations, g.accumulators, g.pipelines, g.group_sizes) for g in grids)
     for fields in dict.fromkeys(chain.from_iterable(every)):
         weight, activation = fields[:2]

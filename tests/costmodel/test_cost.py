@@ -8,7 +8,7 @@ from costmodel.components import components_of, fields_of
 from costmodel.cost import COMPONENTS, SHARES, Energy, evaluate
 from costmodel.energy import memory_prices
 from costmodel.fpga.fabric import CLB_ENERGY
-from costmodel.measured import Measured
+from costmodel.measured import Measured, Rows
 from costmodel.synthesis.run import Area
 from sim.design import DesignPoint, load_design
 from sim.errors import InputError
@@ -47,8 +47,8 @@ def measured(monkeypatch):
             Measured(name, fields_of(design, name), Area(target, "um2", 100.0, numbers, "yosys", "1", "run"), "2026-01-01")
             for name in components_of(design)
         ]
-        by_key = {row.key: row for row in rows}
-        monkeypatch.setattr(costmodel.area, "known_by_key", lambda: by_key)
+        known = Rows.of(rows)
+        monkeypatch.setattr(costmodel.area, "known_rows", lambda: known)
         return sum(part.instances(design) for part in components_of(design).values())
 
     return replace

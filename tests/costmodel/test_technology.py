@@ -7,7 +7,7 @@ import costmodel.area
 from costmodel.components import components_of, fields_of
 from costmodel.energy import energy_per_action, memory_prices, priced
 from costmodel.fpga.fabric import CLB_ENERGY, clb_energy
-from costmodel.measured import Measured
+from costmodel.measured import Measured, Rows
 from costmodel.sources import Source
 from costmodel.synthesis.run import Area
 from costmodel.technology import TECHNOLOGIES
@@ -42,8 +42,8 @@ def measured(monkeypatch):
 
     def replace(target, **of_pe):
         rows = [row(name, target, **(of_pe if name == "pe" else {})) for name in components_of(SMALL)]
-        by_key = {found.key: found for found in rows}
-        monkeypatch.setattr(costmodel.area, "known_by_key", lambda: by_key)
+        known = Rows.of(rows)
+        monkeypatch.setattr(costmodel.area, "known_rows", lambda: known)
 
     return replace
 

@@ -9,7 +9,7 @@ from costmodel.components import components_of, fields_of
 from costmodel.fpga.block_ram import BRAM36_SHAPES, EBR_SHAPES, Memory, blocks, memories
 from costmodel.fpga.devices import DEVICES, DSPS, RESOURCES
 from costmodel.fpga.utilization import fit
-from costmodel.measured import Measured
+from costmodel.measured import Measured, Rows
 from costmodel.synthesis.run import Area
 from hdl.export import components
 from hdl.ram import Ram
@@ -138,8 +138,8 @@ def rows(monkeypatch):
     """Replaces what was measured."""
 
     def replace(*numbers: float, of: str = "pe") -> None:
-        by_key = {row.key: row for row in measured(*numbers, of=of)}
-        monkeypatch.setattr(costmodel.area, "known_by_key", lambda: by_key)
+        known = Rows.of(measured(*numbers, of=of))
+        monkeypatch.setattr(costmodel.area, "known_rows", lambda: known)
 
     return replace
 
