@@ -82,7 +82,7 @@ def synth(
     flow = flow_of(target)
     point = hardware_design(design)
     names = list(components_of(point))
-    pe, known = pe_component(point), {row.key: row for row in known_rows()}
+    pe, known = pe_component(point), known_rows().by_key
     measured: dict[str, Measured] = {}
     for row in measure(point, target):
         measured[row.component] = row
