@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from costmodel.activity.measure import activities
 from costmodel.activity.operands import Product
+from costmodel.arrays import parts_of_arrays
 from costmodel.components import COMPONENTS, components_of, key_of
 from costmodel.measure import measure_component, synthesise_component
 from costmodel.measured import Measured
@@ -55,10 +56,12 @@ def designs() -> Iterator[DesignPoint]:
 
 
 def jobs() -> dict[Key, Job]:
-    """All that is synthesised, each component once: of :func:`designs` all, and PEs of samples and of the whole space."""
+    """All that is synthesised, each component once: of :func:`designs` all, PEs of samples and of the whole space, and
+    components of the arrays that are drawn."""
     parts = [(design, component) for design in designs() for component in components_of(design)]
     parts += [(design, "pe") for design in SAMPLES.values()]
     parts += [(design, "pe") for kind in SPACE for design in characterised(kind)]
+    parts += parts_of_arrays()
     return {key_of(*part, target): (*part, target) for target in CHARACTERISED for part in parts}
 
 
