@@ -75,7 +75,9 @@ BITMOD_W4_RATE = 4 / 2
 
 PUBLISHED: tuple[Published, ...] = (
     Published("integer addition, 8 bit", "add 8", HOROWITZ, 36, 0.03),
-    Published("integer addition, 16 bit", "add 16", HOROWITZ, 67, 0.05),
+    Published(
+        "integer addition, 16 bit", "add 16", HOROWITZ, 67, 0.05, "its energy is one that later tables name this source for"
+    ),
     Published("integer addition, 32 bit", "add 32", HOROWITZ, 137, 0.1),
     Published("integer multiplication, 8 bit", "multiply 8", HOROWITZ, 282, 0.2),
     Published("integer multiplication, 16 bit", "multiply 16", HOROWITZ, differs="not published"),
