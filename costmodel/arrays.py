@@ -50,12 +50,12 @@ DRAWN = 1000
 """Designs of each dataflow."""
 
 COUNTS = {
-    "row_sum": 13,
+    "row_sum": 15,
     "epilogue": 12,
     "array_edge": 28,
-    "stationary_pe": 20,
-    "row_sum_stage": 10,
-    "row_sum_foot": 8,
+    "stationary_pe": 26,
+    "row_sum_stage": 14,
+    "row_sum_foot": 9,
     "foot": 9,
     "stationary_epilogue": 12,
     "stationary_edge": 14,

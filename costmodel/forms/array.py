@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 from costmodel.forms.form import Form, Term, bits_of, sums_of
 from sim.accelerator.depths import result_depth
-from sim.design import FP32_BITS, DesignPoint
+from sim.accumulators import FLOATS
+from sim.design import DesignPoint
 
-HALF_SIGNIFICAND_BITS = 11
-"""[bit] Of fp16, in which scales are (IEEE 754)."""
+FP32_EXPONENT_BITS, FP32_SIGNIFICAND_BITS, HALF_SIGNIFICAND_BITS = 8, 24, 11
+"""[bit] The latter with the hidden one (IEEE 754); scales are fp16."""
 
 
 # Row sums
@@ -25,20 +26,29 @@ def _waits(design: DesignPoint) -> int:
 
 
 def _number_bits(design: DesignPoint) -> int:
-    """Width of an activation as it is added."""
-    return design.activation.fixed_bits if design.row_sums_are_integers else FP32_BITS
+    """Bits that differ of an activation as it is added: of fp32 the exponent's, and as many of the fraction as it has."""
+    if design.row_sums_are_integers:
+        return design.activation.fixed_bits
+    return FP32_EXPONENT_BITS + design.activation.significand_bits
 
 
 def _term_bits(design: DesignPoint) -> float:
-    """Registers of codes, and the last one of the number, each with two flags."""
+    """Registers of codes, and the last one of the number."""
     stages = _stages(design)
     return (stages - 1) * design.activation.bits + _number_bits(design) if stages else 0
 
 
 def _placed_bits(design: DesignPoint) -> float:
-    """Multiplexers by which a minifloat's significand comes to its place."""
-    shifts = design.activation.fixed_bits - design.activation.significand_bits
-    return 0 if design.activation.is_integer else design.activation.fixed_bits * math.log2(1 + shifts)
+    """Multiplexers by which a significand comes to its place in fixed point, or its leading one to that of fp32.
+
+    Integers are in their place, and bf16 is the upper half of fp32.
+    """
+    activation, significand = design.activation, design.activation.significand_bits
+    if activation.is_integer or activation.name == "bf16":
+        return 0
+    if design.row_sums_are_integers:
+        return activation.fixed_bits * math.log2(1 + activation.fixed_bits - significand)
+    return significand * math.log2(significand)
 
 
 def _of_row_sums(design: DesignPoint) -> str:
@@ -105,20 +115,35 @@ ROW_SUM_FOOT = _foot(lambda design: design.row_sum_bits)
 # Epilogues
 
 
+def _corrects(design: DesignPoint) -> bool:
+    """Whether zero point times row sum is subtracted: signed weights have it at zero, which float sums make use of."""
+    return design.has_zero_points and not (design.weight.signed and not design.row_sums_are_integers)
+
+
 def _offset_bits(design: DesignPoint) -> float:
-    """Bits of partial products of zero point times row sum; none where the zero point is zero and sums are floats."""
-    if not design.has_zero_points or (design.weight.signed and not design.row_sums_are_integers):
-        return 0
-    return design.zero_point_bits * (design.row_sum_bits if design.row_sums_are_integers else 24)
+    """Bits of partial products of zero point times row sum."""
+    row_sum = design.row_sum_bits if design.row_sums_are_integers else FP32_SIGNIFICAND_BITS
+    return design.zero_point_bits * row_sum if _corrects(design) else 0
 
 
-def _magnitude_bits(design: DesignPoint) -> float:
-    """Width of what is rounded first: of integers with their scale, of fixed point and ``aligned`` without."""
+def _magnitude_bits(design: DesignPoint) -> int:
+    """Width of what is rounded to fp32 first: integers times their scale, others before it; floats are there already."""
     if design.sums_are_integers:
         return design.corrected_bits - 1 + HALF_SIGNIFICAND_BITS
     if design.row_sums_are_integers:
         return design.corrected_bits
     return 0 if design.element.accumulation.is_float else design.accumulator_bits
+
+
+def _scaled_bits(design: DesignPoint) -> float:
+    """Bits of partial products of the corrected sum, as fp32 if it is no integer, times its scale."""
+    if design.sums_are_integers:
+        significand = design.corrected_bits - 1
+    elif design.element.accumulation.is_float and not _corrects(design):
+        significand = FLOATS[design.element.accumulation.family][0]
+    else:
+        significand = min(FP32_SIGNIFICAND_BITS, _magnitude_bits(design) or FP32_SIGNIFICAND_BITS)
+    return significand * HALF_SIGNIFICAND_BITS
 
 
 def _normaliser_bits(design: DesignPoint) -> float:
@@ -129,7 +154,7 @@ def _normaliser_bits(design: DesignPoint) -> float:
 
 _OF_EPILOGUES: Mapping[str, Term] = {
     "offset bits": _offset_bits,
-    "magnitude bits": _magnitude_bits,
+    "scaled bits": _scaled_bits,
     "normaliser bits": _normaliser_bits,
     "row sum bits": lambda design: design.row_sum_bits if design.has_zero_points else 0,
 }

@@ -25,7 +25,7 @@ SPANNED = {
 
 
 def test_the_same_are_drawn_at_every_call() -> None:
-    assert PARTS == list(parts_of_arrays())
+    assert list(parts_of_arrays()) == PARTS
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
