@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from sim.quantized import SCHEMES, quantize
     from sim.quantized.packing import read_tensor, write_tensor
     from sim.schedule import Schedule, run_product, schedule
-    from workloads.shapes import ShapeModel, shapes
+    from workloads.model_trace import ModelTrace
+    from workloads.shapes import shapes
     from workloads.topology import read_topology, write_topology
 
 __all__ = [
@@ -49,11 +50,11 @@ __all__ = [
     "Failure",
     "Fit",
     "InputError",
+    "ModelTrace",
     "Operands",
     "Product",
     "Reproduction",
     "Schedule",
-    "ShapeModel",
     "Simulation",
     "Verification",
     "block_times",
@@ -103,7 +104,7 @@ _HOMES = {
     "Schedule": "sim.schedule",
     "run_product": "sim.schedule",
     "schedule": "sim.schedule",
-    "ShapeModel": "workloads.shapes",
+    "ModelTrace": "workloads.model_trace",
     "shapes": "workloads.shapes",
     "read_topology": "workloads.topology",
     "write_topology": "workloads.topology",

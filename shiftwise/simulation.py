@@ -22,8 +22,8 @@ from sim.operators import Product
 from sim.quantized import quantize
 from sim.schedule import ProductCycles, Schedule, check_buffers, schedule, timeline
 from workloads.accuracy import bits_per_byte, hardware_multiply
+from workloads.model_trace import TracedProduct
 from workloads.passes import Phase
-from workloads.tracing import TracedProduct
 
 Tell = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""

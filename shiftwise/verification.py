@@ -32,7 +32,8 @@ from sim.design import DesignPoint
 from sim.files import output_folder, remove, write_whole
 from workloads.checkpoint import load_model
 from workloads.embedded import HELD_OUT_TEXT
-from workloads.tracing import TracedProduct, trace
+from workloads.model_trace import TracedProduct
+from workloads.tracing import trace
 
 VERDICT, JUNIT, SUMMARY, WAVE = "verification.json", "junit.xml", "summary.md", "wave.vcd"
 

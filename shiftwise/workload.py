@@ -1,14 +1,16 @@
 """What is simulated: a model's operators, and where its weights are there, the operands and the text for its accuracy."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shiftwise.request import Request
 from sim.operators import Operator
 from workloads.checkpoint import LanguageModel, load_model
+from workloads.model_trace import TracedProduct
 from workloads.shapes import shapes
 from workloads.topology import read_topology
-from workloads.tracing import TracedProduct, trace
+from workloads.tracing import trace
 
 DEFAULT_SEQUENCE = 512
 
@@ -28,7 +30,7 @@ class Workload:
     tokens: int | None
     sequence: int
     parameters: int | None = None
-    unknown: tuple[str, ...] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict)
     traced: tuple[TracedProduct, ...] = ()
     language_model: LanguageModel | None = None
     text: bytes = b""

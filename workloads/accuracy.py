@@ -19,25 +19,35 @@ WINDOW = 512
 
 
 def hardware_multiply(design: DesignPoint) -> Multiply:
-    """Linear layers by the design's arithmetic, bit for bit; attention's products as torch computes them.
+    """Products with weights by the design's arithmetic, bit for bit; attention's as torch computes them.
 
-    Weights are quantized when they are first met and kept.
+    Weights are quantized when they are first met and kept, and so are the weights themselves: as long as they are, no
+    others can be in their place.
     """
-    quantized: dict[str, QuantizedTensor] = {}
+    kept: dict[str, tuple[Tensor, list[QuantizedTensor]]] = {}
+
+    def quantized(name: str, weights: Tensor) -> list[QuantizedTensor]:
+        if name not in kept or not _is_same(kept[name][0], weights):
+            kept[name] = weights, [quantize(w.numpy(), design.weight_scheme, axis=0) for w in weights.float()]
+        return kept[name][1]
 
     def multiply(name: str, activations: Tensor, weights: Tensor) -> Tensor:
         if name.endswith((".scores", ".values")):
             return float_multiply(name, activations, weights)
-        if name not in quantized:
-            quantized[name] = quantize(weights[0].numpy(), design.weight_scheme, axis=0)
-        operand = quantize(activations[0].numpy(), design.activation_scheme, axis=1)
-        result = matrix_product(operand, quantized[name], design.accumulator)
+        rows = (quantize(a.numpy(), design.activation_scheme, axis=1) for a in activations.float())
+        pairs = zip(rows, quantized(name, weights), strict=True)
+        result = np.stack([matrix_product(a, w, design.accumulator) for a, w in pairs])
         if not np.isfinite(result).all():
             bad = result[~np.isfinite(result)][0]
             raise InputError(f"results of {name} fit the accumulator {design.accumulator} or fp32, which is not so of {bad}")
-        return torch.from_numpy(result)[None]
+        return torch.from_numpy(result).to(activations.dtype)
 
     return multiply
+
+
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are one view of the same memory."""
+    return (one.data_ptr(), one.shape, one.stride()) == (other.data_ptr(), other.shape, other.stride())
 
 
 def bits_per_byte(

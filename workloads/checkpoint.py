@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -57,7 +56,6 @@ def load_model(name_or_folder: str) -> LanguageModel:
         raise InputError(f"model folder {str(folder)!r} has no safetensors file; weights in that form are needed")
     network = _read_weights(folder, config)
     _check_finite(folder, network)
-    _check_products(folder, network)
     return LanguageModel(folder.resolve().name, folder, network.eval())
 
 
@@ -107,19 +105,3 @@ def _check_finite(folder: Path, network: PreTrainedModel) -> None:
     for name, tensor in network.named_parameters():
         if not torch.isfinite(tensor).all():
             raise InputError(f"tensor {name!r} in {str(folder)!r} holds NaN or infinity; weights are finite numbers")
-
-
-def _check_products(folder: Path, network: PreTrainedModel) -> None:
-    """Refuse a network some of whose products would go unseen: its attention, or weights in modules of other kinds."""
-    if not network._supports_attention_backend:
-        raise InputError(
-            f"model {str(folder)!r} computes attention by itself; "
-            f"a model that uses transformers' attention functions is needed, not {type(network).__name__}"
-        )
-    for name, parameter in network.named_parameters():
-        owner = network.get_submodule(name.rpartition(".")[0])
-        if parameter.ndim >= 2 and not isinstance(owner, nn.Linear | nn.Embedding):
-            raise InputError(
-                f"model {str(folder)!r} multiplies by {name!r} in a {type(owner).__name__}; "
-                "weight matrices are understood in Linear and Embedding modules only"
-            )

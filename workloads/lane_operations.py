@@ -18,7 +18,7 @@ LANES: dict[str, Lane] = (
     dict.fromkeys(["add", "sub", "rsub", "mul", "div", "neg", "abs", "pow", "square", "sign", "reciprocal"], Lane(1))
     | dict.fromkeys(["maximum", "minimum", "clamp_min", "clamp_max", "round", "floor", "ceil"], Lane(1))
     | dict.fromkeys(["eq", "ne", "lt", "le", "gt", "ge", "where", "masked_fill"], Lane(1))
-    | dict.fromkeys(["sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "cumsum", "prod"], Lane(1))
+    | dict.fromkeys(["sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "cumsum", "prod", "histc"], Lane(1))
     | dict.fromkeys(["exp", "exp2", "log", "log2", "log1p", "sqrt", "index_add", "scatter_add"], Lane(1))
     | dict.fromkeys(["clamp", "addcmul", "addcdiv"], Lane(2))
     | dict.fromkeys(["rsqrt"], Lane(1, "norm"))
@@ -28,6 +28,7 @@ LANES: dict[str, Lane] = (
     | {
         # compare, subtract, exponential, add, multiply by the reciprocal of the sum
         "_softmax": Lane(5, "softmax"),
+        "_safe_softmax": Lane(5, "softmax"),
         "topk": Lane(1, "softmax"),  # compare with the least that is kept; routers of mixtures of experts
         # add for the mean; subtract, square, add for the variance; multiply by the root; multiply, add of the weights
         "native_layer_norm": Lane(7, "norm"),
@@ -48,6 +49,7 @@ MOVES = (
 """Operations that only move, name or convert numbers: transparent to the flow of data, and free."""
 
 CREATES = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "scalar_tensor", "arange"}) | {
+    "lift_fresh",
     "zeros",
     "zeros_like",
     "new_zeros",

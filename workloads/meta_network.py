@@ -35,18 +35,17 @@ SEQUENCE = 512
 def network(path: str, text: str) -> PreTrainedModel:
     """The model that ``text``, the content of the file ``path``, configures; no weight is allocated or initialised.
 
-    Raises ``InputError`` for a configuration that transformers cannot build, or a model whose attention goes unseen.
+    Raises ``InputError`` for a configuration that transformers cannot build.
     """
     try:
         config = parse_config(text)
     except Exception as error:
         raise InputError(f"{path!r} is not a configuration that transformers knows: {reason(error)}") from None
     kind = _kind(path, config)
+    attention = IMPLEMENTATION if kind._model_mapping[type(config)]._supports_attention_backend else "eager"
     try:
         with torch.device("meta"), no_init_weights():
-            model = kind.from_config(
-                config, trust_remote_code=False, attn_implementation=IMPLEMENTATION, experts_implementation=IMPLEMENTATION
-            )
+            model = kind.from_config(config, trust_remote_code=False, attn_implementation=attention)
         model.tie_weights()
     except Exception as error:
         raise InputError(f"{path!r} does not configure a model that can be built: {reason(error)}") from None
@@ -60,12 +59,6 @@ def _kind(path: str, config: PretrainedConfig) -> Any:
     kinds = [kind for end, kind in KINDS.items() if architecture.endswith(end) and type(config) in kind._model_mapping]
     if not kinds:
         raise InputError(f"model {path!r} is a {architecture} of type {config.model_type}; understood are {', '.join(KINDS)}")
-    built = kinds[0]._model_mapping[type(config)]
-    if not built._supports_attention_backend:
-        raise InputError(
-            f"model {path!r} computes attention by itself; "
-            f"a model that uses transformers' attention functions is needed, not {built.__name__}"
-        )
     return kinds[0]
 
 
@@ -98,9 +91,12 @@ def tokens(model: PreTrainedModel, batch: int, new: int, past: int) -> dict[str,
         arguments["use_cache"] = past > 0
         if past:
             arguments["past_key_values"] = Past(model.config, past)
-    if "logits_to_keep" in inspect.signature(model.forward).parameters:
-        arguments["logits_to_keep"] = 1
-    return arguments
+    return arguments | last_logits(model)
+
+
+def last_logits(model: PreTrainedModel) -> dict[str, Any]:
+    """The argument by which a model computes logits of the last position alone, as in generation, if it has one."""
+    return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
 
 
 def run(path: str, model: PreTrainedModel, arguments: dict[str, Any]) -> dict[str, Tensor]:

@@ -4,52 +4,23 @@ The model of transformers itself runs on torch's meta device, so there is no lis
 does is what is counted.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from torch import nn
-
 from sim.errors import InputError
 from sim.operators import Operator, Product
 from workloads import meta_network
-from workloads.meta_layers import layers_seen_by
-from workloads.meta_trace import Recorder
+from workloads.model_trace import ModelTrace
 from workloads.passes import Phase, check_pass
+from workloads.recorder import Recorder
 from workloads.zoo import config_path, config_text
 
 _ONE_AT_A_TIME = Lock()
 """Hooks, registries and initialisation are global to torch and transformers."""
 
 
-@dataclass(frozen=True)
-class ShapeModel:
-    """One pass of a model: its operators in order, as in :mod:`sim.operators`.
-
-    ``sequence`` is the length [token] of each sequence after the pass, ``tokens`` how many the pass computes in the whole
-    batch; ``unknown`` names the operations that are in no table and were counted as one for each number.
-    """
-
-    name: str
-    parameters: int
-    operators: tuple[Operator, ...]
-    sequence: int
-    tokens: int
-    unknown: tuple[str, ...] = ()
-
-    @property
-    def products(self) -> tuple[Product, ...]:
-        """The matrix products alone."""
-        return tuple(operator for operator in self.operators if isinstance(operator, Product))
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of all matrix products."""
-        return sum(product.macs for product in self.products)
-
-
-def shapes(model: str, phase: Phase = "prefill", batch: int = 1, sequence: int | None = None) -> ShapeModel:
+def shapes(model: str, phase: Phase = "prefill", batch: int = 1, sequence: int | None = None) -> ModelTrace:
     """What a prefill of ``batch`` sequences does, or the decode step that makes each of them ``sequence`` tokens long.
 
     ``model`` is a name of ``workloads.zoo.CONFIGS`` or of an embedded model, a folder with ``config.json``, or such a file.
@@ -63,7 +34,7 @@ def shapes(model: str, phase: Phase = "prefill", batch: int = 1, sequence: int |
 
 
 @lru_cache(maxsize=64)
-def _shapes(path: str, text: str, phase: Phase, batch: int, sequence: int | None) -> ShapeModel:
+def _shapes(path: str, text: str, phase: Phase, batch: int, sequence: int | None) -> ModelTrace:
     file = Path(path)
     name = file.parent.resolve().name if file.name == "config.json" else file.stem
     with _ONE_AT_A_TIME:
@@ -76,9 +47,8 @@ def _shapes(path: str, text: str, phase: Phase, batch: int, sequence: int | None
             sequence = meta_network.checked_sequence(model, sequence)
             new = sequence if phase == "prefill" else 1
             arguments = meta_network.tokens(model, batch, new, sequence - new)
-        names: dict[nn.Module, str] = {module: place for place, module in model.named_modules()}
-        recorder = Recorder(names | {model: model.config.model_type})
-        with layers_seen_by(recorder), recorder.recording():
+        recorder = Recorder(model)
+        with recorder.watching():
             recorder.sources(meta_network.run(path, model, arguments).values())
     operators = recorder.operators()
     if meta_network.takes_images(model):
@@ -86,7 +56,7 @@ def _shapes(path: str, text: str, phase: Phase, batch: int, sequence: int | None
     assert sequence is not None
     computed = batch * (sequence if phase == "prefill" else 1)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return ShapeModel(name, parameters, operators, sequence, computed, tuple(sorted(recorder.unknown)))
+    return ModelTrace(name, parameters, operators, sequence, computed, dict(recorder.unknown))
 
 
 def _tokens_of_images(name: str, operators: tuple[Operator, ...], sequence: int | None) -> int:

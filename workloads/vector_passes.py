@@ -1,9 +1,7 @@
 """Vector operations of one module, one after the other, made into one pass of the vector unit."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import prod
-from typing import Any
 
 from torch import Tensor
 
@@ -67,6 +65,11 @@ class Pass:
         writes = sum(numbers.elements for numbers in self.results if numbers.leave)
         inputs = tuple(sorted(self.inputs))
         kind = self._kind({before[place].kind for place in inputs})
+        scores = [operator for operator in map(before.__getitem__, inputs) if operator.kind == "scores"]
+        if kind == "softmax" and scores:  # attention's: a piece for each head of keys
+            return VectorWork(
+                f"{self.name}.softmax".lstrip("."), kind, self.operations, reads, writes, scores[0].pieces, inputs
+            )
         return VectorWork(self.name, kind, self.operations, reads, writes, inputs=inputs)
 
     def _kind(self, of_inputs: set[str]) -> str:
@@ -78,28 +81,3 @@ class Pass:
         if "rotary" in of_inputs:
             return "rotary"
         return "activation" if "activation" in of_inputs and self.functions <= GATE else "elementwise"
-
-
-def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
-    """The tensors among arguments or results, also those in lists."""
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from tensors_in(value)
-
-
-def storage(tensor: Tensor) -> int:
-    """Which storage a tensor's numbers are in; views share it."""
-    place: int = tensor.untyped_storage()._cdata
-    return place
-
-
-def stored(tensor: Tensor) -> int:
-    """Numbers that the storage of a tensor holds."""
-    return tensor.untyped_storage().nbytes() // tensor.element_size()
-
-
-def distinct(tensor: Tensor) -> int:
-    """Numbers of a tensor, those that were expanded from one counted once."""
-    return prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride)

@@ -14,8 +14,9 @@ from sim import reference
 from sim.design import load_design
 from sim.quantized import quantize_activations, quantize_weights
 from workloads.checkpoint import LanguageModel
+from workloads.model_trace import TracedProduct
 from workloads.passes import Phase
-from workloads.tracing import TracedProduct, trace
+from workloads.tracing import trace
 
 DESIGN = load_design("mixpe-w4a8")
 SAMPLES = 6

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from sim.errors import InputError
 from workloads.checkpoint import LanguageModel
+from workloads.model_trace import TracedProduct
 from workloads.products import float_multiply, products_by
-from workloads.tracing import TracedProduct, trace
+from workloads.tracing import trace
 
 HIDDEN, KEY_VALUE, FEED_FORWARD, HEAD, VOCABULARY = 256, 128, 704, 64, 256  # config.json of the embedded model
 LAYERS = 5
