@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shiftwise.reproduction import Reproduction, reproduce
     from shiftwise.simulation import Simulation, simulate
     from shiftwise.synthesis import DesignSynthesis, synth
+    from shiftwise.tracing import trace
     from shiftwise.verification import Verification, verify
     from sim.accelerator import Operands, block_times, blocks_of, operand_words
     from sim.array.events import simulate_events
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from workloads.model_trace import ModelTrace
     from workloads.shapes import shapes
     from workloads.topology import read_topology, write_topology
+    from workloads.trace_file import load_trace, save_trace
 
 __all__ = [
     "DEVICES",
@@ -63,6 +65,7 @@ __all__ = [
     "fit",
     "generate",
     "load_design",
+    "load_trace",
     "matrix_product",
     "operand_words",
     "output_format",
@@ -72,11 +75,13 @@ __all__ = [
     "reproduce",
     "requantize",
     "run_product",
+    "save_trace",
     "schedule",
     "shapes",
     "simulate",
     "simulate_events",
     "synth",
+    "trace",
     "verify",
     "write_tensor",
     "write_topology",
@@ -93,6 +98,7 @@ _HOMES = {
     "simulate": "shiftwise.simulation",
     "DesignSynthesis": "shiftwise.synthesis",
     "synth": "shiftwise.synthesis",
+    "trace": "shiftwise.tracing",
     "Verification": "shiftwise.verification",
     "verify": "shiftwise.verification",
     "Operands": "sim.accelerator",
@@ -106,6 +112,8 @@ _HOMES = {
     "schedule": "sim.schedule",
     "ModelTrace": "workloads.model_trace",
     "shapes": "workloads.shapes",
+    "load_trace": "workloads.trace_file",
+    "save_trace": "workloads.trace_file",
     "read_topology": "workloads.topology",
     "write_topology": "workloads.topology",
     "FORMATS": "sim.formats",

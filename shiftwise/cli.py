@@ -135,6 +135,43 @@ def topology(
 
 
 @app.command()
+def trace(
+    model: Annotated[str, typer.Option(help="As of `simulate`, a topology excepted.")] = "tiny-stdlib",
+    phase: Annotated[str, typer.Option(help="`prefill` or `decode`.")] = "prefill",
+    batch: Annotated[int, typer.Option(help="Sequences at once.")] = 1,
+    sequence: Annotated[int | None, typer.Option(help="Tokens of each sequence.")] = None,
+    text: Annotated[Path | None, typer.Option(help="With `--operands`: the text. [default: the held-out text]")] = None,
+    operands: Annotated[bool, typer.Option("--operands", help="Run the model, and keep what each product multiplies.")] = False,
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("build/trace.safetensors"),
+) -> None:
+    """Write what one pass of a model asks of an accelerator: its operators in order, and with `--operands` their numbers.
+
+    One safetensors file; operators are JSON in its metadata. Operations that are not understood are named.
+
+    Example: shiftwise trace --model ~/models/my-llama --phase decode --sequence 256 --operands --out step.safetensors
+    """
+    from sim.files import check_output, output_folder
+    from workloads.passes import check_pass
+    from workloads.zoo import config_path
+
+    check_output(out.parent)
+    check_pass(phase, batch, sequence)
+    config_path(model)
+    if text is not None and not operands:
+        raise InputError(f"a text goes with --operands, which a trace of sizes alone has not: {str(text)!r}")
+
+    from shiftwise.tracing import trace as run_trace
+    from workloads.trace_file import save_trace
+
+    found = run_trace(model, phase, batch, sequence, text, operands)  # type: ignore[arg-type]
+    output_folder(out.parent)
+    save_trace(found, out)
+    print(f"{out}: {len(found.operators):,} operators, {found.macs:,} MACs in {len(found.products):,} products")
+    for name, share in found.not_understood.items():
+        print(f"not understood: {name}, {share:.2%} of the MACs")
+
+
+@app.command()
 def generate(design: Design = "mixpe-w4a8", out: Out = Path("build/generate"), as_json: Json = False) -> None:
     """Write the design's hardware: Verilog, each module once, a test bench with vectors, scripts, and `manifest.json`.
 

@@ -54,7 +54,7 @@ def checked_request(
         energy_per_action(point, point.technology)  # refuses what the technology cannot cost
     check_pass(phase, batch, sequence)
     if _has_weights(model):
-        content = _read_text(text)
+        content = read_text(text)
         if accuracy_bytes is not None and accuracy_bytes < 2:
             raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")
     else:
@@ -90,7 +90,8 @@ def _check_shapes(model: str, phase: Phase, batch: int, sequence: int | None) ->
     config_path(model)
 
 
-def _read_text(text: str | Path | None) -> bytes:
+def read_text(text: str | Path | None) -> bytes:
+    """A text to trace and to predict, by default the held-out one; ``InputError`` for a file that has none."""
     path = HELD_OUT_TEXT if text is None else Path(text)
     try:
         content = path.read_bytes()

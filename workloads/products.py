@@ -76,7 +76,8 @@ class ProductMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Within the context, everything is seen."""
         hooks = [register_module_forward_pre_hook(self._enter), register_module_forward_hook(self._leave)]
         try:
-            with torch.no_grad(), self:
+            # inference mode would show operations that are made of others, one level more of each
+            with torch.inference_mode(False), torch.no_grad(), self:
                 yield
         finally:
             for hook in hooks:

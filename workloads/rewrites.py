@@ -50,11 +50,12 @@ def _fused_attention(func: Any, *args: Any, **kwargs: Any) -> Any:
     """Any of torch's variants, whose arguments have the same names; what only the backward pass needs is empty."""
     schema = func._schema
     given = {argument.name: value for argument, value in zip(schema.arguments, args, strict=False)} | kwargs
-    if given.get("dropout_p"):
+    query, key = given["query"], given["key"]
+    if given.get("dropout_p") or query.shape[:-3] != key.shape[:-3]:
         return NotImplemented
     mask = given.get("attn_mask", given.get("attn_bias"))
     causal, scale = given.get("is_causal", False), given.get("scale")
-    out = attention(given["query"], given["key"], given["value"], mask, causal, scale)
+    out = attention(query, key, given["value"], mask, causal, scale)
     rest = [out.new_empty(0) if str(kind.type) == "Tensor" else 0 for kind in schema.returns[1:]]
     return (out, *rest) if rest else out
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import shiftwise
 from costmodel.energy import priced
 from costmodel.synthesis.liberty import sky130_liberty
 from shiftwise.cli import main
@@ -91,6 +92,17 @@ def test_an_embedded_model_becomes_a_topology(
     assert sum(m * n * k for m, n, k in sizes) == 5 * 96 * per_token + 256 * 256
 
 
+def test_a_trace_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A decode step against 8 tokens, of sizes alone and with operands: the same products of 5 layers and the head."""
+    macs = 5 * (256 * (256 + 128 + 128 + 256) + 3 * 256 * 704 + 2 * 4 * 64 * 8) + 256 * 256
+    for name, more in (("sizes", []), ("operands", ["--operands"])):
+        path = tmp_path / f"{name}.safetensors"
+        assert run(monkeypatch, "trace", "--phase", "decode", "--sequence", "8", "--out", str(path), *more) == 0
+        assert capsys.readouterr().out.endswith(f"{macs:,} MACs in 46 products\n")
+        found = shiftwise.load_trace(path)
+        assert (found.macs, len(found.traced)) == (macs, 46 if more else 0)
+
+
 def test_generate_writes_verilog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     out = tmp_path / "v"
     assert run(monkeypatch, "generate", "--out", str(out)) == 0
@@ -152,7 +164,7 @@ def test_synth_that_fails_is_one_sentence_with_a_log(
     shutil.rmtree(log.parent)
 
 
-@pytest.mark.parametrize("command", ["simulate", "generate", "verify", "synth", "list", "topology", "reproduce"])
+@pytest.mark.parametrize("command", ["simulate", "generate", "verify", "synth", "list", "topology", "trace", "reproduce"])
 def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert run(monkeypatch, command, "--help") == 0
     assert len(capsys.readouterr().out) > 200
@@ -170,6 +182,10 @@ def test_help_is_worth_reading(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["simulate", "--model", "llama-2-7b", "--sequence", "4097"], "not 4097"),
         (["simulate", "--model", "vit-b", "--phase", "decode"], "allowed is phase 'prefill'"),
         (["topology", "--model", "gpt-9"], "unknown model 'gpt-9'"),
+        (["trace", "--model", "gpt-9"], "unknown model 'gpt-9'"),
+        (["trace", "--text", "notes.txt"], "a text goes with --operands, which a trace of sizes alone has not: 'notes.txt'"),
+        (["trace", "--operands", "--sequence", "2000"], "sequence is at most the model's context of 1024 tokens, not 2000"),
+        (["trace", "--operands", "--model", "llama-2-7b"], "llama-2-7b"),
         (["reproduce", "attention"], "unknown study 'attention'; known are mixpe"),
         (["simulate", "--phase", "training"], "unknown phase 'training'; known are prefill, decode"),
         (["simulate", "--sequence", "0"], "sequence is at least 1, not 0"),
