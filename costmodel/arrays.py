@@ -46,14 +46,14 @@ LARGEST_WAIT = 128
 BUFFERS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 """[KiB]"""
 
-DRAWN = 1000
+DRAWN = 1600
 """Designs of each dataflow."""
 
 COUNTS = {
     "row_sum": 15,
     "epilogue": 12,
     "array_edge": 28,
-    "stationary_pe": 26,
+    "stationary_pe": 30,
     "row_sum_stage": 14,
     "row_sum_foot": 9,
     "foot": 9,

@@ -22,8 +22,23 @@ def _lanes(design: DesignPoint) -> int:
     return math.prod(design.element.lanes)
 
 
+def _powers(design: DesignPoint) -> tuple[int, ...]:
+    """Of each power of two that a weight is a sum of: how many there are to choose from, none among them."""
+    exponents = [_places(abs(value or 0)) for value in design.weight.values]
+    return tuple(
+        len({found[place] if place < len(found) else None for found in exponents}) for place in range(max(map(len, exponents)))
+    )
+
+
+def _places(magnitude: int) -> list[int]:
+    """Places of the ones of a number, the highest first."""
+    return [place for place in reversed(range(magnitude.bit_length())) if magnitude >> place & 1]
+
+
 def _grid(design: DesignPoint) -> float:
-    """Bits of partial products of all lanes."""
+    """Bits of partial products of all lanes; of sums of powers, of all shifted activations that codes choose from."""
+    if design.pe == "shift_only":
+        return sum(_powers(design)) * design.activation.bits
     return design.weight.significand_bits * design.activation.significand_bits * _lanes(design)
 
 
@@ -42,24 +57,27 @@ def _slice(design: DesignPoint) -> float:
     return weights * 2 * activation
 
 
+def _product_bits(design: DesignPoint) -> int:
+    """Bits of a product before it is shifted: significands of both operands, and the exponent; of integers all there is."""
+    element = design.element
+    if not (element.has_exponents or family_of(design) != "integer"):
+        return element.product_bits
+    return sum(operand.significand_bits for operand in element.fields) + element.largest_exponent.bit_length()
+
+
+def _placed_bits(design: DesignPoint) -> int:
+    """Bits of a product at its place in the sum: float and aligned sums have none in fixed point."""
+    return design.element.product_bits if family_of(design) == "integer" else _product_bits(design)
+
+
 def _partial(design: DesignPoint) -> float:
     """Bits of a register of what products are added up from: of ``fused`` the bricks' products."""
     if "partial" not in design.element.registers:
         return 0
     if design.pe != "fused":
-        return design.element.product_bits * _lanes(design)
+        return _product_bits(design) * _lanes(design)
     bricks = (-(-operand.bits // BRICK_BITS) for operand in (design.weight, design.activation))
     return math.prod(bricks) * 2 * BRICK_BITS * _lanes(design)
-
-
-def _registers(name: str) -> Term:
-    """Bits of the products' registers of :data:`sim.pe.element.REGISTERS`, if they are there."""
-    return lambda design: design.element.product_bits * _lanes(design) if name in design.element.registers else 0
-
-
-def _alignment(design: DesignPoint) -> float:
-    """Multiplexers of a barrel shifter: of a product's width, for each bit of the distance."""
-    return design.element.product_bits * math.log2(1 + _distance(design))
 
 
 def _distance(design: DesignPoint) -> int:
@@ -67,6 +85,29 @@ def _distance(design: DesignPoint) -> int:
     element = design.element
     codes = design.weight.fixed_bits - design.weight.significand_bits if element.kind == "shift_only" else 0
     return max(element.largest_exponent, codes)
+
+
+def _levels(design: DesignPoint) -> float:
+    """Levels of a barrel shifter, of all of them together if there are several."""
+    if design.pe == "shift_only":
+        return sum(map(math.log2, _powers(design)))
+    return math.log2(1 + _distance(design))
+
+
+def _significands(design: DesignPoint) -> int:
+    """Bits of a product before it is shifted."""
+    if design.pe == "shift_only":
+        return design.activation.bits
+    return design.weight.significand_bits + design.activation.significand_bits
+
+
+def _subtracted(design: DesignPoint) -> float:
+    """Bits of an adder that subtracts the row of a signed weight's top bit: the sum's, or that of a row without a partner."""
+    if not (design.weight.is_integer and design.weight.signed):
+        return 0
+    if design.pe == "bit_serial":
+        return design.accumulator_bits
+    return design.element.product_bits * _lanes(design) if design.weight.bits % 2 else 0
 
 
 def _significand(design: DesignPoint) -> float:
@@ -95,23 +136,33 @@ def _limited(design: DesignPoint) -> float:
 TERMS: Mapping[str, Term] = {
     "partial product bits": _grid,
     "slice bits": _slice,
+    "adders": lambda design: len(design.element.product_adders()) * _lanes(design),
     "adder bits": lambda design: sum(design.element.product_adders()) * _lanes(design),
-    "product bits": lambda design: design.element.product_bits * _lanes(design),
-    "alignment bits": _alignment,
+    "subtracted bits": _subtracted,
+    "product bits": lambda design: _placed_bits(design) * _lanes(design),
+    "shifter bits": lambda design: _significands(design) * _levels(design),
+    "shifted bits": lambda design: _placed_bits(design) * _levels(design),
     "sum bits": lambda design: design.accumulator_bits * _lanes(design),
     "sum significand bits": _significand,
     "limited bits": _limited,
     "waiting bits": _waiting,
-    "operand bits": lambda design: (
-        design.weight.bits * design.element.lanes[1] + design.activation.bits * design.element.lanes[0]
-    ),
+    "weight bits": lambda design: design.weight.bits * design.element.lanes[1],
+    "activation bits": lambda design: design.activation.bits * design.element.lanes[0],
     "lanes": _lanes,
     "partial register bits": _partial,
-    **{f"{name} register bits": _registers(name) for name in ("product", "term")},
+    "product register bits": lambda design: _product_bits(design) * _lanes(design) * ("product" in design.element.registers),
+    "term register bits": lambda design: _placed_bits(design) * ("term" in design.element.registers),
 }
 
+
+def _alike(design: DesignPoint) -> str:
+    """Kind of PE, of weights that are powers apart from those that are sums of two, and family of accumulators."""
+    sums = " of two powers" if design.pe == "shift_only" and len(_powers(design)) > 1 else ""
+    return f"{design.pe}{sums}, {family_of(design)} sums"
+
+
 PE = Form(
-    alike=lambda design: f"{design.pe}, {family_of(design)} sums",
+    alike=_alike,
     terms=TERMS,
     axes={
         "weight bits": lambda design: design.weight.bits,
