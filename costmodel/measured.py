@@ -26,7 +26,7 @@ NUMBERS = (
     *("lut_sites", "logic_cells", "luts", "carry", "flip_flops", "dsps", "brams", "lutram", "fmax_mhz"),
     *("area_um2", "leakage_nw", "cells", "delay_ps"),
     *("energy_traced_fj", "energy_uniform_fj", "energy_multiplier_fj", "energy_accumulator_fj", "energy_registers_fj"),
-    *("energy_clock_fj", "leakage_fj", "glitches_fj"),
+    *("energy_clock_fj", "leakage_fj", "glitches_fj", "energy_error_fj"),
 )
 COLUMNS = ("component", *FIELDS, "target", *NUMBERS, "cells_by_type", "tool", "version", "command", "date", "activity")
 

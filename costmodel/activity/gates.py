@@ -132,7 +132,7 @@ class Gates:
     @cached_property
     def clock_energy(self) -> float:
         """Energy of the clock's two edges in a cycle, in flip-flops and its own wire [fJ]; there is no tree of buffers."""
-        return 2 * (sum(gate.cell.input_energy for gate in self.flip_flops) + HALF_V2 * self.load(self.clock))
+        return 2 * (sum(gate.cell.clock_energy for gate in self.flip_flops) + HALF_V2 * self.load(self.clock))
 
     def verilog(self, module: str, record: str) -> str:
         """A module of the same ports and functions, which records the values of all :attr:`nets` at each rising edge.

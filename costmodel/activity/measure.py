@@ -170,6 +170,7 @@ class Activity:
             **{f"energy_{part}_fj": getattr(traced, part) for part in (*PARTS, "clock")},
             "leakage_fj": traced.leakage,
             "glitches_fj": traced.glitches,
+            "energy_error_fj": traced.error,
         }
 
 

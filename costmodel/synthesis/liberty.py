@@ -32,9 +32,9 @@ class FlipFlop:
 class Cell:
     """A standard cell: area [um2], leakage [nW], capacitance [fF] of each input, function of its output.
 
-    ``input_energy`` and ``output_energy`` [fJ] are spent inside the cell at an edge of an input and of the output; the former
-    is 0 where the CSV has none. From input, of a flip-flop from its clock, to output takes ``intrinsic_delay`` [ps] and
-    ``drive`` [ps/fF] for the load; ``setup`` [ps] is that of a flip-flop's data.
+    ``input_energy``, ``clock_energy`` and ``output_energy`` [fJ] are spent inside the cell at an edge of an input, of a
+    flip-flop's clock and of the output; one is 0 where the CSV has none. From input, of a flip-flop from its clock, to output
+    takes ``intrinsic_delay`` [ps] and ``drive`` [ps/fF] for the load; ``setup`` [ps] is that of a flip-flop's data.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Cell:
     function: str
     flip_flop: FlipFlop | None
     input_energy: float
+    clock_energy: float
     output_energy: float
     intrinsic_delay: float
     drive: float
@@ -116,7 +117,7 @@ def sky130_cells() -> tuple[Cell, ...]:
         flip_flop = _flip_flop(state.replace(") | (", ")|("), frozenset(inputs)) if state else None
         check_function(function, frozenset(["IQ"]) if flip_flop else frozenset(inputs))
         area, leakage = float(row["area_um2"]), float(row["leakage_nW"])
-        energies = (float(row[f"internal_energy_per_{edge}_edge_fJ"] or 0) for edge in ("input", "output"))
+        energies = (float(row[f"internal_energy_per_{edge}_edge_fJ"] or 0) for edge in ("input", "clock", "output"))
         delays = (float(row[column] or 0) for column in ("intrinsic_delay_ps", "drive_ps_per_fF", "setup_ps"))
         cells.append(Cell(PREFIX + row["cell"], area, leakage, inputs, output, function, flip_flop, *energies, *delays))
     return tuple(cells)
