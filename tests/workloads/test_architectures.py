@@ -170,7 +170,7 @@ def test_sizes_alone_give_the_same_products(name: str) -> None:
     assert not recorder.unknown
 
 
-@pytest.mark.parametrize("name", EVERY.keys() - {"gemma2"})  # of which transformers has no fused attention
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "gemma2"])  # transformers has no fused attention of it
 def test_fused_attention_is_two_products_and_a_softmax(name: str) -> None:
     expected, given = without_inputs(experts_are(recorded(network(name), arguments(name))[1])[0]), arguments(name)
     fused = copy.deepcopy(network(name))

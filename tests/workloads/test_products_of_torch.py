@@ -22,7 +22,7 @@ def half(tokens: int, context: int) -> Tensor:
     return torch.arange(tokens)[:, None] + 2 >= torch.arange(context)
 
 
-q, k, v = drawn(2, 4, 5, 8), drawn(2, 2, 7, 8), drawn(2, 2, 7, 6)
+q, k, v = drawn(2, 4, 5, 8), drawn(2, 2, 7, 8), drawn(2, 2, 7, 8) + 1
 rows, experts = drawn(9, 8), drawn(4, 8, 4)
 
 CASES: dict[str, tuple[Callable[[], Tensor], int]] = {
@@ -49,18 +49,22 @@ CASES: dict[str, tuple[Callable[[], Tensor], int]] = {
         ),
         2 * 4 * 5 * 6 * 18,
     ),
-    "attention": (lambda: functional.scaled_dot_product_attention(q, k, v, enable_gqa=True), 8 * 5 * 7 * 14),
+    "attention": (lambda: functional.scaled_dot_product_attention(q, k, v, enable_gqa=True), 8 * 5 * 7 * 16),
+    "attention of other widths": (
+        lambda: functional.scaled_dot_product_attention(q, k, v[..., :6], enable_gqa=True),
+        8 * 5 * 7 * 14,
+    ),
     "causal attention": (
         lambda: functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0, enable_gqa=True),
-        8 * 5 * 7 * 14,
+        8 * 5 * 7 * 16,
     ),
     "masked attention": (
         lambda: functional.scaled_dot_product_attention(q, k, v, half(5, 7), enable_gqa=True),
-        8 * 5 * 7 * 14,
+        8 * 5 * 7 * 16,
     ),
     "biased attention": (
-        lambda: functional.scaled_dot_product_attention(q, k, v, drawn(1, 4, 5, 7), enable_gqa=True),
-        8 * 5 * 7 * 14,
+        lambda: functional.scaled_dot_product_attention(q, k, v, drawn(2, 4, 5, 7), enable_gqa=True),
+        8 * 5 * 7 * 16,
     ),
 }
 """Operations, and their multiply-accumulates by hand."""
@@ -81,6 +85,24 @@ def test_an_operation_is_its_products(name: str, guard: Callable[[], torch.no_gr
         found = function()
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-5)
     assert found_macs == macs
+
+
+def test_tensors_of_inference_mode_show_operations_that_are_made_of_others() -> None:
+    seen = []
+
+    def noted(name: str, activations: Tensor, weights: Tensor) -> Tensor:
+        seen.append((name, tuple(activations.shape)))
+        return activations @ weights
+
+    with torch.inference_mode():
+        queries, keys, values, weight = q.clone(), k.clone(), v.clone(), drawn(3, 8).clone()
+        expected = functional.scaled_dot_product_attention(queries, keys, values, enable_gqa=True) @ weight.T
+        with products_by(nn.Module(), noted):
+            mixed = functional.scaled_dot_product_attention(queries, keys, values, enable_gqa=True)
+            found = functional.linear(mixed, weight)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert seen[:2] == [("scores", (4, 10, 8)), ("values", (4, 10, 7))]
+    assert len(seen) == 3
 
 
 class Swapped(nn.Module):
