@@ -51,13 +51,13 @@ DRAWN = 1600
 
 COUNTS = {
     "row_sum": 15,
-    "epilogue": 12,
+    "epilogue": 16,
     "array_edge": 28,
     "stationary_pe": 30,
     "row_sum_stage": 14,
     "row_sum_foot": 9,
     "foot": 9,
-    "stationary_epilogue": 12,
+    "stationary_epilogue": 16,
     "stationary_edge": 14,
     "controller": 20,
     "result_buffer": 15,
@@ -80,9 +80,12 @@ def parts_of_arrays() -> Iterator[tuple[DesignPoint, str]]:
 
 
 def _ends_first(component: str, designs: Sequence[DesignPoint]) -> list[DesignPoint]:
-    """All of these, first those with the least and the greatest value of each axis: they span the box."""
-    found = {axis: sorted(designs, key=value) for axis, value in FORMS[component].axes.items()}
-    ends = [design for of_axis in found.values() for design in (of_axis[0], of_axis[-1])]
+    """All of these, first those with the least and the greatest value of each axis, which span the box, then those beside.
+
+    One row alone at an end would be all that is known there.
+    """
+    by_axis = [sorted(designs, key=value) for value in FORMS[component].axes.values()]
+    ends = [found[place] for place in (0, -1, 1, -2) for found in by_axis if len(found) > 1]
     return list(dict.fromkeys([*ends, *designs]))
 
 
