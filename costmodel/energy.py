@@ -18,9 +18,11 @@ FP32_SIGNIFICAND_BITS = 24
 """[bit] Significands with their hidden bit (IEEE 754)."""
 
 FEMTOJOULE = 1e-3  # [pJ]
+PICOJOULE = 1e-12  # [J]
+NANOWATT = 1e-9  # [W]
 
-MAC_PARTS = ("multiplier", "accumulator", "registers", "clock")
-"""What a measured row splits a MAC's dynamic energy into; ``leakage_fj``, which its total has too, is counted as static."""
+MAC_PARTS = ("multiplier", "accumulator", "registers")
+"""What of a measured MAC's energy is spent by its operands; clock and leakage are spent in every cycle."""
 
 OF_ACTIONS = ("pe", "row_sum", "row_sum_foot", "foot", "epilogue")
 """Parts that work when an action of theirs happens."""
@@ -127,19 +129,19 @@ def _mac(design: DesignPoint, table: Operations, additions: Source) -> Priced:
 
 
 def _measured_mac(design: DesignPoint, row: Measured) -> Priced:
-    """The dynamic energy of a MAC with traced operands, of a row that has it."""
+    """What the toggles of traced operands take in a MAC, of a row that has it; clock and leakage are apart."""
     numbers: Mapping[str, float] = row.area.numbers
     if "energy_traced_fj" not in numbers:
         raise NotMeasuredError(
             f"the energy of a MAC on {row.area.target} was not measured for pe {design.pe}, {design.weight_format} x "
             f"{design.activation_format}, pipeline {design.pipeline}; run `shiftwise synth --design {design.name}`"
         )
-    dynamic = numbers["energy_traced_fj"] - numbers.get("leakage_fj", 0.0)
+    toggles = numbers["energy_traced_fj"] - numbers["energy_clock_fj"] - numbers["leakage_fj"]
     told = ("toggles of traced operands through the synthesised PE", row.activity, row.source.text)
     text = ", ".join(filter(None, told))
     columns = {part: f"energy_{part}_fj" for part in MAC_PARTS}
     parts = {part: numbers[column] * FEMTOJOULE for part, column in columns.items() if column in numbers}
-    return Priced(dynamic * FEMTOJOULE, Source(row.source.kind, text), parts)
+    return Priced(toggles * FEMTOJOULE, Source(row.source.kind, text), parts)
 
 
 def _row_sum(design: DesignPoint, table: Operations) -> float:
@@ -160,16 +162,14 @@ def _group_epilogue(design: DesignPoint, table: Operations) -> float:
 def _of_fabric(design: DesignPoint, table: Fabric) -> dict[str, Priced]:
     """What a component's blocks spend in the cycles that an action keeps it busy.
 
-    A MAC has its share of all that works in every cycle beside the PEs: the array's edge, control. A group's epilogue, and a
-    token's scale, are a cycle of every stage of the epilogue's pipeline; a partial sum where there is no foot is an adder of
-    its width.
+    A group's epilogue, and a token's scale, are a cycle of every stage of the epilogue's pipeline; a partial sum where there
+    is no foot is an adder of its width.
     """
     area = component_areas(design, table.measured)
     cycle = {part: table.mid * _clbs(area, part) for part in area.components}
     adder = table.mid * design.accumulator_bits * CLBS["lut"]
-    shared = sum(cycle[part] * share.instances for part, share in area.components.items() if part not in OF_ACTIONS)
     energies = {
-        "mac": cycle["pe"] / float(design.element.macs_per_cycle) + shared / float(design.macs_per_cycle),
+        "mac": cycle["pe"] / float(design.element.macs_per_cycle),
         "row_sum": cycle.get("row_sum", 0.0) + cycle.get("row_sum_foot", 0.0) / design.rows,
         "partial_sum": cycle.get("foot", adder),
         "group_epilogue": cycle["epilogue"],
@@ -177,6 +177,26 @@ def _of_fabric(design: DesignPoint, table: Fabric) -> dict[str, Priced]:
         "vector_operation": table.mid * FP32_MULTIPLIER_DSPS * CLBS["dsp"],
     }
     return {name: Priced(energy, table.source) for name, energy in energies.items()}
+
+
+def per_cycle(design: DesignPoint, technology: str, area: DesignArea) -> dict[str, float]:
+    """Energy [pJ] of every cycle, whether PEs work in it or not, by what spends it; nothing where no source tells.
+
+    On measured silicon the clock of the PEs, which is not gated, and the leakage of all cells; on an FPGA the array's edge,
+    control, and what fills and reads the scratchpads.
+    """
+    table = TECHNOLOGIES[technology]
+    if isinstance(table, Fabric):
+        always = {part: share.instances for part, share in area.components.items() if part not in OF_ACTIONS}
+        return {part: table.mid * _clbs(area, part) * instances for part, instances in always.items()}
+    if not isinstance(table, Operations) or table.measured is None:
+        return {}
+    pes = area.components["pe"]
+    clock = pes.measured.area.numbers["energy_clock_fj"] * float(design.element.macs_per_cycle)
+    return {
+        "pe_clock": pes.instances * clock * FEMTOJOULE,
+        "leakage": area.numbers["leakage_nw"] * NANOWATT / design.clock_hz / PICOJOULE,
+    }
 
 
 def _clbs(area: DesignArea, part: str) -> float:
