@@ -137,11 +137,12 @@ def _measured_mac(design: DesignPoint, row: Measured) -> Priced:
             f"{design.activation_format}, pipeline {design.pipeline}; run `shiftwise synth --design {design.name}`"
         )
     toggles = numbers["energy_traced_fj"] - numbers["energy_clock_fj"] - numbers["leakage_fj"]
-    told = ("toggles of traced operands through the synthesised PE", row.activity, row.source.text)
-    text = ", ".join(filter(None, told))
+    source = row.source_of("energy_traced_fj")
+    of_what = "PEs that are alike" if row.fitted else "the synthesised PE"
+    text = ", ".join(filter(None, (f"toggles of traced operands through {of_what}", row.activity, source.text)))
     columns = {part: f"energy_{part}_fj" for part in MAC_PARTS}
     parts = {part: numbers[column] * FEMTOJOULE for part, column in columns.items() if column in numbers}
-    return Priced(toggles * FEMTOJOULE, Source(row.source.kind, text), parts)
+    return Priced(toggles * FEMTOJOULE, Source(source.kind, text), parts)
 
 
 def _row_sum(design: DesignPoint, table: Operations) -> float:

@@ -1,8 +1,8 @@
 """Sizes, delays and energies of designs that were not measured: a line through those that were, with a stated error.
 
 The line is that of :mod:`costmodel.forms`, its coefficients found by least squares of relative errors among the rows of one
-component that are alike. Errors are those of rows that the fit has not seen (k-fold). Outside of the box of what was measured
-nothing is said.
+component that are alike. Errors are those of rows that the fit has not seen: all rows of a pair of formats are held out
+together, each pair in turn. Outside of what was measured nothing is said: of its box, and of the hull of its terms.
 """
 
 from collections import defaultdict
@@ -15,14 +15,12 @@ import numpy as np
 
 from costmodel.components import fields_of
 from costmodel.forms import FORMS, axes_of, terms_of
-from costmodel.least_squares import held_out_errors, least_squares
+from costmodel.least_squares import Hull, held_out_errors, least_squares
 from costmodel.measured import NUMBERS, Measured, Rows
 from costmodel.synthesis.run import Area
 from costmodel.synthesis.targets import TARGETS
 from sim.design import DesignPoint
 from sim.errors import InputError
-
-FOLDS = 10
 
 ROWS_PER_COEFFICIENT = 2
 """Fewer rows are not fitted: held-out ones would be guessed from too little."""
@@ -36,14 +34,15 @@ class OutsideError(InputError):
 class Fit:
     """A line for one number of a component: the constant is the coefficient of the term ``""``, the first.
 
-    ``box`` has the least and the greatest value of each axis; ``median_error`` and ``worst_error`` are relative ones of rows
-    held out.
+    ``box`` has the least and the greatest value of each axis, ``hull`` is that of all terms; ``median_error`` and
+    ``worst_error`` are relative ones of rows held out.
     """
 
     component: str
     alike: str
     coefficients: Mapping[str, float]
     box: Mapping[str, tuple[float, float]]
+    hull: Hull
     rows: int
     median_error: float
     worst_error: float
@@ -51,11 +50,17 @@ class Fit:
     def at(self, design: DesignPoint) -> float:
         """The number of a design, which is not negative. Raises :class:`OutsideError`, which names the box."""
         places, widths = axes_of(self.component, design), terms_of(self.component, design)
+        what = f"{self.component} ({self.alike})" if self.alike else self.component
         for axis, (least, most) in self.box.items():
             if not least <= places[axis] <= most:
-                what = f"{self.component} ({self.alike})" if self.alike else self.component
                 range_ = f"{least:g} to {most:g}, not {places[axis]:g} of {design.name}"
                 raise OutsideError(f"{axis} of the {what} that was characterised are {range_}")
+        leverage = self.hull.leverage([1.0, *widths.values()])
+        if not leverage <= self.hull.most:
+            raise OutsideError(
+                f"the {what} of {design.name} differs from the {self.rows} that were characterised more than they do from each "
+                f"other: its leverage is {leverage:.2g}, at most {self.hull.most:.2g}"
+            )
         constant, *terms = self.coefficients.items()
         return max(0.0, constant[1] + sum(coefficient * widths[name] for name, coefficient in terms))
 
@@ -70,13 +75,13 @@ def estimated(design: DesignPoint, component: str, target: str, rows: Rows) -> M
     if flow.total not in fits:
         return None
     numbers = MappingProxyType({number: found.at(design) for number, found in fits.items()})
-    of_total = fits[flow.total]
-    text = (
-        f"{of_total.rows} measured on {target}, median error {of_total.median_error:.1%}, worst {of_total.worst_error:.1%} of "
-        f"the {flow.total} of those held out"
-    )
+    fitted = {
+        number: f"{found.rows} measured on {target}, median error {found.median_error:.1%}, worst {found.worst_error:.1%} "
+        f"of the {number} of those held out"
+        for number, found in fits.items()
+    }
     area = Area(target, flow.unit, numbers[flow.total], numbers, "", "", "")
-    return Measured(component, MappingProxyType(fields_of(design, component)), area, "", fitted=text)
+    return Measured(component, MappingProxyType(fields_of(design, component)), area, "", fitted=MappingProxyType(fitted))
 
 
 @lru_cache(maxsize=256)
@@ -106,12 +111,15 @@ def fit(component: str, number: str, rows: Sequence[Measured]) -> Fit | None:
     terms = np.array([[1.0, *(of_design[name] for name in names)] for of_design in widths])
     if len(found) < ROWS_PER_COEFFICIENT or len(found) < ROWS_PER_COEFFICIENT * np.linalg.matrix_rank(terms):
         return None
+    every = np.array([[1.0, *of_design.values()] for of_design in widths])
+    pairs = [design.weight_format + design.activation_format for design, _ in found]
     of_axes = {axis: [place[axis] for place in places] for axis in FORMS[component].axes}
     return Fit(
         component,
         FORMS[component].alike(found[0][0]),
         dict(zip(("", *names), map(float, least_squares(terms, numbers)), strict=True)),
         {axis: (min(of_axis), max(of_axis)) for axis, of_axis in of_axes.items()},
+        Hull.of(every),
         len(found),
-        *held_out_errors(terms, numbers, FOLDS),
+        *held_out_errors(terms, numbers, pairs),
     )

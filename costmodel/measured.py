@@ -35,8 +35,8 @@ COLUMNS = ("component", *FIELDS, "target", *NUMBERS, "cells_by_type", "tool", "v
 class Measured:
     """The area of a component for those fields of a design that determine it; ``file`` is where the row was read.
 
-    ``activity`` says how the energies were found, if there are any; ``fitted``, of a row that is none of a file, from what its
-    numbers were guessed.
+    ``activity`` says how the energies were found, if there are any; ``fitted``, of a row that is none of a file, from what each
+    of its numbers was guessed.
     """
 
     component: str
@@ -45,13 +45,17 @@ class Measured:
     date: str
     activity: str = ""
     file: str = field(default="", compare=False)
-    fitted: str = ""
+    fitted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def source(self) -> Source:
-        """Where the numbers come from."""
+        """Where the area comes from."""
+        return self.source_of(TARGETS[self.area.target].total)
+
+    def source_of(self, number: str) -> Source:
+        """Where one of the numbers comes from."""
         if self.fitted:
-            return Source("fitted", self.fitted)
+            return Source("fitted", self.fitted[number])
         return Source("measured", f"{self.area.tool} {self.area.version}, {self.date}, {self.file}")
 
     @cached_property

@@ -55,8 +55,11 @@ _FEW = ("uint2", "uint4", "uint8")
 _BOUNDED = ("wrap24", "saturate24")
 _ROUNDED = ("fp32", "fp16", "bf16", "aligned3")
 
+_WIDE = Grid(UNSIGNED + SIGNED, ("int16",), ("wrap24",))
+"""Groups of 128 have no exact sum for most of these."""
+
 SPACE: dict[str, tuple[Grid, ...]] = {
-    "shift_add": (Grid(UNSIGNED + SIGNED, INTEGERS), *_around(_FEW, ("int4", "int8", "int16"), _BOUNDED)),
+    "shift_add": (Grid(UNSIGNED + SIGNED, INTEGERS), _WIDE, *_around(_FEW, ("int4", "int8", "int16"), _BOUNDED)),
     "shift_add_float": (
         Grid(UNSIGNED + SIGNED, FLOATS, ("fp32",)),
         Grid(UNSIGNED, FLOATS, ("fp16", "bf16", "aligned3")),
@@ -66,19 +69,24 @@ SPACE: dict[str, tuple[Grid, ...]] = {
     "minifloat": (
         *(Grid(same, same) for same in _by_width(MINIFLOATS + OCP)),
         Grid(MINIFLOATS, USUAL[1:] + OCP),
-        *_around(("e2m1", "e2m3", "e3m2", "e4m3"), ("e2m1", "e3m2", "e4m3"), _ROUNDED),
+        *_around(("e2m1", "e2m3", "e3m2", "e4m3"), ("e2m1", "e3m2", "e4m3"), (*_ROUNDED, "saturate24")),
         Grid(("e2m1", "e2m3", "e3m2", "e4m3"), ("e2m1", "e3m2", "e4m3"), ("aligned3",), group_sizes=(32, 64)),
     ),
     "mixed": (
         Grid(UNSIGNED + SIGNED, USUAL),
         Grid(USUAL, INTEGERS),
-        *_around(_FEW, ("e2m1", "e3m2", "e4m3"), _ROUNDED),
+        *_around(_FEW, ("e2m1", "e3m2", "e4m3"), (*_ROUNDED, "saturate24")),
         Grid(_FEW, ("e2m1", "e3m2", "e4m3"), ("aligned3",), group_sizes=(32, 64)),
     ),
-    "bit_serial": (Grid(UNSIGNED + SIGNED, INTEGERS), Grid(_FEW, ("int4", "int8", "int16"), group_sizes=(16, 1024))),
+    "bit_serial": (
+        Grid(UNSIGNED + SIGNED, INTEGERS),
+        Grid(UNSIGNED + SIGNED, ("int16",), group_sizes=(2,)),
+        Grid(_FEW, ("int4", "int8", "int16"), group_sizes=(16, 1024)),
+    ),
     "shift_only": (Grid(POWERS, INTEGERS), *_around(("pot3", "pot4", "apot5"), ("int4", "int8", "int16"), _BOUNDED)),
     "multiplier": (
         Grid(UNSIGNED + SIGNED, INTEGERS),
+        _WIDE,
         Grid(FLOATS, FLOATS, ("fp32", "fp16", "bf16"), (0, 1, 2)),
         *_around(_FEW, ("int4", "int8", "int16"), _BOUNDED),
     ),

@@ -1,7 +1,7 @@
 """Forms of processing elements."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from costmodel.forms.form import Form, Term
 from sim.accumulators import FLOATS
@@ -133,9 +133,39 @@ def _limited(design: DesignPoint) -> float:
     return design.accumulator_bits * _lanes(design) if design.element.accumulation.family == "saturate" else 0
 
 
+def _operand(bits: Callable[[DesignPoint], int]) -> Term:
+    """Bits of an operand; of ``shift_only`` those of its products and of its choices among powers say it already."""
+    return lambda design: 0 if design.pe == "shift_only" else bits(design)
+
+
+def _compressors(design: DesignPoint) -> float:
+    """Bits of the carry-save adders of Yosys's multiplier: of a product's width, in as many levels as a tree has.
+
+    There is a row for each bit of the weight, and one more to subtract that of its sign; of two rows there is only a sum.
+    """
+    if design.pe != "multiplier" or not design.weight.is_integer:
+        return 0
+    rows = design.weight.bits + (design.weight.signed and design.weight.bits > 2)
+    levels, most = 0, 2
+    while most < rows:  # L. Dadda, Some schemes for parallel multipliers, Alta Frequenza 34, 1965
+        levels, most = levels + 1, most * 3 // 2
+    return levels * (design.weight.bits + design.activation.bits)
+
+
+def _row(design: DesignPoint) -> float:
+    """Bits of a row of a minifloat's partial products: those of the wider significand."""
+    if design.pe != "minifloat" or family_of(design) != "integer":
+        return (
+            0  # float and aligned sums were characterised with few formats, which do not tell it from what else they differ in
+        )
+    return max(design.weight.significand_bits, design.activation.significand_bits)
+
+
 TERMS: Mapping[str, Term] = {
     "partial product bits": _grid,
     "slice bits": _slice,
+    "row bits": _row,
+    "compressor bits": _compressors,
     "adders": lambda design: len(design.element.product_adders()) * _lanes(design),
     "adder bits": lambda design: sum(design.element.product_adders()) * _lanes(design),
     "subtracted bits": _subtracted,
@@ -146,8 +176,8 @@ TERMS: Mapping[str, Term] = {
     "sum significand bits": _significand,
     "limited bits": _limited,
     "waiting bits": _waiting,
-    "weight bits": lambda design: design.weight.bits * design.element.lanes[1],
-    "activation bits": lambda design: design.activation.bits * design.element.lanes[0],
+    "weight bits": _operand(lambda design: design.weight.bits * design.element.lanes[1]),
+    "activation bits": _operand(lambda design: design.activation.bits * design.element.lanes[0]),
     "lanes": _lanes,
     "partial register bits": _partial,
     "product register bits": lambda design: _product_bits(design) * _lanes(design) * ("product" in design.element.registers),
