@@ -111,14 +111,14 @@ def test_macs(name: str) -> None:
     assert prefill.macs == DECODERS[name].macs(2, 96, 96)
     assert decode.macs == DECODERS[name].macs(3, 1, 1000)
     assert (prefill.tokens, decode.tokens, decode.sequence) == (2 * 96, 3, 1000)
-    assert prefill.unknown == decode.unknown == ()
+    assert prefill.unknown == decode.unknown == {}
 
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_image_models(name: str) -> None:
     parameters, giga_macs, tokens = IMAGE_MODELS[name]
     model = shapes(name)
-    assert (model.parameters, model.sequence, model.tokens, model.unknown) == (parameters, tokens, tokens, ())
+    assert (model.parameters, model.sequence, model.tokens, model.unknown) == (parameters, tokens, tokens, {})
     assert round(model.macs / 1e9, 3) == giga_macs
     assert shapes(name, batch=3).macs == 3 * model.macs
     assert shapes(name, sequence=tokens) == model
