@@ -37,6 +37,11 @@ class Sram:
     source: Source
     write: Mapping[int, float] = field(default_factory=dict)
 
+    def knows(self, pad: Scratchpad) -> bool:
+        """Whether the scratchpad's size is published, or at most a factor of two away."""
+        kib = pad.kib / pad.banks if self.of_banks else pad.kib
+        return min(self.read) / 2 <= kib <= max(self.read) * 2
+
     def per_bit(self, pad: Scratchpad, what: str = "a scratchpad") -> tuple[float, float]:
         """Energy [pJ/bit] of reading and of writing a scratchpad, called ``what``.
 
@@ -44,7 +49,7 @@ class Sram:
         """
         kib = pad.kib / pad.banks if self.of_banks else pad.kib
         sizes = sorted(self.read)
-        if not sizes[0] / 2 <= kib <= sizes[-1] * 2:
+        if not self.knows(pad):
             part = f"a bank of {what}" if self.of_banks else what
             raise InputError(f"energy of {part} is known from {sizes[0] / 2:g} to {sizes[-1] * 2} KiB, not for {kib:g} KiB")
         read = _between(self.read, kib)
@@ -99,8 +104,9 @@ class Operations:
         return self.multiply_int8 * (bits * by) / (8 * 8)
 
     def sram_of(self, pad: Scratchpad) -> Sram:
-        """The table whose port's width is nearest to that of the scratchpad's, by their ratio; of two the wider one."""
-        return self.sram[min(self.sram, key=lambda width: (abs(math.log(width / pad.width)), -width))]
+        """Of the tables that know its size that whose port is nearest in width, by their ratio; of two the wider one."""
+        known = [width for width, table in self.sram.items() if table.knows(pad)] or self.sram
+        return self.sram[min(known, key=lambda width: (abs(math.log(width / pad.width)), -width))]
 
     def scaled(self, factor: float, how: str) -> "Operations":
         """The same operations and memories at so many times the energy; ``how`` says by which method."""
@@ -141,12 +147,13 @@ class Fabric:
 Technology = Uniform | Operations | Fabric
 
 _HOROWITZ = "M. Horowitz, Computing's energy problem, ISSCC 2014, figure 1.1.9"
+_SWEEP = "one port to read and one to write, bitfusion/sram/cacti_sweep.csv of hsharma35/bitfusion at 0246bc4 (ISCA 2018)"
 _JOUPPI = "N. P. Jouppi et al., Ten lessons from three generations shaped Google's TPUv4i, ISCA 2021, table 2"
 
 
-def _accesses(of_64_bit: Mapping[int, float]) -> dict[int, float]:
-    """Energy [pJ/bit] by size, of accesses of 64 bit [pJ]."""
-    return {kib: energy / 64 for kib, energy in of_64_bit.items()}
+def _accesses(energies: Mapping[int, float], bits: int = 64) -> dict[int, float]:
+    """Energy [pJ/bit] by size, of accesses of so many bits [pJ]."""
+    return {kib: energy / bits for kib, energy in energies.items()}
 
 
 _45NM = Operations(
@@ -161,7 +168,13 @@ _45NM = Operations(
             read=_accesses({8: 10.0, 32: 20.0, 1024: 100.0}),
             of_banks=False,
             source=Source("cited", f"45 nm, port of 64 bit: {_HOROWITZ}; log-log between its sizes, writing as reading"),
-        )
+        ),
+        32: Sram(
+            read=_accesses({1: 1.13324, 2: 1.90318, 4: 3.42953, 8: 6.39163, 16: 9.9817}, 32),
+            write=_accesses({1: 3.29596, 2: 3.63853, 4: 4.31011, 8: 5.56268, 16: 8.4209}, 32),
+            of_banks=True,
+            source=Source("cited", f"45 nm, port of 32 bit, single arrays: CACTI, {_SWEEP}; wires between banks are not in it"),
+        ),
     },
     source=Source("cited", f"45 nm, 0.9 V: {_HOROWITZ}"),
     area=(stillmaker_area(130, 45), "the factor of Stillmaker and Baas (Integration 58, 2017) from 130 to 45 nm"),

@@ -97,7 +97,7 @@ def _library(text: str) -> Library:
     nanowatt = _power_unit(library) / 1e-9
     return Library(
         text,
-        areas={name: _number(cell, "area") for name, cell in cells.items()},
+        areas={name: _area(cell) for name, cell in cells.items()},
         leakages={name: _number(cell, "cell_leakage_power") * nanowatt for name, cell in cells.items()},
         outputs={name: _pins(cell, "output") for name, cell in cells.items()},
         flip_flops=flip_flops,
@@ -119,6 +119,13 @@ def _gate(cell: Group) -> tuple[int, bool] | None:
     if sorted(operands) != sorted(inputs) or "^" in functions[0]:
         return None
     return len(inputs), "!" in functions[0] or "'" in functions[0]
+
+
+def _area(cell: Group) -> float:
+    """That of a cell; one that computes something has one."""
+    if "area" not in cell.attributes and any("function" in pin.attributes for pin in cell.of("pin")):
+        raise ValueError(f"cell {cell.arguments[0]} has a function and no area")
+    return _number(cell, "area")
 
 
 def _number(group: Group, name: str) -> float:

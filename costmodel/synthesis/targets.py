@@ -92,8 +92,9 @@ def _count(cells: Mapping[str, int], pattern: str) -> int:
 
 def _xilinx_numbers(statistics: Mapping[str, Any], module: Module) -> dict[str, float]:
     cells = cells_of(module)
+    outputs = [bit for port in module["ports"].values() if port["direction"] == "output" for bit in port["bits"]]
     return {
-        "lut_sites": lut_sites(module["cells"]),
+        "lut_sites": lut_sites(module["cells"], outputs),
         "logic_cells": statistics["estimated_num_lc"],
         "luts": _count(cells, LUT.pattern),
         "carry": _count(cells, "CARRY4") + 2 * _count(cells, "CARRY8"),

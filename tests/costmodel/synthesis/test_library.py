@@ -123,6 +123,7 @@ def without(text: str, cell: str) -> str:
         (without(CELLS, "INV_X1"), "it has no inverter"),
         (without(CELLS, "BUF_X1"), "it has no buffer"),
         (CELLS.replace("!(A1 & A2)", "A1 ^ A2"), "it has no gate of two inputs such as a NAND"),
+        (CELLS.replace("area : 0.5;", ""), "cell INV_X1 has a function and no area"),
         (CELLS.replace("area : 0.5", "area : -0.5"), "area of cell INV_X1 is a number of 0 or more, not '-0.5'"),
         (CELLS.replace("area : 0.5", "area : large"), "area of cell INV_X1 is a number of 0 or more, not 'large'"),
         (CELLS.replace("area : 0.5", "area : nan"), "area of cell INV_X1 is a number of 0 or more, not 'nan'"),
