@@ -22,7 +22,7 @@ def cost_figures() -> list[Figure]:
 
     measured = load_design("mixpe-w4a8")
     fitted = replace(measured, name="never synthesised", weight_format="uint5", activation_format="int7")
-    figures = []
+    figures: list[Figure] = []
     for phase in ("prefill", "decode"):
         operators = shapes(MODEL, phase, 1, SEQUENCE).operators
         for design, technology in ((measured, "45nm"), (measured, "sky130"), (measured, "fpga"), (fitted, "sky130")):

@@ -60,6 +60,14 @@ class DesignArea:
         return Source(kind, "; ".join(source.text for source in sources))
 
     @property
+    def reachable_hz(self) -> float | None:
+        """The clock [Hz] that the slowest component reaches, ``None`` where a component's delay is not known."""
+        numbers = self.numbers
+        if "delay_ps" in numbers:
+            return 1e12 / numbers["delay_ps"]
+        return numbers["fmax_mhz"] * 1e6 if "fmax_mhz" in numbers else None
+
+    @property
     def numbers(self) -> dict[str, float]:
         """Every number that synthesis gives of all components: over all instances, of a clock the slowest component's."""
         shares = list(self.components.values())

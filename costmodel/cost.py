@@ -148,7 +148,7 @@ def evaluate(design: DesignPoint, run: Trace | Schedule, technology: str | None 
         range_j=_range(total, table),
         area=area if isinstance(area, DesignArea) else None,
         area_mm2=_area_mm2(area, table),
-        sources=MappingProxyType({**_energy_sources(prices, table, area), "area": _area_source(area, table)}),
+        sources=MappingProxyType({**_energy_sources(prices, table, area), "area": _area_source(design, area, table)}),
     )
 
 
@@ -206,6 +206,13 @@ def _area(design: DesignPoint, target: str) -> DesignArea | NotMeasuredError:
         return error
 
 
+def slower_clock(design: DesignPoint, area: DesignArea) -> list[str]:
+    """One sentence where what was synthesised does not reach the design's clock, which times are told at."""
+    if area.reachable_hz is None or area.reachable_hz >= design.clock_hz:
+        return []
+    return [f"its slowest component reaches {area.reachable_hz / 1e6:.0f} of {design.clock_hz / 1e6:g} MHz on {area.target}"]
+
+
 def _area_mm2(area: DesignArea | NotMeasuredError, table: Technology) -> float | None:
     if not (isinstance(area, DesignArea) and isinstance(table, Operations)):
         return None
@@ -237,10 +244,10 @@ def _static_source(table: Technology, area: DesignArea | NotMeasuredError) -> So
     return Source(table.source.kind, "0: the source has neither leakage nor clock")
 
 
-def _area_source(area: DesignArea | NotMeasuredError, table: Technology) -> Source:
+def _area_source(design: DesignPoint, area: DesignArea | NotMeasuredError, table: Technology) -> Source:
     if not isinstance(area, DesignArea):
         return Source("measured", f"not known: {area}")
-    text = "; ".join([f"{area.target}: {area.source.text}", area.sram_source])
+    text = "; ".join([f"{area.target}: {area.source.text}", area.sram_source, *slower_clock(design, area)])
     if isinstance(table, Operations) and table.area[0] != 1:
         return Source("estimate", f"{text}; times {table.area[0]:.3g}: {table.area[1]}")
     return Source(area.source.kind, text)

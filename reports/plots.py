@@ -24,6 +24,7 @@ COLORS = {
     "SRAM": GREEN,
     "DRAM": ORANGE,
     "static": GREY,
+    "leakage": GREY,
     "on chip": BLUE,
     "weights": BLUE,
     "keys": "#4fb3c9",

@@ -141,7 +141,8 @@ def _area(summary: Mapping[str, Any]) -> str:
     area = summary["area"]
     if not area:
         return unmeasured(summary, "sky130")
-    return f"{square(area['total'])} on {area['target']}: {_shares(area_parts(area))}"
+    speed = f", at most {significant(mhz)} MHz" if (mhz := summary["reachable_clock_MHz"]) else ""
+    return f"{square(area['total'])} on {area['target']}{speed}: {_shares(area_parts(area))}"
 
 
 def _fpga(summary: Mapping[str, Any]) -> str:

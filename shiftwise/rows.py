@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from costmodel.area import DesignArea, NotMeasuredError, component_areas
-from costmodel.cost import Cost, Energy
+from costmodel.cost import Cost, Energy, slower_clock
 from costmodel.synthesis.targets import CHARACTERISED
 from shiftwise.workload import Workload
 from sim.design import DesignPoint
@@ -115,9 +115,11 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) 
         "counts": dict(run.trace.counts),
         "energy_per_action_pJ": dict(cost.per_action),
         "area": _area(areas["sky130"]),
+        "reachable_clock_MHz": _reachable_mhz(areas["sky130"]),
         "fpga": _area(areas["xcup"]),
         "uncounted_operations": list(workload.unknown),
-        "sources": _sources(cost, design.technology) | {f"area on {t}": _area_source(area) for t, area in areas.items()},
+        "sources": _sources(cost, design.technology)
+        | {f"area on {target}": _area_source(design, area) for target, area in areas.items()},
     }
 
 
@@ -169,7 +171,12 @@ def _area(area: DesignArea | NotMeasuredError) -> dict[str, Any] | None:
     return {"unit": area.unit, "target": area.target, "total": area.total, **parts, sram: area.sram}
 
 
-def _area_source(area: DesignArea | NotMeasuredError) -> str:
+def _reachable_mhz(area: DesignArea | NotMeasuredError) -> float | None:
+    reachable = area.reachable_hz if isinstance(area, DesignArea) else None
+    return reachable / 1e6 if reachable else None
+
+
+def _area_source(design: DesignPoint, area: DesignArea | NotMeasuredError) -> str:
     if isinstance(area, NotMeasuredError):
         return str(area)
-    return f"{area.source}; {area.sram_source}"
+    return "; ".join([str(area.source), area.sram_source, *slower_clock(design, area)])

@@ -45,13 +45,12 @@ def test_ends_of_the_box_are_among_them(component: str) -> None:
 
 
 def test_every_line_has_enough_rows() -> None:
-    lines: dict[tuple[str, str], list[DesignPoint]] = defaultdict(list)
+    lines: dict[tuple[str, str, str], list[DesignPoint]] = defaultdict(list)
     for design, component, target in jobs().values():
-        if target == "sky130":
-            lines[component, FORMS[component].alike(design)].append(design)
+        lines[component, target, FORMS[component].alike(design)].append(design)
     few = {}
-    for (component, alike), found in lines.items():
+    for (component, target, alike), found in lines.items():
         rank = np.linalg.matrix_rank(np.array([[1.0, *terms_of(component, design).values()] for design in found]))
         if len(found) < ROWS_PER_COEFFICIENT * rank:
-            few[component, alike] = (len(found), rank)
+            few[component, target, alike] = (len(found), rank)
     assert few == {}

@@ -12,10 +12,7 @@ from reports.mac_energy import traced_products
 
 def test_energies_of_a_row_are_found_again(build_dir: Path) -> None:
     """The smallest PE: synthesis, netlist under Verilator, traced operands, toggles."""
-    rows = [row for row in read_measured() if row.activity]
-    if not rows:
-        pytest.skip("measured.csv has no energies yet")
-    row = min(rows, key=lambda row: row.area.total)
+    row = min((row for row in read_measured() if row.activity), key=lambda row: row.area.total)
     numbers = {name: value for name, value in row.area.numbers.items() if not name.endswith("_fj")}
     bare = replace(row, area=replace(row.area, numbers=numbers), activity="")
     assert needs_energy(bare)

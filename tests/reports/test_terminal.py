@@ -59,7 +59,7 @@ def test_key_figures(run):
         "2.55 nJ per token, 25.5 mW; 51.0 nJ at 4, 83.0 nJ at 8, 171 nJ at 19 pJ/bit",
         "efficiency 1.49 TOPS/W, 0.0380 TOPS/mm²; energy-delay product 102 fJ s",
         "80.4 kB, 0.473 MAC/B: weights 87.1 %, activations 3.7 %, keys 3.7 %, results 2.5 %, vector reads 1.9 %",
-        "1.00 mm² on sky130: SRAM 50.0 %, PE 30.0 %, epilogue 10.0 %, row sums 5.0 %, array edge 5.0 %",
+        "1.00 mm² on sky130, at most 180 MHz: SRAM 50.0 %, PE 30.0 %, epilogue 10.0 %, row sums 5.0 %, array edge 5.0 %",
         "900 LUT sites, 115 block RAMs: PE 66.7 %",
         "bits per byte 1.60 float, 1.64 hardware (+2.50 %)",
     ):
