@@ -12,6 +12,7 @@ BLOCK = 1 << 20
 """Numbers in a block, about."""
 
 N = TypeVar("N", bound=np.generic)
+F = TypeVar("F", bound=np.floating)
 
 
 def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:
@@ -36,21 +37,20 @@ def spread(values: NDArray[N], rows: slice, shape: tuple[int, int], axis: Axis, 
 
 def extremes(numbers: NDArray[np.float32], level_shape: tuple[int, int], axis: Axis, group_size: int) -> NDArray[np.float32]:
     """Least and greatest number ``[2, *level_shape]`` of what shares a value; NaN where one of them is NaN."""
-    return np.stack([_reduced(ufunc, numbers, level_shape, axis, group_size) for ufunc in (np.minimum, np.maximum)])
+    return np.stack([reduced(ufunc, numbers, level_shape, axis, group_size) for ufunc in (np.minimum, np.maximum)])
 
 
-def _reduced(
-    ufunc: np.ufunc, numbers: NDArray[np.float32], level_shape: tuple[int, int], axis: Axis, group_size: int
-) -> NDArray[np.float32]:
+def reduced(ufunc: np.ufunc, numbers: NDArray[F], level_shape: tuple[int, int], axis: Axis, group_size: int) -> NDArray[F]:
+    """The numbers that share a value, reduced by a function of two (``np.add``, ``np.maximum``): an array ``level_shape``."""
     if level_shape[axis] == 1:
         shared = tuple(a for a in (0, 1) if level_shape[a] == 1)
-        total: NDArray[np.float32] = ufunc.reduce(numbers, axis=shared, keepdims=True)
+        total: NDArray[F] = ufunc.reduce(numbers, axis=shared, keepdims=True)
         return total
     if axis == 1:
-        by_row: NDArray[np.float32] = ufunc.reduceat(numbers, np.arange(0, numbers.shape[1], group_size), axis=1)
+        by_row: NDArray[F] = ufunc.reduceat(numbers, np.arange(0, numbers.shape[1], group_size), axis=1)
         return by_row
     whole = numbers.shape[0] // group_size * group_size  # reduceat along the first axis is 20 times slower than this
-    reduced: NDArray[np.float32] = ufunc.reduce(numbers[:whole].reshape(-1, group_size, numbers.shape[1]), axis=1)
+    whole_groups: NDArray[F] = ufunc.reduce(numbers[:whole].reshape(-1, group_size, numbers.shape[1]), axis=1)
     if whole == numbers.shape[0]:
-        return reduced
-    return np.concatenate([reduced, ufunc.reduce(numbers[whole:], axis=0, keepdims=True)])
+        return whole_groups
+    return np.concatenate([whole_groups, ufunc.reduce(numbers[whole:], axis=0, keepdims=True)])

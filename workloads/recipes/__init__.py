@@ -1,0 +1,36 @@
+"""Recipes that weights are quantized by, one line each; any works with any scheme. Tests are parametrised over them."""
+
+from functools import partial
+
+from workloads.recipes.boundary import Boundary, Divided
+from workloads.recipes.clipping import STARTS, by_max, by_mse, by_percentile
+from workloads.recipes.compensation import gptq
+from workloads.recipes.layer import Part, QuantizedLayer, Recipe
+from workloads.recipes.rounding import nearest
+from workloads.recipes.smoothing import awq, smoothquant
+
+__all__ = [
+    "RECIPES",
+    "STARTS",
+    "Boundary",
+    "Divided",
+    "Part",
+    "QuantizedLayer",
+    "Recipe",
+    "awq",
+    "gptq",
+    "nearest",
+    "smoothquant",
+]
+
+RECIPES: dict[str, Recipe] = {
+    "nearest": nearest,
+    "nearest_mse": partial(nearest, start=by_mse),
+    "nearest_percentile": partial(nearest, start=by_percentile),
+    "smoothquant": smoothquant,
+    "awq": awq,
+    "gptq": partial(gptq, activation_order=False),
+    "gptq_max": partial(gptq, start=by_max),
+    "gptq_activation_order": gptq,
+}
+"""From weights ``[k, n]``, calibration activations ``[m, k]`` and a scheme to a :class:`QuantizedLayer`."""
