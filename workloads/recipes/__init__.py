@@ -1,11 +1,17 @@
-"""Recipes that weights are quantized by, one line each; any works with any scheme. Tests are parametrised over them."""
+"""Recipes that weights are quantized by, one line each; any works with any scheme. Tests are parametrised over them.
+
+Equalization takes two layers, so it is beside them: :func:`workloads.recipes.equalization.equalized`.
+"""
 
 from functools import partial
 
-from workloads.recipes.boundary import Boundary, Divided
+from workloads.recipes.bias import bias_corrected
+from workloads.recipes.boundary import Boundary, Divided, Rotated
 from workloads.recipes.clipping import STARTS, by_max, by_mse, by_percentile
 from workloads.recipes.compensation import gptq
+from workloads.recipes.equalization import equalized
 from workloads.recipes.layer import Part, QuantizedLayer, Recipe
+from workloads.recipes.rotation import rotated
 from workloads.recipes.rounding import nearest
 from workloads.recipes.smoothing import awq, smoothquant
 
@@ -17,9 +23,13 @@ __all__ = [
     "Part",
     "QuantizedLayer",
     "Recipe",
+    "Rotated",
     "awq",
+    "bias_corrected",
+    "equalized",
     "gptq",
     "nearest",
+    "rotated",
     "smoothquant",
 ]
 
@@ -27,10 +37,13 @@ RECIPES: dict[str, Recipe] = {
     "nearest": nearest,
     "nearest_mse": partial(nearest, start=by_mse),
     "nearest_percentile": partial(nearest, start=by_percentile),
+    "bias_correction": bias_corrected,
     "smoothquant": smoothquant,
     "awq": awq,
     "gptq": partial(gptq, activation_order=False),
     "gptq_max": partial(gptq, start=by_max),
     "gptq_activation_order": gptq,
+    "rotation": rotated,
+    "rotation_gptq": partial(rotated, inner=gptq),
 }
 """From weights ``[k, n]``, calibration activations ``[m, k]`` and a scheme to a :class:`QuantizedLayer`."""

@@ -37,4 +37,43 @@ class Divided:
         return weights / self.factors[:, None]
 
 
-Boundary = Divided
+@dataclass(frozen=True, eq=False)
+class Rotated:
+    """Inputs get ``signs [k]`` of 1 and -1, and then each ``block`` of consecutive ones a Hadamard matrix.
+
+    It is Sylvester's, divided by the root of ``block``, a power of two that divides ``k``: orthogonal and symmetric.
+    """
+
+    signs: NDArray[np.float32]
+    block: int
+
+    def __post_init__(self) -> None:
+        if (np.abs(self.signs) != 1).any():
+            raise InputError(f"signs of a rotation are 1 and -1, not {self.signs[np.abs(self.signs) != 1][0]}")
+        if self.block < 1 or self.block & (self.block - 1) or len(self.signs) % self.block:
+            raise InputError(f"block of a rotation is a power of two that divides {len(self.signs)}, not {self.block}")
+
+    def of_activations(self, activations: Reals) -> Reals:
+        """``x T`` of activations ``[m, k]``."""
+        return self._hadamard(activations * self.signs)
+
+    def of_weights(self, weights: Reals) -> Reals:
+        """``T^-1 W`` of weights ``[k, n]``."""
+        return self._hadamard((weights * self.signs[:, None]).T).T
+
+    def undone(self, weights: Reals) -> Reals:
+        """``T W``: the weights as the activations before the boundary see them."""
+        return self._hadamard(weights.T).T * self.signs[:, None]
+
+    def _hadamard(self, rows: Reals) -> Reals:
+        """Along the last axis of ``[.., k]``, by the fast transform: sums and differences at distance 1, 2, 4, ..."""
+        result, distance = np.ascontiguousarray(rows), 1
+        while distance < self.block:
+            pairs = result.reshape(-1, 2, distance)
+            result = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1)
+            distance *= 2
+        turned: Reals = result.reshape(rows.shape) / np.sqrt(self.block, dtype=result.dtype)
+        return turned
+
+
+Boundary = Divided | Rotated

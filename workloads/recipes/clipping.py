@@ -62,7 +62,7 @@ def by_percentile(weights: NDArray[np.float32], scheme: Scheme, percentile: floa
     """
     if not 0 < percentile <= 100:
         raise InputError(f"a percentile is above 0 and at most 100, not {percentile}")
-    parts = slices_of(scheme, len(weights))
+    parts = slices_of(len(weights), scheme.group_size or len(weights))
     over = None if scheme.levels and scheme.levels[-1].per == "tensor" else 0
     limited = np.empty_like(weights)
     for part in parts if scheme.levels else ():
@@ -80,9 +80,8 @@ def by_percentile(weights: NDArray[np.float32], scheme: Scheme, percentile: floa
 STARTS: dict[str, Start] = {"max": by_max, "mse": by_mse, "percentile": by_percentile}
 
 
-def slices_of(scheme: Scheme, k: int) -> list[slice]:
-    """The consecutive ``k`` that share innermost scales: groups, or all."""
-    size = scheme.group_size or k
+def slices_of(k: int, size: int) -> list[slice]:
+    """Groups of so many consecutive ``k``, the last one shorter."""
     return [slice(start, min(start + size, k)) for start in range(0, k, size)]
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,3 +90,11 @@ class QuantizedLayer:
 
 Recipe = Callable[[NDArray[np.float32], NDArray[np.float32], Scheme], QuantizedLayer]
 """From weights ``[k, n]``, calibration activations ``[m, k]`` and the scheme of the weights to the quantized layer."""
+
+
+def through(
+    step: Boundary, weights: NDArray[np.float32], activations: NDArray[np.float32], scheme: Scheme, inner: Recipe
+) -> QuantizedLayer:
+    """A recipe on operands that have passed a boundary, which the layer's activations then pass first."""
+    layer = inner(step.of_weights(weights).astype(np.float32), step.of_activations(activations).astype(np.float32), scheme)
+    return replace(layer, boundary=(step, *layer.boundary))

@@ -4,8 +4,6 @@ Libraries with either (llm-compressor, torchao) look for modules by name and rou
 are a line each.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +11,7 @@ from sim.errors import InputError
 from sim.quantized import Scheme
 from workloads.recipes.boundary import Divided
 from workloads.recipes.calibration import Double, check_operands, output_errors, second_moment
-from workloads.recipes.layer import QuantizedLayer, Recipe
+from workloads.recipes.layer import QuantizedLayer, Recipe, through
 from workloads.recipes.rounding import nearest
 
 STRENGTH = 0.5
@@ -72,11 +70,3 @@ def awq(
 
 def _balanced(factors: Double) -> Divided:
     return Divided((factors / np.sqrt(factors.min() * factors.max())).astype(np.float32))
-
-
-def through(
-    step: Divided, weights: NDArray[np.float32], activations: NDArray[np.float32], scheme: Scheme, inner: Recipe
-) -> QuantizedLayer:
-    """A recipe on operands that have passed a boundary, which the layer's activations then pass first."""
-    layer = inner(step.of_weights(weights), step.of_activations(activations), scheme)
-    return replace(layer, boundary=(step, *layer.boundary))
