@@ -11,9 +11,12 @@ from workloads.recipes.clipping import STARTS, by_max, by_mse, by_percentile
 from workloads.recipes.compensation import gptq
 from workloads.recipes.equalization import equalized
 from workloads.recipes.layer import Part, QuantizedLayer, Recipe
+from workloads.recipes.learned import learned_rounding
+from workloads.recipes.mixed import mixed_blocks, mixed_outputs
 from workloads.recipes.rotation import rotated
 from workloads.recipes.rounding import nearest
 from workloads.recipes.smoothing import awq, smoothquant
+from workloads.recipes.two_level import dual_grained, progressive
 
 __all__ = [
     "RECIPES",
@@ -26,9 +29,14 @@ __all__ = [
     "Rotated",
     "awq",
     "bias_corrected",
+    "dual_grained",
     "equalized",
     "gptq",
+    "learned_rounding",
+    "mixed_blocks",
+    "mixed_outputs",
     "nearest",
+    "progressive",
     "rotated",
     "smoothquant",
 ]
@@ -45,5 +53,10 @@ RECIPES: dict[str, Recipe] = {
     "gptq_activation_order": gptq,
     "rotation": rotated,
     "rotation_gptq": partial(rotated, inner=gptq),
+    "learned_rounding": learned_rounding,
+    "two_level_qserve": progressive,
+    "two_level_dgq": dual_grained,
+    "mixed_outputs": mixed_outputs,
+    "mixed_blocks": mixed_blocks,
 }
 """From weights ``[k, n]``, calibration activations ``[m, k]`` and a scheme to a :class:`QuantizedLayer`."""
