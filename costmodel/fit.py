@@ -12,6 +12,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from costmodel.components import fields_of
 from costmodel.forms import FORMS, axes_of, terms_of
@@ -32,15 +33,16 @@ class OutsideError(InputError):
 
 @dataclass(frozen=True)
 class Fit:
-    """A line for one number of a component: the constant is the coefficient of the term ``""``, the first.
+    """A line for one number of a component: ``coefficients[term]``, that of the constant first.
 
     ``box`` has the least and the greatest value of each axis, ``hull`` is that of all terms; ``median_error`` and
     ``worst_error`` are relative ones of rows held out.
     """
 
     component: str
+    number: str
     alike: str
-    coefficients: Mapping[str, float]
+    coefficients: NDArray[np.floating]
     box: Mapping[str, tuple[float, float]]
     hull: Hull
     rows: int
@@ -49,20 +51,19 @@ class Fit:
 
     def at(self, design: DesignPoint) -> float:
         """The number of a design, which is not negative. Raises :class:`OutsideError`, which names the box."""
-        places, widths = axes_of(self.component, design), terms_of(self.component, design)
+        places, terms = axes_of(self.component, design), np.array([1.0, *terms_of(self.component, design).values()])
         what = f"{self.component} ({self.alike})" if self.alike else self.component
         for axis, (least, most) in self.box.items():
             if not least <= places[axis] <= most:
                 range_ = f"{least:g} to {most:g}, not {places[axis]:g} of {design.name}"
                 raise OutsideError(f"{axis} of the {what} that was characterised are {range_}")
-        leverage = self.hull.leverage([1.0, *widths.values()])
+        leverage = self.hull.leverage(terms)
         if not leverage <= self.hull.most:
             raise OutsideError(
                 f"the {what} of {design.name} differs from the {self.rows} that were characterised more than they do from each "
                 f"other: its leverage is {leverage:.2g}, at most {self.hull.most:.2g}"
             )
-        constant, *terms = self.coefficients.items()
-        return max(0.0, constant[1] + sum(coefficient * widths[name] for name, coefficient in terms))
+        return max(0.0, float(self.coefficients @ terms) / _per(self.number, design))
 
 
 def estimated(design: DesignPoint, component: str, target: str, rows: Rows) -> Measured | None:
@@ -104,22 +105,28 @@ def groups(rows: Rows, component: str, target: str) -> Mapping[str, Sequence[Mea
 def fit(component: str, number: str, rows: Sequence[Measured]) -> Fit | None:
     """The fit of a number to rows of one component that are alike; ``None`` if too few have it."""
     found = [(row.design, row.area.numbers[number]) for row in rows if number in row.area.numbers]
-    widths, places = ([of(component, design) for design, _ in found] for of in (terms_of, axes_of))
-    # What is the same for all is part of the constant.
-    names = [name for name in FORMS[component].terms if len({of_design[name] for of_design in widths}) > 1]
-    numbers = np.array([number for _, number in found])
-    terms = np.array([[1.0, *(of_design[name] for name in names)] for of_design in widths])
-    if len(found) < ROWS_PER_COEFFICIENT or len(found) < ROWS_PER_COEFFICIENT * np.linalg.matrix_rank(terms):
+    if len(found) < ROWS_PER_COEFFICIENT:
         return None
-    every = np.array([[1.0, *of_design.values()] for of_design in widths])
-    pairs = [design.weight_format + design.activation_format for design, _ in found]
+    designs = [design for design, _ in found]
+    terms = np.array([[1.0, *terms_of(component, design).values()] for design in designs])
+    hull = Hull.of(terms)
+    if len(found) < ROWS_PER_COEFFICIENT * len(hull.sizes):
+        return None
+    numbers = np.array([value * _per(number, design) for design, value in found])
+    places = [axes_of(component, design) for design in designs]
     of_axes = {axis: [place[axis] for place in places] for axis in FORMS[component].axes}
     return Fit(
         component,
-        FORMS[component].alike(found[0][0]),
-        dict(zip(("", *names), map(float, least_squares(terms, numbers)), strict=True)),
+        number,
+        FORMS[component].alike(designs[0]),
+        least_squares(terms, numbers),
         {axis: (min(of_axis), max(of_axis)) for axis, of_axis in of_axes.items()},
-        Hull.of(every),
+        hull,
         len(found),
-        *held_out_errors(terms, numbers, pairs),
+        *held_out_errors(terms, numbers, [design.weight_format + design.activation_format for design in designs]),
     )
+
+
+def _per(number: str, design: DesignPoint) -> float:
+    """What makes of a number one that sizes add up to: rows have the energy of a MAC, of which a cycle may have several."""
+    return float(design.element.macs_per_cycle) if number.endswith("_fj") else 1.0

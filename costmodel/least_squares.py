@@ -1,5 +1,6 @@
 """Lines through measured numbers that make the sum of squared relative errors least, and how far they reach and are off."""
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,30 +14,52 @@ NEGLIGIBLE = 1e-9
 
 def least_squares(terms: Floats, numbers: Floats) -> Floats:
     """Coefficients ``[term]`` of ``terms[row, term]`` for ``numbers[row]``, the smallest where several lines are as good."""
-    sizes = _sizes(numbers)
-    found: Floats = np.linalg.lstsq(terms / sizes[:, None], numbers / sizes, rcond=None)[0]
+    sizes, scale = _sizes(numbers), _scale(terms)
+    found: Floats = np.linalg.lstsq(terms / scale / sizes[:, None], numbers / sizes, rcond=NEGLIGIBLE)[0] / scale
     return found
 
 
-def held_out_errors(terms: Floats, numbers: Floats, parts: ArrayLike) -> tuple[float, float]:
+def held_out_errors(terms: Floats, numbers: Floats, parts: Sequence[Hashable]) -> tuple[float, float]:
     """Median and worst relative error of rows that the line was not fitted to, those of each of ``parts[row]`` in turn.
 
-    The residuals ``r`` of all rows tell it: without a part they are ``(1 - H)^-1 r`` there, ``H`` being the part of the hat
-    matrix (Cook and Weisberg, Residuals and influence in regression, 1982). Rows that determine a coefficient alone are left
-    out: a line without them does not reach them (:class:`Hull`).
+    Counted are rows inside of the :class:`Hull` of the others, about which a line through these may be asked; all that the
+    others determine where there are none such, and rows one by one where no part can be missed. The residuals ``r`` of all
+    rows tell them: without a part they are ``(1 - H)^-1 r`` there, ``H`` being its part of the hat matrix (Cook and Weisberg,
+    Residuals and influence in regression, 1982).
     """
-    sizes = _sizes(numbers)
-    basis, _, _ = _span(terms / sizes[:, None])
-    hat = basis @ basis.T
+    sizes, scale = _sizes(numbers), _scale(terms)
+    hat = _hat(terms / scale / sizes[:, None])
     residuals = (np.eye(len(hat)) - hat) @ (numbers / sizes)
-    errors = []
-    for part in np.unique(parts):
-        (rows,) = np.nonzero(np.asarray(parts) == part)
-        rest = np.eye(len(rows)) - hat[np.ix_(rows, rows)]
-        if np.linalg.eigvalsh(rest)[0] > NEGLIGIBLE:
-            errors.append(np.abs(np.linalg.solve(rest, residuals[rows])))
-    found = np.concatenate(errors) if errors else np.array([np.inf])
+    leverage = _hat(terms / scale)
+    inside, determined = [], []
+    for part in dict.fromkeys(parts):
+        rows = np.array([other == part for other in parts])
+        if np.linalg.eigvalsh(leverage[np.ix_(rows, rows)])[-1] > 1 - NEGLIGIBLE:
+            continue
+        errors = np.abs(np.linalg.solve(np.eye(rows.sum()) - hat[np.ix_(rows, rows)], residuals[rows]))
+        determined.append(errors)
+        inside.append(errors[_are_inside(leverage, rows)])
+    found = np.concatenate(inside or [np.empty(0)])
+    found = found if len(found) else np.concatenate(determined or [np.empty(0)])
+    if not len(found):
+        return held_out_errors(terms, numbers, range(len(numbers))) if len(set(parts)) < len(numbers) else (np.inf, np.inf)
     return float(np.median(found)), float(found.max())
+
+
+def _are_inside(leverage: Floats, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of some rows are in the hull of the others, from the hat matrix of all."""
+    own, others = leverage[np.ix_(rows, rows)], leverage[np.ix_(~rows, rows)]
+    without = np.linalg.inv(np.eye(rows.sum()) - own)
+    most = (np.diag(leverage)[~rows] + ((others @ without) * others).sum(axis=1)).max()
+    inside: NDArray[np.bool_] = np.diag(own @ without) <= most * (1 + NEGLIGIBLE)
+    return inside
+
+
+def _hat(terms: Floats) -> Floats:
+    """The matrix that projects on the span of terms."""
+    rows, _, _ = _span(terms)
+    hat: Floats = rows @ rows.T
+    return hat
 
 
 @dataclass(frozen=True)
@@ -55,7 +78,7 @@ class Hull:
     @classmethod
     def of(cls, terms: Floats) -> "Hull":
         """That of ``terms[row, term]``, the constant among them."""
-        scale = np.maximum(np.abs(terms).max(axis=0), 1.0)
+        scale = _scale(terms)
         rows, sizes, basis = _span(terms / scale)
         return cls(scale, basis, sizes, float((rows**2).sum(axis=1).max()) * (1 + NEGLIGIBLE))
 
@@ -66,6 +89,12 @@ class Hull:
         if np.abs(scaled - along @ self.basis).max() > NEGLIGIBLE * max(1.0, np.abs(scaled).max()):
             return float("inf")
         return float(((along / self.sizes) ** 2).sum())
+
+
+def _scale(terms: Floats) -> Floats:
+    """The greatest of each term, 1 where all are 0."""
+    greatest = np.abs(terms).max(axis=0)
+    return np.where(greatest > 0, greatest, 1.0)
 
 
 def _span(terms: Floats) -> tuple[Floats, Floats, Floats]:

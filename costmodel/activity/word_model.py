@@ -47,7 +47,7 @@ def fitted(activity: Activity, seed: int = 0) -> WordModel:
     pieces = [piece for of_kind in activity.pieces.values() for piece in of_kind]
     rates = _rates([counter.piece(piece) for piece in pieces], [sum(run.macs for run in piece) for piece in pieces])
     parts = np.random.default_rng(seed).permutation(len(rates)) % FOLDS
-    return WordModel(activity.design, least_squares(rates, energies), *held_out_errors(rates, energies, parts))
+    return WordModel(activity.design, least_squares(rates, energies), *held_out_errors(rates, energies, parts.tolist()))
 
 
 def _rates(counts: Sequence[Counts], macs: Sequence[int]) -> NDArray[np.floating]:

@@ -138,34 +138,47 @@ def _operand(bits: Callable[[DesignPoint], int]) -> Term:
     return lambda design: 0 if design.pe == "shift_only" else bits(design)
 
 
-def _compressors(design: DesignPoint) -> float:
-    """Bits of the carry-save adders of Yosys's multiplier: of a product's width, in as many levels as a tree has.
-
-    There is a row for each bit of the weight, and one more to subtract that of its sign; of two rows there is only a sum.
-    """
+def _rows(design: DesignPoint) -> int:
+    """Rows that Yosys's multiplier adds up: one for each bit of the weight, and one more to subtract that of its sign."""
     if design.pe != "multiplier" or not design.weight.is_integer:
         return 0
-    rows = design.weight.bits + (design.weight.signed and design.weight.bits > 2)
+    return design.weight.bits + (design.weight.signed and design.weight.bits > 2)
+
+
+def _product_width(design: DesignPoint) -> int:
+    return design.weight.bits + design.activation.bits
+
+
+def _compressors(design: DesignPoint) -> float:
+    """Bits of the multiplier's carry-save adders: of a product's width, in as many levels as a tree has."""
     levels, most = 0, 2
-    while most < rows:  # L. Dadda, Some schemes for parallel multipliers, Alta Frequenza 34, 1965
+    while most < _rows(design):  # L. Dadda, Some schemes for parallel multipliers, Alta Frequenza 34, 1965
         levels, most = levels + 1, most * 3 // 2
-    return levels * (design.weight.bits + design.activation.bits)
+    return levels * _product_width(design)
 
 
-def _row(design: DesignPoint) -> float:
-    """Bits of a row of a minifloat's partial products: those of the wider significand."""
+def _shifted_grid(design: DesignPoint) -> float:
+    """Bits of a minifloat's partial products at each level of the shifter, with which gates of many inputs merge them."""
     if design.pe != "minifloat" or family_of(design) != "integer":
         return (
             0  # float and aligned sums were characterised with few formats, which do not tell it from what else they differ in
         )
-    return max(design.weight.significand_bits, design.activation.significand_bits)
+    return _grid(design) * _levels(design)
+
+
+def _zeros(design: DesignPoint) -> float:
+    """Share of the codes of a signed integer weight that is zero, which moves nothing: of few bits it is large."""
+    return 2.0**-design.weight.bits if design.weight.is_integer and design.weight.signed else 0
 
 
 TERMS: Mapping[str, Term] = {
     "partial product bits": _grid,
     "slice bits": _slice,
-    "row bits": _row,
+    "shifted partial product bits": _shifted_grid,
+    "row bits": lambda design: _rows(design) * _product_width(design),
+    "sign bits": lambda design: _product_width(design) if _rows(design) and design.weight.signed else 0,
     "compressor bits": _compressors,
+    "bricks' weight bits": lambda design: design.weight.bits if design.pe == "fused" else 0,
     "adders": lambda design: len(design.element.product_adders()) * _lanes(design),
     "adder bits": lambda design: sum(design.element.product_adders()) * _lanes(design),
     "subtracted bits": _subtracted,
@@ -179,6 +192,7 @@ TERMS: Mapping[str, Term] = {
     "weight bits": _operand(lambda design: design.weight.bits * design.element.lanes[1]),
     "activation bits": _operand(lambda design: design.activation.bits * design.element.lanes[0]),
     "lanes": _lanes,
+    "zero weights": _zeros,
     "partial register bits": _partial,
     "product register bits": lambda design: _product_bits(design) * _lanes(design) * ("product" in design.element.registers),
     "term register bits": lambda design: _placed_bits(design) * ("term" in design.element.registers),

@@ -218,7 +218,9 @@ def sampled():
         yield Random(index).choice(alike[: max(1, len(alike) // 2)])
 
 
-@pytest.mark.parametrize("recorded", list(sampled()), ids=lambda row: f"{row.component}-{row.fields.get('pe', '')}-{row.area.target}")
+@pytest.mark.parametrize(
+    "recorded", list(sampled()), ids=lambda row: f"{row.component}-{row.fields.get('pe', '')}-{row.area.target}"
+)
 def test_synthesis_finds_the_recorded_row_again(recorded):
     yosys = find_yosys()
     if (yosys.name, yosys.version) != (recorded.area.tool, recorded.area.version):
