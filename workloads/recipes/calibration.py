@@ -2,7 +2,7 @@
 
 With weights ``W [k, n]`` and quantized ones ``W + E``, the mean squared error of output ``n`` over the tokens ``X [m, k]`` is
 ``E[:, n]^T H E[:, n]`` with the second moment ``H = X^T X / m``: half the Hessian of Optimal Brain Quantization (Frantar and
-Alistarh, "Optimal Brain Compression", NeurIPS 2022, section 4).
+Alistarh, "Optimal Brain Compression", NeurIPS 2022).
 """
 
 import numpy as np

@@ -39,7 +39,7 @@ def by_max(weights: NDArray[np.float32], scheme: Scheme) -> QuantizedTensor:
 def by_mse(weights: NDArray[np.float32], scheme: Scheme) -> QuantizedTensor:
     """Of all ratios the scale of least squared error, for what shares a scale by itself; never worse than :func:`by_max`.
 
-    A search over ratios as in Nagel et al., "A white paper on neural network quantization", arXiv 2106.08295, equation 13.
+    A search over ratios as in Nagel et al., "A white paper on neural network quantization", arXiv 2106.08295, section 3.1.
     """
     best = quantize(weights, scheme, axis=0)
     if not scheme.levels:
@@ -58,7 +58,7 @@ def by_mse(weights: NDArray[np.float32], scheme: Scheme) -> QuantizedTensor:
 def by_percentile(weights: NDArray[np.float32], scheme: Scheme, percentile: float = PERCENTILE) -> QuantizedTensor:
     """Scales as if the numbers beyond a percentile [%] of what shares a scale were not there.
 
-    Wu et al., "Integer quantization for deep learning inference", arXiv 2004.09602, section 5. Percentiles are interpolated.
+    Wu et al., "Integer quantization for deep learning inference", arXiv 2004.09602, section 3.4. Percentiles are interpolated.
     """
     if not 0 < percentile <= 100:
         raise InputError(f"a percentile is above 0 and at most 100, not {percentile}")

@@ -1,9 +1,9 @@
 """Learned rounding: whether each weight goes to the nearer or the farther of its two neighbours is found by descent.
 
-Nagel et al., "Up or down? Adaptive rounding for post-training quantization", ICML 2020 (AdaRound): equation 21 relaxes the
-choice to ``h(V)`` in [0, 1], a rectified sigmoid (equation 23), and a regularizer (equation 24) drives it to either end. The
-start is the float weights. Here neighbours are those of any format, and all calibration activations are in every step, by their
-second moment. AIMET and Brevitas have it for integers in modules of torch.
+Nagel et al., "Up or down? Adaptive rounding for post-training quantization", ICML 2020 (AdaRound): the choice is
+relaxed to ``h(V)`` in [0, 1], a rectified sigmoid, and a regularizer ``sum 1 - |2 h(V) - 1|**beta`` drives it to either end
+while ``beta`` falls. The start is the float weights. Here neighbours are those of any format, and all calibration activations
+are in every step, by their second moment. AIMET and Brevitas have it for integers in modules of torch.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ from workloads.recipes.compensation import better_outputs
 from workloads.recipes.layer import QuantizedLayer
 
 STRETCH = (-0.1, 1.1)
-"""Ends of the sigmoid before it is cut to [0, 1] (section 3.3: zeta and gamma)."""
+"""Ends of the sigmoid before it is cut to [0, 1]: the paper's gamma and zeta."""
 
 WARM_UP = 0.2
 """Part of the steps without the regularizer."""

@@ -35,6 +35,14 @@ def test_the_scale_of_an_mx_block_may_rise_by_hand() -> None:
     assert searched.dequantize().ravel().tolist() == [8.0] * 32
 
 
+def test_both_ends_of_a_range_are_cut_off() -> None:
+    """2000 numbers from -3.75 to 3.75 and one at -8 and at 8: the range that is left is even, fifteen steps wide."""
+    weights = np.array([-8, 8, *np.linspace(-3.75, 3.75, 2000)], np.float32)[:, None]
+    q = by_mse(weights, replace(FORMATS_OF_ALL_KINDS["uint4_minimum"], group_size=2002))
+    assert 0.4 < q.scales[0][0, 0] < 0.8
+    assert q.zero[0, 0] == pytest.approx(-7.5 * q.scales[0][0, 0], abs=0.01)
+
+
 def test_a_scale_by_hand() -> None:
     """Fifteen numbers 1 and one 2.33. With scale 2.33/7 they become 3 * 2.33/7: 0.0014 off each. The best scale may differ, but
     its error is at most that; and of scales that are ratios 0.98, 0.96, ... of the first none is better."""

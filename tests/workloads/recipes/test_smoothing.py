@@ -20,6 +20,12 @@ def test_the_example_of_the_paper() -> None:
     assert step.of_weights(w).tolist() == [[2, 1, -2], [4, -4, -4], [2, -1, -2], [-3, -3, 3]]
 
 
+def test_strength_by_hand() -> None:
+    """max|x| = 16 and max|w| = 81: equation 4 with 0, a quarter and 1."""
+    x, w = np.float32([[16], [-2]]), np.float32([[-81, 3]])
+    assert [smoothing(w, x, strength).factors[0] for strength in (0, 0.25, 1)] == pytest.approx([1 / 81, 2 / 27, 16])
+
+
 @pytest.mark.parametrize("strength", [0, 0.3, 1])
 def test_the_float_layer_stays_what_it_is(operands: Pair, strength: float) -> None:
     weights, activations = (x.astype(np.float64) for x in operands)
