@@ -72,7 +72,7 @@ def test_an_adder_is_a_carry_chain():
     assert area.total == 8
     assert dict(area.cells) == {"BUFG": 1, "CARRY4": 2, "FDRE": 8, "LUT2": 8}
     assert (area.tool, area.version) == (find_yosys().name, find_yosys().version)
-    assert "synth_xilinx -family xcup -noiopad -nodsp -flatten -top adder;" in area.command
+    assert "synth_xilinx -family xcup -noiopad -nodsp -flatten -top adder -run :map_memory;" in area.command
 
 
 def test_black_boxes_are_left_out():
