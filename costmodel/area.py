@@ -7,11 +7,12 @@ from types import MappingProxyType
 
 from costmodel.components import components_of, fields_of, key_of
 from costmodel.fit import OutsideError, estimated
+from costmodel.forms import FORMS
 from costmodel.fpga.block_ram import blocks, memories
 from costmodel.measured import Measured, Rows, known_rows
-from costmodel.sources import Kind, Source
+from costmodel.sources import Source
 from costmodel.synthesis.targets import TARGETS
-from sim.design import DesignPoint
+from sim.design import PRESETS, DesignPoint
 from sim.errors import InputError, choose
 
 
@@ -55,9 +56,17 @@ class DesignArea:
     @property
     def source(self) -> Source:
         """Where the components' areas come from: what is fitted of one is so of all together."""
-        sources = list(dict.fromkeys(share.measured.source for share in self.components.values()))
-        kind: Kind = "fitted" if any(source.kind == "fitted" for source in sources) else "measured"
-        return Source(kind, "; ".join(source.text for source in sources))
+        parts: dict[str, list[str]] = {}
+        for part, share in self.components.items():
+            parts.setdefault(share.measured.source.text, []).append(part.replace("_", " "))
+        if not self.fitted:
+            return Source("measured", "; ".join(parts))
+        return Source("fitted", "; ".join(f"{', '.join(named)}: {text}" for text, named in parts.items()))
+
+    @property
+    def fitted(self) -> tuple[str, ...]:
+        """Components whose size is fitted and was not measured."""
+        return tuple(part for part, share in self.components.items() if share.measured.source.kind == "fitted")
 
     @property
     def reachable_hz(self) -> float | None:
@@ -150,11 +159,17 @@ def _row(design: DesignPoint, component: str, target: str, rows: Rows) -> Measur
     if key in rows.by_key:
         return rows.by_key[key]
     fields = ", ".join(f"{field} {value}" for field, value in fields_of(design, component).items())
-    hint = f"run `shiftwise synth --design {design.name} --target {target}`"
+    hint = f"run `{synth_command(design, target)}`"
     try:
         found = estimated(design, component, target, rows)
     except OutsideError as error:
         raise NotMeasuredError(f"the area of {component} on {target} is not known: {error}; {hint}") from None
     if found is None:
-        raise NotMeasuredError(f"the area of {component} on {target} was not measured for {fields}; {hint}")
+        alike = f" nor enough others with {alike}" if (alike := FORMS[component].alike(design)) else ""
+        raise NotMeasuredError(f"the area of {component} on {target} was not measured for {fields}{alike}; {hint}")
     return found
+
+
+def synth_command(design: DesignPoint, target: str) -> str:
+    """What measures a design: of one that is no preset the command takes its file, whose path nobody knows here."""
+    return f"shiftwise synth --design {design.name if design.name in PRESETS else 'FILE.toml'} --target {target}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from costmodel.area import DesignArea, NotMeasuredError, component_areas
+from costmodel.area import DesignArea, NotMeasuredError, component_areas, synth_command
 from costmodel.fpga.fabric import BRAM_PORT_BITS, CLBS
 from costmodel.measured import Measured
 from costmodel.sources import Source
@@ -134,7 +134,7 @@ def _measured_mac(design: DesignPoint, row: Measured) -> Priced:
     if "energy_traced_fj" not in numbers:
         raise NotMeasuredError(
             f"the energy of a MAC on {row.area.target} was not measured for pe {design.pe}, {design.weight_format} x "
-            f"{design.activation_format}, pipeline {design.pipeline}; run `shiftwise synth --design {design.name}`"
+            f"{design.activation_format}, pipeline {design.pipeline}; run `{synth_command(design, row.area.target)}`"
         )
     toggles = numbers["energy_traced_fj"] - numbers["energy_clock_fj"] - numbers["leakage_fj"]
     source = row.source_of("energy_traced_fj")

@@ -74,11 +74,14 @@ def _tiles(summary: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, s
     area = summary["area"]
     energy = engineering(summary["energy_J"]["total"], "J")
     size, where = (square(area["total"]), f"{area['target']}, SRAM included") if area else (MISSING, "not measured, see below")
+    clock = f"{design.clock_mhz} MHz"
+    if area and (reached := summary["reachable_clock_MHz"]) and reached < design.clock_mhz:
+        clock += f", of which {area['target']} reaches {significant(reached)}"
     tokens, (each, joule) = summary["tokens"], energy_of_each(summary)
     pes = f"{design.rows} \N{MULTIPLICATION SIGN} {design.columns} PEs"
     return [
         ("Throughput", rate(summary), work(summary) if tokens is None else f"tokens in this run: {tokens:,}"),
-        ("Time", engineering(summary["time_s"], "s"), f"{engineering(summary['cycles'], 'cycles')} at {design.clock_mhz} MHz"),
+        ("Time", engineering(summary["time_s"], "s"), f"{engineering(summary['cycles'], 'cycles')} at {clock}"),
         ("Utilization", percent(summary["utilization"]), f"{pes}; {lost(summary)}".replace(" %", "\N{NO-BREAK SPACE}%")),
         (f"Energy per {each}", joule, f"{energy} in all"),
         ("Power", engineering(summary["power_W"], "W"), "mean, DRAM included"),

@@ -275,7 +275,7 @@ def fit(
 ) -> None:
     """Say whether the design fits an FPGA board, what limits it, and how large an array would fit.
 
-    LUTs, flip-flops and DSP slices are those that `synth --target xcup` measured, memories are counted by width and depth.
+    LUTs, flip-flops and DSP slices are as `synth --target xcup` measured, or fitted; memories are counted by width and depth.
     """
     from costmodel.fpga.utilization import fit as run_fit
     from sim.design import load_design

@@ -30,7 +30,8 @@ class Fit:
     ``slrs`` is the least number of super logic regions that hold it, ``None`` if none or nobody knows; ``largest`` has rows and
     columns of the largest array of the same aspect that fits, memories of the same size around it, zeros if none does, and
     ``larger`` says why the next one does not; ``dsp_macs_per_cycle`` is what the board's DSP slices could do, ``None`` of
-    formats that they do not multiply.
+    formats that they do not multiply. ``fitted`` are the components whose size was not measured, ``source`` says where sizes
+    come from.
     """
 
     design: str
@@ -41,6 +42,8 @@ class Fit:
     largest: tuple[int, int]
     larger: str
     dsp_macs_per_cycle: int | None
+    fitted: tuple[str, ...]
+    source: str
 
     @property
     def utilization(self) -> dict[str, float | None]:
@@ -67,13 +70,18 @@ class Fit:
         """The fit in sentences."""
         known = " as far as its figures are known" if self.unknown else ""
         does = f"fits {self.device}{known}" if self.fits else f"does not fit {self.device}"
-        lines = [f"{self.design} {does}: the most it takes is {self.known[self.limit]:.1%} of the {self.limit}."]
+        too_fast = self.limit == BANDWIDTH and not self.fits
+        most = f"{self.known[self.limit]:.1%} of the {self.limit}"
+        lines = [f"{self.design} {does}: {f'its memory has {most}' if too_fast else f'the most it takes is {most}'}."]
+        if self.fitted:
+            lines.append(f"Fitted and not measured: {', '.join(self.fitted).replace('_', ' ')}.")
         if self.unknown:
             lines.append(f"Not known of the board: {', '.join(self.unknown)}.")
         if self.slrs is not None:
             lines.append(f"Super logic regions: {self.slrs}.")
         rows, columns = self.largest
-        lines.append(f"The largest array of this aspect: {rows}x{columns}; for a larger one: {self.larger}.")
+        largest = "With a slower memory, the largest" if too_fast else "The largest"
+        lines.append(f"{largest} array of this aspect: {rows}x{columns}; for a larger one: {self.larger}.")
         if self.dsp_macs_per_cycle is not None:
             lines.append(f"All DSP slices of the board could do {self.dsp_macs_per_cycle:,} MAC/cycle in these formats.")
         return " ".join(lines)
@@ -99,10 +107,10 @@ def _share(used: float, available: float | None) -> float | None:
 def fit(design: DesignPoint, device: str) -> Fit:
     """How a design fits a board of :data:`costmodel.fpga.devices.DEVICES`.
 
-    LUTs, flip-flops and DSP slices are those of the measured components, memories those of the generated accelerator. The
-    vector unit, the memory's controller and a shell are not counted, and nothing is left free for routing. Raises
-    ``InputError`` for an unknown device, :class:`costmodel.area.NotMeasuredError` for a design that is no accelerator or of
-    which a component has not been synthesised.
+    LUTs, flip-flops and DSP slices are those of the components as measured, or fitted, memories those of the generated
+    accelerator. The vector unit, the memory's controller and a shell are not counted, and nothing is left free for routing.
+    Raises ``InputError`` for an unknown device, :class:`costmodel.area.NotMeasuredError` for a design that is no accelerator
+    or of which a component has neither been synthesised nor can be fitted.
     """
     board = choose("device", device, DEVICES)
     area = component_areas(design, TARGET)
@@ -117,6 +125,8 @@ def fit(design: DesignPoint, device: str) -> Fit:
         largest=largest,
         larger=larger,
         dsp_macs_per_cycle=board.dsp_macs_per_cycle(design),
+        fitted=area.fitted,
+        source=str(area.source),
     )
 
 

@@ -168,7 +168,7 @@ def test_sky130_without_a_measured_energy_says_what_to_do(measured):
     with pytest.raises(
         InputError,
         match="^the energy of a MAC on sky130 was not measured for pe shift_add, uint4 x int8, pipeline 1; "
-        "run `shiftwise synth --design small`$",
+        "run `shiftwise synth --design FILE.toml --target sky130`$",
     ):
         priced(SMALL, "sky130")
 

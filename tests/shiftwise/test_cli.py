@@ -58,7 +58,7 @@ def test_simulate_prints_a_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_a_fit_says_what_limits_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "fit", "--design", "mixpe-w4a8", "--device", "kv260") == 0
     text = capsys.readouterr().out
-    assert "mixpe-w4a8 does not fit kv260: the most it takes is 333.3% of the bandwidth." in text  # 64 of 19.2 GB/s
+    assert "mixpe-w4a8 does not fit kv260: its memory has 333.3% of the bandwidth." in text  # 64 of 19.2 GB/s
     assert run(monkeypatch, "fit", "--device", "vhk158", "--json") == 0
     assert json.loads(capsys.readouterr().out)["utilization"]["bram36"] is None
 

@@ -154,7 +154,7 @@ def test_a_fit_by_hand(rows):
     # One DDR4 channel of 3200 Mb/s and 64 bit is 25.6 GB/s, of which the board has 19.2.
     assert (found.used["bandwidth"], found.available["bandwidth"]) == (25.6e9, 19.2e9)
     assert (found.limit, found.fits, found.unknown, found.slrs) == ("bandwidth", False, (), 1)
-    assert found.verdict.startswith("small does not fit zcu102: the most it takes is 133.3% of the bandwidth. ")
+    assert found.verdict.startswith("small does not fit zcu102: its memory has 133.3% of the bandwidth. ")
     assert json.loads(json.dumps(found.flat))["limit"] == "bandwidth"
 
 
