@@ -118,7 +118,8 @@ def area_figures() -> Iterator[Figure]:
             yield Figure(f"{what}, median", of.median(), "ratio", bars[0], "lower", versus)
             yield Figure(f"{what}, worst: {of.idxmax()}", of.max(), "ratio", bars[1], "lower", versus)
         w4a8 = f"{weights}4 x int8"
-        yield Figure(f"shift_add MAC, {w4a8}", table.loc[w4a8, ("logic_cells", "shift_add")], "cells", W4A8_CELLS, "lower", "")
+        cells = float(table.loc[w4a8, ("logic_cells", "shift_add")])
+        yield Figure(f"shift_add MAC, {w4a8}", cells, "cells", W4A8_CELLS, "lower", "")
     minifloats = minifloat_ratios()
     print(minifloats.round(2).to_string())
     for name, row in minifloats.iterrows():
