@@ -165,8 +165,9 @@ def _row(design: DesignPoint, component: str, target: str, rows: Rows) -> Measur
     except OutsideError as error:
         raise NotMeasuredError(f"the area of {component} on {target} is not known: {error}; {hint}") from None
     if found is None:
-        alike = f" nor enough others with {alike}" if (alike := FORMS[component].alike(design)) else ""
-        raise NotMeasuredError(f"the area of {component} on {target} was not measured for {fields}{alike}; {hint}")
+        line = FORMS[component].alike(design)
+        others = f" nor enough others with {line}" if line else ""
+        raise NotMeasuredError(f"the area of {component} on {target} was not measured for {fields}{others}; {hint}")
     return found
 
 

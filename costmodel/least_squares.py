@@ -39,11 +39,13 @@ def held_out_errors(terms: Floats, numbers: Floats, parts: Sequence[Hashable]) -
         errors = np.abs(np.linalg.solve(np.eye(rows.sum()) - hat[np.ix_(rows, rows)], residuals[rows]))
         determined.append(errors)
         inside.append(errors[_are_inside(leverage, rows)])
-    found = np.concatenate(inside or [np.empty(0)])
-    found = found if len(found) else np.concatenate(determined or [np.empty(0)])
-    if not len(found):
-        return held_out_errors(terms, numbers, range(len(numbers))) if len(set(parts)) < len(numbers) else (np.inf, np.inf)
-    return float(np.median(found)), float(found.max())
+    for errors_of_parts in (inside, determined):
+        found = np.concatenate([*errors_of_parts, []])
+        if len(found):
+            return float(np.median(found)), float(found.max())
+    if len(set(parts)) < len(numbers):
+        return held_out_errors(terms, numbers, range(len(numbers)))
+    return np.inf, np.inf
 
 
 def _are_inside(leverage: Floats, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
