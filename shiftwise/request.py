@@ -6,7 +6,7 @@ from pathlib import Path
 from costmodel.energy import energy_per_action
 from sim.design import DesignPoint, load_design, of_file
 from sim.errors import InputError
-from workloads.embedded import HELD_OUT_TEXT, MODELS
+from workloads.embedded import HELD_OUT_TEXT, MODELS, has_weights
 from workloads.passes import Phase, check_pass
 from workloads.topology import read_topology
 from workloads.zoo import CONFIGS, config_path
@@ -68,7 +68,7 @@ def checked_request(
 
 
 def _has_weights(model: str) -> bool:
-    return model in MODELS or any(Path(model).glob("*.safetensors"))
+    return model in MODELS or has_weights(Path(model))
 
 
 def _is_topology(model: str) -> bool:

@@ -1,26 +1,40 @@
-"""Models: the embedded one by name, others from a folder in Hugging Face layout, checked before they are used."""
+"""Models: the embedded one by name, others from a folder in Hugging Face layout or a GGUF file, checked before use."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.initialization import no_init_weights
 from transformers.utils import logging as transformers_logging
 
 from sim.errors import InputError
+from workloads.checkpoints.gguf import gguf_tensors
+from workloads.checkpoints.methods import separated
+from workloads.checkpoints.stored import stored_tensors
+from workloads.checkpoints.weights import Weights, attach
 from workloads.embedded import model_folder
-from workloads.zoo import parse_config, reason
+from workloads.recipes.layer import QuantizedLayer
+from workloads.zoo import config_path, config_text, parse_config, reason
 
 BYTES = 256
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A causal language model in fp32 and the folder that it came from."""
+    """A causal language model in fp32 and the folder or the GGUF file that it came from.
+
+    ``layers`` are the linear layers that are quantized there, by module name, read each time that they are asked for; the
+    network multiplies by the floats that their codes stand for.
+    """
 
     name: str
     folder: Path
     network: PreTrainedModel
+    layers: Mapping[str, QuantizedLayer] = field(default_factory=dict)
 
     @property
     def context(self) -> int:
@@ -33,11 +47,14 @@ class LanguageModel:
         return bool(self.network.config.vocab_size == BYTES)
 
     def encode(self, text: bytes) -> torch.Tensor:
-        """Token numbers ``[tokens]`` of a text: its bytes, or what the folder's own tokenizer makes of it."""
+        """Token numbers ``[tokens]`` of a text: its bytes, or what the model's own tokenizer makes of it."""
         if self.is_byte_level:
             return torch.tensor(list(text), dtype=torch.long)
+        place: dict[str, Any] = {"pretrained_model_name_or_path": self.folder}
+        if self.folder.suffix == ".gguf":
+            place = {"pretrained_model_name_or_path": self.folder.parent, "gguf_file": self.folder.name}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(**place, local_files_only=True, trust_remote_code=False)
         except Exception:
             raise InputError(f"model {self.name!r} is not byte-level and has no tokenizer in {str(self.folder)!r}") from None
         ids: torch.Tensor = tokenizer(text.decode(errors="replace"), return_tensors="pt").input_ids[0]
@@ -45,63 +62,50 @@ class LanguageModel:
 
 
 def load_model(name_or_folder: str) -> LanguageModel:
-    """The embedded model of that name, or the one in a folder with ``config.json`` and safetensors weights.
+    """The embedded model of that name, the one in a folder with ``config.json`` and weights, or the one in a GGUF file.
 
-    Nothing is downloaded and nothing in the folder is executed. Raises ``InputError`` when the folder, its
-    configuration or one of its tensors (missing, of another shape, not finite) cannot be used.
+    Weights are floats, or quantized by a method of :mod:`workloads.checkpoints.methods` or in a GGUF file. Nothing is
+    downloaded and nothing in a file is executed. Raises ``InputError`` when a file, the configuration or one of the tensors
+    (missing, of another shape, not finite) cannot be used.
     """
-    folder = model_folder(name_or_folder)
-    config = _read_config(folder)
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(f"model folder {str(folder)!r} has no safetensors file; weights in that form are needed")
-    network = _read_weights(folder, config)
-    _check_finite(folder, network)
-    return LanguageModel(folder.resolve().name, folder, network.eval())
-
-
-def _read_config(folder: Path) -> PretrainedConfig:
-    if not (folder / "config.json").is_file():
-        raise InputError(f"model folder {str(folder)!r} has no config.json; one in Hugging Face layout is needed")
-    path = str(folder / "config.json")
-    try:
-        config = parse_config(Path(path).read_text())
-        with torch.device("meta"):
-            AutoModelForCausalLM.from_config(config, trust_remote_code=False, attn_implementation="eager")
-    except Exception as error:
-        raise InputError(f"{path!r} is not a language model's configuration that transformers knows: {reason(error)}") from None
-    if getattr(config, "quantization_config", None) is not None:
-        raise InputError(f"{path!r} has a quantization_config; weights that are not quantized yet are needed")
-    if not isinstance(getattr(config, "max_position_embeddings", None), int):
-        raise InputError(f"{path!r} has no max_position_embeddings; a model with a stated context is needed")
-    return config
-
-
-def _read_weights(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
+    path = model_folder(name_or_folder)
+    config_file = config_path(str(path))
+    text = config_text(config_file)
+    network = _empty_network(config_file, text)
+    if path.suffix == ".gguf":
+        floats, packed = gguf_tensors(path, network)
+    else:
+        floats, packed = separated(stored_tensors(path), json.loads(text).get("quantization_config") or {})
+    weights = Weights.of(str(path), network, floats, packed)
+    attach(weights)
+    return LanguageModel(path.resolve().stem if path.suffix == ".gguf" else path.resolve().name, path, network, weights.layers)
+
+
+def _empty_network(path: Path, text: str) -> PreTrainedModel:
+    """A network whose parameters have sizes and no numbers yet."""
     try:
-        network, info = AutoModelForCausalLM.from_pretrained(
-            folder,
-            config=config,
-            trust_remote_code=False,
-            attn_implementation="eager",
-            dtype=torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
+        config = parse_config(text)
+        with torch.device("meta"), no_init_weights():
+            network = AutoModelForCausalLM.from_config(
+                config, dtype=torch.float32, trust_remote_code=False, attn_implementation="eager"
+            )
+        network.tie_weights()
+        _compute_buffers(network)
     except Exception as error:
-        raise InputError(f"weights in {str(folder)!r} cannot be read: {reason(error)}") from None
-    for name, found, expected in sorted(info["mismatched_keys"]):
-        raise InputError(f"tensor {name!r} in {str(folder)!r} has shape {tuple(found)}, allowed is {tuple(expected)}")
-    for name in sorted(info["missing_keys"]):
-        shape = tuple(network.get_parameter_or_buffer(name).shape)
-        raise InputError(f"model folder {str(folder)!r} lacks tensor {name!r} of shape {shape}")
-    return network
+        raise InputError(
+            f"{str(path)!r} is not a language model's configuration that transformers knows: {reason(error)}"
+        ) from None
+    if not isinstance(getattr(config, "max_position_embeddings", None), int):
+        raise InputError(f"{str(path)!r} has no max_position_embeddings; a model with a stated context is needed")
+    return network.eval()
 
 
-def _check_finite(folder: Path, network: PreTrainedModel) -> None:
-    for name, tensor in network.named_parameters():
-        if not torch.isfinite(tensor).all():
-            raise InputError(f"tensor {name!r} in {str(folder)!r} holds NaN or infinity; weights are finite numbers")
+def _compute_buffers(network: PreTrainedModel) -> None:
+    """What follows from the configuration alone, such as the angles of rotary embeddings, as transformers' own loader does."""
+    for module in network.modules():
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = torch.empty_like(buffer, device="cpu")
+    network.initialize_weights()

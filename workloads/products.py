@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.hooks import RemovableHandle
 
 from sim.operators import ProductKind
 from workloads.aten_products import PRODUCTS
@@ -74,7 +74,10 @@ class ProductMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Within the context, everything is seen."""
-        hooks = [register_module_forward_pre_hook(self._enter), register_module_forward_hook(self._leave)]
+        # after the hooks that a module has already, one of which may read its weights
+        hooks: list[RemovableHandle] = []
+        for module in self._names:
+            hooks += [module.register_forward_pre_hook(self._enter), module.register_forward_hook(self._leave)]
         try:
             # inference mode would show operations that are made of others, one level more of each
             with torch.inference_mode(False), torch.no_grad(), self:
@@ -144,7 +147,8 @@ class ProductMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _enter(self, module: nn.Module, args: Any) -> None:
         del args
-        self._modules.append(self._names.get(module, self.module))
+        self._modules.append(self._names[module])
+        self._provenance.learn(self.module, module)
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         del module, args, output

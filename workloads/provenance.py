@@ -3,9 +3,10 @@
 All is followed by the storage in which numbers are, so views need no attention.
 """
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -21,22 +22,46 @@ PICKS_ROWS = {"index", "index_select", "gather"}
 """Moves whose other operand says which numbers."""
 
 
+Place = tuple[int, int]
+"""A storage, and the number in it with which a tensor begins."""
+
+
+class Parameter(NamedTuple):
+    """Where a network's parameter lies in its storage; the parameter itself may be dropped while it is known."""
+
+    name: str
+    first: int
+    size: int
+
+    @staticmethod
+    def of(name: str, tensor: Tensor) -> "Parameter":
+        return Parameter(name, int(tensor.storage_offset()), tensor.numel())
+
+
 class Provenance:
     """Knows a network's parameters from the start, and more from each operation of a pass."""
 
     def __init__(self, network: nn.Module) -> None:
-        self._parameters: dict[int, list[tuple[str, Tensor]]] = {}
+        self._held: dict[int, list[Parameter]] = {}
         for name, parameter in network.named_parameters(remove_duplicate=False):
-            self._parameters.setdefault(storage(parameter), []).append((name, parameter))
-        self._made_of: dict[int, Tensor] = {}
+            self._held.setdefault(storage(parameter), []).append(Parameter.of(name, parameter))
+        self._read: dict[int, list[Parameter]] = {}
+        self._parameters = ChainMap(self._read, self._held)
+        self._made_of: dict[int, Place] = {}
         self._probabilities: set[int] = set()
         self._repeated: dict[int, tuple[int, int]] = {}
         self._kept: list[StorageWeakRef] = []
 
     def forget(self) -> None:
         """Forget what a pass has made."""
-        for known in (self._made_of, self._probabilities, self._repeated, self._kept):
+        for known in (self._read, self._made_of, self._probabilities, self._repeated, self._kept):
             known.clear()
+
+    def learn(self, name: str, module: nn.Module) -> None:
+        """Know the parameters that a module has just read from a file, which it drops when it is done."""
+        for own, parameter in module.named_parameters(recurse=False):
+            if storage(parameter) not in self._parameters:
+                self._read[self._hold(parameter)] = [Parameter.of(f"{name}.{own}".lstrip("."), parameter)]
 
     def weight(self, tensor: Tensor, module: str) -> str | None:
         """The name of the weights in a tensor, used in that module; ``None`` if it is not made of parameters alone.
@@ -44,18 +69,16 @@ class Provenance:
         It is the module's that has them, with the parameter's own name behind it unless that is ``weight``. One part of a
         parameter, as that of an expert, has its number behind it; on the meta device that is not known.
         """
-        source = self._made_of.get(storage(tensor), tensor)
-        there = self._parameters.get(storage(source), ())
-        first = source.storage_offset()
-        found = [(n, p) for n, p in there if p.storage_offset() <= first < p.storage_offset() + max(1, p.numel())]
+        place, first = self._place(tensor)
+        found = [p for p in self._parameters.get(place, ()) if p.first <= first < p.first + max(1, p.size)]
         if not found:
             return None
-        name, parameter = next((each for each in found if each[0].rpartition(".")[0] == module), found[0])
-        owner, _, own = name.rpartition(".")
-        name = owner if own == "weight" else name
+        parameter = next((each for each in found if each.name.rpartition(".")[0] == module), found[0])
+        owner, _, own = parameter.name.rpartition(".")
+        name = owner if own == "weight" else parameter.name
         elements = distinct(tensor)
-        if source is tensor and elements < parameter.numel() and not tensor.is_meta:
-            return f"{name}.{(first - parameter.storage_offset()) // elements}"
+        if place == storage(tensor) and elements < parameter.size and not tensor.is_meta:
+            return f"{name}.{(first - parameter.first) // elements}"
         return name
 
     def is_probabilities(self, tensor: Tensor) -> bool:
@@ -84,9 +107,13 @@ class Provenance:
         if operation in KEEPS_PROBABILITIES and any(map(self.is_probabilities, operands)):
             self._probabilities.add(self._hold(result))
         if self._is_weight(source) and (operation in PICKS_ROWS or all(map(self._is_weight, operands))):
-            self._made_of[self._hold(result)] = self._made_of.get(storage(source), source)
+            self._made_of[self._hold(result)] = self._place(source)
         if is_move and len(operands) == 1 and 0 in source.stride() and result.is_contiguous():
             self._note_repeats(source, result)
+
+    def _place(self, tensor: Tensor) -> Place:
+        """Where the numbers of a tensor were that is made of another one."""
+        return self._made_of.get(storage(tensor), (storage(tensor), int(tensor.storage_offset())))
 
     def _is_weight(self, tensor: Tensor) -> bool:
         return storage(tensor) in self._parameters or storage(tensor) in self._made_of

@@ -72,7 +72,11 @@ def config_path(name_or_folder: str) -> Path:
 
 
 def config_text(path: Path) -> str:
-    """The content of a configuration's file; ``InputError`` for one that cannot be read."""
+    """The content of a configuration's file, or that of a GGUF file's part; ``InputError`` for one that cannot be read."""
+    if path.suffix == ".gguf":
+        from workloads.checkpoints.gguf import gguf_config  # here, for it needs torch
+
+        return gguf_config(path)
     try:
         return path.read_text()
     except OSError as error:
@@ -94,6 +98,7 @@ def parse_config(text: str) -> "PretrainedConfig":
     kind = values["model_type"]
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         raise ValueError(f"its model_type is one of transformers, such as 'llama' or 'vit', not {kind!r}")
+    values.pop("quantization_config", None)  # codes are read by workloads.checkpoints, never by transformers
     return CONFIG_MAPPING[kind].from_dict(values)
 
 

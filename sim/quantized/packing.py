@@ -9,7 +9,7 @@ The file is in the layout of safetensors (:mod:`sim.quantized.sections`), with t
 
 and the strings ``layout``, ``format`` (name), ``levels`` ("tensor fp32, group ocp_e4m3", outermost first), ``zero``,
 ``group_size``, ``fitted``, ``shape`` ("4096 4096"), ``axis``. Each array has the bits that a scheme counts, rounded up
-to bytes.
+to bytes; scales and minima that are products of two numbers (fp16_uint6, fp16_int8) are fp32 numbers.
 """
 
 from collections.abc import Mapping
@@ -153,7 +153,14 @@ def _count(text: str) -> int:
 
 
 def _check_sizes(arrays: Mapping[str, NDArray[np.generic]], scheme: Scheme, shape: tuple[int, int], axis: Axis) -> None:
-    expected = {name: -(-bits // 8) for name, bits in scheme.section_bits(shape, axis).items()}
+    sections = scheme.section_bits(shape, axis)
+    expected = {name: -(-bits // 8) for name, bits in sections.items()}
+    kinds = {f"scale_{index}": level.scale_format for index, level in enumerate(scheme.levels)}
+    if scheme.zero == "minimum":
+        kinds["zero"] = scheme.minimum_format
+    for name, kind in kinds.items():
+        if kind.steps is not None:
+            expected[name] = sections[name] // kind.bits * kind.dtype.itemsize
     found = {name: array.nbytes for name, array in arrays.items()}
     if found != expected:
         raise InputError(f"its arrays have {expected} bytes, not {SHORT.repr(found)}")

@@ -5,7 +5,7 @@ where ``group_size`` does not divide ``k``. A code ``c`` stands for
 
     scale * c               zero = "none"
     scale * (c - zero)      zero = "integer": as wide as a code, unsigned
-    scale * c + minimum     zero = "minimum": an fp16 number
+    scale * c + minimum     zero = "minimum": an fp16 number, or one of the scales' format if that has ``steps``
 
 where ``scale`` is the product of the levels' scales. The accelerator applies a level per group after each group, and
 those that are constant along ``k`` (tensor, channel, token) after the last group, in fp32.
@@ -31,7 +31,6 @@ PER = {"tensor": 0, "channel": 1, "token": 1, "group": 2}
 """What has a scale of its own, and how fine that is; a channel is a column of weights, a token a row of activations."""
 
 ZEROS = ("none", "integer", "minimum")
-MINIMUM_BITS = 16
 TABLE_ENTRY_BITS = 16
 SUM_BITS = 53
 """Width [bit] of a float64 significand (IEEE 754-2019, table 3.5)."""
@@ -150,9 +149,15 @@ class Scheme:
         return np.dtype(np.uint8 if self.format.bits <= 8 else np.uint16)
 
     @property
+    def minimum_format(self) -> ScaleFormat:
+        """How minima are stored."""
+        innermost = self.levels[-1].scale_format if self.levels else SCALE_FORMATS["fp16"]
+        return SCALE_FORMATS["fp16"] if innermost.steps is None else innermost
+
+    @property
     def zero_bits(self) -> int:
         """Width [bit] of a zero point."""
-        return {"none": 0, "integer": self.format.bits, "minimum": MINIMUM_BITS}[self.zero]
+        return {"none": 0, "integer": self.format.bits, "minimum": self.minimum_format.bits}[self.zero]
 
     def level_shape(self, per: str, shape: tuple[int, int], axis: Axis) -> tuple[int, int]:
         """Shape of a level's scales for a tensor of that shape: 1 where a scale is shared along an axis."""

@@ -26,11 +26,12 @@ class QuantizedTensor:
     ``axis`` is the reduction axis. ``scales`` has an array for each level, outermost first, in the dtype of its format:
     numbers, or codes of formats that numpy has not. Shapes broadcast: tensor ``(1, 1)``, channel ``(1, n)``, token
     ``(m, 1)``, group ``(groups, n)`` or ``(m, groups)``. ``zero``, shaped like the innermost level, has unsigned
-    integers as wide as a code, or fp16 minima; ``None`` without. The arrays are the tensor's own from then on: it
-    keeps what it derives from them.
+    integers as wide as a code, or minima in fp16 or the scheme's ``minimum_format``; ``None`` without. The arrays are
+    the tensor's own from then on: it keeps what it derives from them.
 
     Raises ``InputError`` for another shape or dtype, a code or zero point out of range or that is no number, and a
-    scale that is not positive and finite. Tensors are equal when every field is, bit for bit.
+    scale that its format has not: of most of them, one that is not positive and finite. Tensors are equal when every
+    field is, bit for bit.
     """
 
     codes: NDArray[np.unsignedinteger]
@@ -74,10 +75,11 @@ class QuantizedTensor:
         for index, (level, scales) in enumerate(zip(self.scheme.levels, self.scales, strict=True)):
             shape = self.scheme.level_shape(level.per, self.shape, self.axis)
             _check_array(f"{level.format} scales per {level.per} of {self._what}", scales, level.scale_format.dtype, shape)
-            values = self.level_values(index)
-            bad = ~(np.isfinite(values) & (values > 0))
-            if bad.any():
-                raise InputError(f"scales of {self._what} are positive finite numbers, not {values[bad][0]}")
+            values, format_ = self.level_values(index), level.scale_format
+            possible = format_.has(values)
+            if not possible.all():
+                kind = f"finite numbers of {format_.name}" if format_.signed else "positive finite numbers"
+                raise InputError(f"scales of {self._what} are {kind}, not {values[~possible][0]}")
 
     def _check_zero(self) -> None:
         kind = self.scheme.zero
@@ -87,9 +89,13 @@ class QuantizedTensor:
             return
         what = f"zero points of {self._what}"
         shape = self.scheme.finest_shape(self.shape, self.axis)
-        _check_array(what, self.zero, self.scheme.code_dtype if kind == "integer" else np.dtype(np.float16), shape)
+        minimum = self.scheme.minimum_format
+        _check_array(what, self.zero, self.scheme.code_dtype if kind == "integer" else minimum.dtype, shape)
         if kind == "integer":
             _check_range("zero points", self.zero, self.format)
+        elif minimum.steps is not None and not minimum.has(self.zero.astype(np.float32)).all():
+            bad = ~minimum.has(self.zero.astype(np.float32))
+            raise InputError(f"{what} are finite numbers of {minimum.name}, not {self.zero[bad][0]}")
         elif not np.isfinite(self.zero.astype(np.float32)).all():
             raise InputError(f"{what} are finite numbers, not {self.zero[~np.isfinite(self.zero.astype(np.float32))][0]}")
 
