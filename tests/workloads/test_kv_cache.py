@@ -288,7 +288,7 @@ def test_storage_by_hand(design: str, recipe: str, d_head: int, bits: float) -> 
 
 
 def test_the_recipes_of_the_registry() -> None:
-    """The group size and the residual length of KIVI's experiments."""
+    """The group size and the residual length of KIVI's experiments (section 4.1)."""
     assert KV_RECIPES["kivi"] == Kivi(group_size=32, window=128)
 
 

@@ -1,8 +1,8 @@
 """KIVI: keys with a scale for each channel and group of tokens, values for each token and group of channels, a window in fp16.
 
-Liu et al., "KIVI: a tuning-free asymmetric 2bit quantization for KV cache", ICML 2024, arXiv 2402.02750, and the authors'
-code (github.com/jy-yuan/KIVI, ``models/llama_kivi.py``, ``quant/new_pack.py``). An unsigned format has a minimum beside the
-scale, ``scale * code + minimum``, both in fp16.
+Liu et al., "KIVI: a tuning-free asymmetric 2bit quantization for KV cache", ICML 2024, arXiv 2402.02750, section 3.3 and
+algorithm 1, and the authors' code (github.com/jy-yuan/KIVI, ``models/llama_kivi.py``, ``quant/new_pack.py``). An unsigned
+format has a minimum beside the scale, ``scale * code + minimum`` (section 3.1), both in fp16.
 
 What a query sees is what it would see alone, one token decoded after the other, also in a prefill (in the authors' code a
 prefill's queries see keys and values that are not quantized). For the query at position ``t``, with a window of ``R``:
@@ -33,7 +33,7 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Kivi:
-    """The recipe: groups of ``group_size`` tokens or channels, ``window`` tokens in full precision.
+    """The recipe: groups of ``group_size`` tokens or channels, ``window`` tokens in full precision (as in section 4.1).
 
     Raises ``InputError`` for a group below 1 and a window that is not made of whole groups.
     """
@@ -48,7 +48,7 @@ class Kivi:
             raise InputError(f"window of a KV cache is a multiple of its group size {self.group_size}, not {self.window}")
 
     def scores(self, queries: Floats, keys: Floats, new: int, design: DesignPoint) -> Floats:
-        """``[m, tokens]`` of queries ``[m, d_head]`` and keys ``[d_head, tokens]``; 0 or more wrong where masked."""
+        """``[m, tokens]`` of queries ``[m, d_head]`` and keys ``[d_head, tokens]``; of no meaning where masked."""
         tokens = keys.shape[1]
         quantized = self._whole_windows(_positions(len(queries), tokens, new))
         result = np.zeros((len(queries), tokens), np.float32)

@@ -1,6 +1,6 @@
 """Bias correction: the mean error of each output is taken away.
 
-Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019, section 4.2.
+Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019, section 4.
 """
 
 from dataclasses import replace
@@ -17,9 +17,10 @@ from workloads.recipes.rounding import nearest
 def bias_corrected(
     weights: NDArray[np.float32], activations: NDArray[np.float32], scheme: Scheme, inner: Recipe = nearest
 ) -> QuantizedLayer:
-    """``inner``, and a bias by which the mean output stays that of the float layer: ``-E[x] (W' - W)`` (section 4.2).
+    """``inner``, and a bias by which the mean output stays that of the float layer: ``-E[x] (W' - W)``.
 
-    The mean is over the calibration activations; the paper has it from batch normalization, which language models lack.
+    The mean is over the calibration activations, as in appendix D of the paper; its section 4 has it from batch
+    normalization, which language models lack.
     """
     check_operands(weights, activations)
     layer = inner(weights, activations, scheme)

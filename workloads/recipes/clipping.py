@@ -28,7 +28,7 @@ RATIOS_OF_POWERS = (2.0, 0.5, 0.25)
 """Those of E8M0: its next scales. Rounded down as the specification says, it may cut off half the greatest magnitude."""
 
 PERCENTILE = 99.0
-"""[%] Of magnitudes, or of either side where there are zero points, inside the range."""
+"""[%] Of magnitudes, or of either side where there are zero points, inside the range: the example of Wu et al."""
 
 
 def by_max(weights: NDArray[np.float32], scheme: Scheme) -> QuantizedTensor:
@@ -58,7 +58,8 @@ def by_mse(weights: NDArray[np.float32], scheme: Scheme) -> QuantizedTensor:
 def by_percentile(weights: NDArray[np.float32], scheme: Scheme, percentile: float = PERCENTILE) -> QuantizedTensor:
     """Scales as if the numbers beyond a percentile [%] of what shares a scale were not there.
 
-    Wu et al., "Integer quantization for deep learning inference", arXiv 2004.09602, section 3.4. Percentiles are interpolated.
+    Wu et al., "Integer quantization for deep learning inference", arXiv 2004.09602 (percentile calibration). Percentiles are
+    interpolated.
     """
     if not 0 < percentile <= 100:
         raise InputError(f"a percentile is above 0 and at most 100, not {percentile}")

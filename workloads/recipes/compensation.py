@@ -1,7 +1,7 @@
 """GPTQ: weights are rounded one input after the other, and those not rounded yet make up for the error.
 
 Frantar et al., "GPTQ: accurate post-training quantization for generative pre-trained transformers", ICLR 2023, algorithm 1.
-With ``U`` upper triangular and ``U^T U = H^-1`` (section 3.3, step 3), input ``i`` is rounded, its error divided by
+With ``U`` upper triangular and ``U^T U = H^-1`` (section 4, step 3), input ``i`` is rounded, its error divided by
 ``U[i, i]``, and that times ``U[i, j]`` subtracted from every later input ``j``: together they are then the least squares
 solution for what is left. Activation order, from the authors' code: inputs of great second moment first.
 
@@ -22,10 +22,10 @@ from workloads.recipes.clipping import Start, by_mse
 from workloads.recipes.layer import Indices, QuantizedLayer
 
 DAMPING = 0.01
-"""Of the mean diagonal of the second moment, added to it (section 3.3, step 3)."""
+"""Of the mean diagonal of the second moment, added to it (section 4, step 3)."""
 
 BLOCK = 128
-"""Inputs after which all later ones are updated at once (section 3.3, step 2); this does not change the result."""
+"""Inputs after which all later ones are updated at once (section 4, step 2); this does not change the result."""
 
 
 def gptq(

@@ -21,10 +21,10 @@ STRETCH = (-0.1, 1.1)
 """Ends of the sigmoid before it is cut to [0, 1]: the paper's gamma and zeta."""
 
 WARM_UP = 0.2
-"""Part of the steps without the regularizer."""
+"""Part of the steps without the regularizer, as AIMET has it."""
 
 SHARPNESS = (20.0, 2.0)
-"""Exponent of the regularizer, first and last: at first it moves only what is near an end."""
+"""Exponent of the regularizer, first and last, as AIMET has them: at first it moves only what is near an end."""
 
 WEIGHT = 1.0
 """Of the regularizer, whose term of a weight is at most 1, where the error of rounding to nearest is 1 for a weight."""

@@ -1,8 +1,8 @@
 """Hadamard rotation: outliers are spread over all inputs, of weights and activations alike.
 
 Ashkboos et al., "QuaRot: outlier-free 4-bit inference in rotated LLMs", NeurIPS 2024, section 4, with the randomized Hadamard
-matrix of its section 3. A rotation is folded into the weights; that of the activations is folded into the operation before, or
-computed on the way by the fast transform. Libraries (fast-hadamard-transform, torchao) have the transform for GPUs alone.
+matrix of its section 3.1. A rotation is folded into the weights; that of the activations is folded into the operation before,
+or computed on the way by the fast transform. Libraries (fast-hadamard-transform, torchao) have the transform for GPUs alone.
 """
 
 import numpy as np

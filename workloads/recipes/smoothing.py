@@ -18,7 +18,7 @@ STRENGTH = 0.5
 """How much of the difficulty goes to the weights: right for most models (SmoothQuant, section 4)."""
 
 GRID = np.arange(21) / 20
-"""Exponents that AWQ tries (section 3.2: a grid of 20 over [0, 1]); 0 is no scaling."""
+"""Exponents that AWQ tries: 20 steps over [0, 1] (equation 5, section 5); 0 is no scaling. The authors' code leaves out 1."""
 
 LEAST = 1e-4
 """Of the greatest mean magnitude: an input below counts as that, as one that is always 0 would have factor 0."""

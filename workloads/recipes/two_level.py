@@ -29,8 +29,9 @@ STEPS: Sequence[int] = (1, 2, 4, *range(8, 25), 32, 48, 64, 96, 127)
 def progressive(weights: NDArray[np.float32], activations: NDArray[np.float32], scheme: Scheme) -> QuantizedLayer:
     """Rounded to int8 per channel first, and that rounded again per group, with a scale that is an integer.
 
-    Lin et al., "QServe: W4A8KV4 quantization and system co-design for efficient LLM serving", MLSys 2025, section 4.1. The
-    first rounding stays inside :func:`protective_range`. Raises ``InputError`` for a scheme without scales per group.
+    Lin et al., "QServe: W4A8KV4 quantization and system co-design for efficient LLM serving", MLSys 2025, progressive group
+    quantization. The first rounding stays inside :func:`protective_range`. Raises ``InputError`` for a scheme without scales
+    per group.
     """
     check_operands(weights, activations)
     one_level = _of_groups(scheme)

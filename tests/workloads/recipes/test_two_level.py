@@ -21,7 +21,7 @@ INTEGERS = {
 
 
 def test_the_protective_range_of_the_paper() -> None:
-    """[-119, 119] for 4 bits with zero points (QServe, section 4.1); 127 / (1 + 1/14) without."""
+    """[-119, 119] for 4 bits with zero points (QServe); 127 / (1 + 1/14) without."""
     assert protective_range(INTEGERS["uint4"]) == 119
     assert protective_range(INTEGERS["int4"]) == 118
 
