@@ -1,7 +1,7 @@
 """Models: the embedded one by name, others from a folder in Hugging Face layout or a GGUF file, checked before use."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,15 @@ class LanguageModel:
     """A causal language model in fp32 and the folder or the GGUF file that it came from.
 
     ``layers`` are the linear layers that are quantized there, by module name, read each time that they are asked for; the
-    network multiplies by the floats that their codes stand for.
+    network multiplies by the floats that their codes stand for. A large network holds no weights but those of the module at
+    work; ``parameter`` reads one by its name.
     """
 
     name: str
     folder: Path
     network: PreTrainedModel
     layers: Mapping[str, QuantizedLayer] = field(default_factory=dict)
+    parameter: Callable[[str], torch.Tensor] | None = None
 
     @property
     def context(self) -> int:
@@ -80,7 +82,8 @@ def load_model(name_or_folder: str) -> LanguageModel:
         floats, packed = separated(stored_tensors(path), json.loads(text).get("quantization_config") or {})
     weights = Weights.of(str(path), network, floats, packed)
     attach(weights)
-    return LanguageModel(path.resolve().stem if path.suffix == ".gguf" else path.resolve().name, path, network, weights.layers)
+    name = path.resolve().stem if path.suffix == ".gguf" else path.resolve().name
+    return LanguageModel(name, path, network, weights.layers, weights.read)
 
 
 def _empty_network(path: Path, text: str) -> PreTrainedModel:

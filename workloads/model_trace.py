@@ -1,6 +1,6 @@
 """Traces: what one pass of a model asks of an accelerator, in order, and with which operands where they were kept."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,15 +9,29 @@ from numpy.typing import NDArray
 from sim.operators import Operator, Product
 
 Floats = NDArray[np.float32]
+Kept = Floats | Callable[[], Floats]
+"""Numbers, or what reads them from a file where a network does not hold them."""
+
+
+def read(kept: Kept) -> Floats:
+    """The numbers, wherever they are."""
+    return kept() if callable(kept) else kept
 
 
 @dataclass(frozen=True)
 class TracedProduct:
-    """A matrix product as the model computed it: activations ``[count, m, k]``, weights ``[count, k, n]``, in fp32."""
+    """A matrix product as the model computed it: activations ``[count, m, k]``, weights ``[count, k, n]``, in fp32.
+
+    The weights of a large model are read from its files each time that they are asked for.
+    """
 
     shape: Product
     activations: Floats
-    weights: Floats
+    kept: Kept
+
+    @property
+    def weights(self) -> Floats:
+        return read(self.kept)
 
     @property
     def name(self) -> str:
@@ -36,8 +50,8 @@ class ModelTrace:
 
     ``sequence`` is the length [token] of each sequence after the pass, ``tokens`` how many the pass computes in the whole
     batch. ``unknown`` names the operations that are in no table, which were recorded as one operation for each number, with
-    the multiply-accumulates in them as far as torch knows. ``operands`` are activations and weights of products, by their
-    places among the operators.
+    the multiply-accumulates in them as far as torch knows. ``operands`` are activations and weights of products, or what reads
+    them, by their places among the operators.
     """
 
     name: str
@@ -46,7 +60,7 @@ class ModelTrace:
     sequence: int
     tokens: int
     unknown: Mapping[str, int] = field(default_factory=dict)
-    operands: Mapping[int, tuple[Floats, Floats]] = field(default_factory=dict)
+    operands: Mapping[int, tuple[Floats, Kept]] = field(default_factory=dict)
 
     @property
     def products(self) -> tuple[Product, ...]:

@@ -81,6 +81,11 @@ class Provenance:
             return f"{name}.{(first - parameter.first) // elements}"
         return name
 
+    def read_from(self, tensor: Tensor) -> str | None:
+        """The name of the parameter, just read from a file, of which a tensor is a view."""
+        found = self._read.get(storage(tensor))
+        return None if found is None else found[0].name
+
     def is_probabilities(self, tensor: Tensor) -> bool:
         """Whether a tensor came out of a softmax."""
         return storage(tensor) in self._probabilities

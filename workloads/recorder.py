@@ -6,7 +6,7 @@ or sizes alone on torch's meta device.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,13 @@ from torch.utils.flop_counter import flop_registry
 
 from sim.operators import Operator, Product
 from workloads.lane_operations import CREATES, LANES, MOVES
+from workloads.model_trace import Floats, Kept
 from workloads.products import ProductMode, SeenProduct
 from workloads.provenance import distinct, storage, stored, tensors_in
 from workloads.vector_passes import Numbers, Pass
 
-Operands = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Activations ``[count, m, k]`` and weights ``[count, k, n]``; the weights may be views of the network's own."""
+Operands = tuple[Floats, Kept]
+"""Activations ``[count, m, k]`` and weights ``[count, k, n]``: views of those that the network holds, or what reads them."""
 
 VIEWS_UNSAID = {torch.ops.aten._unsafe_view.default}
 """Operations whose results are views though their schemas do not say so."""
@@ -35,15 +36,19 @@ class Recorder(ProductMode):  # type: ignore[no-untyped-call]
     Arithmetic on whole numbers alone (positions, masks) is taken for addressing and costs nothing. Operations that are
     in no table are named in ``unknown``, with the multiply-accumulates that torch's own counter
     (:mod:`torch.utils.flop_counter`) finds in them, or else one for each number, as which they are recorded.
-    ``operands``, if kept, are those of the products, by their places among the operators.
+    ``operands``, if kept, are those of the products, by their places among the operators; ``parameter`` gives one by name
+    that the network does not hold.
     """
 
-    def __init__(self, network: nn.Module, keep_operands: bool = False) -> None:
+    def __init__(
+        self, network: nn.Module, keep_operands: bool = False, parameter: Callable[[str], Tensor] | None = None
+    ) -> None:
         super().__init__(network)
         self._names[network] = getattr(getattr(network, "config", None), "model_type", "")
         self.unknown: Counter[str] = Counter()
         self.operands: dict[int, Operands] = {}
         self._keep_operands = keep_operands
+        self._parameter = parameter
         self._operators: list[Operator | Pass] = []
         self._pass: Pass | None = None
         self._numbers: dict[int, tuple[Numbers, ...]] = {}
@@ -74,10 +79,18 @@ class Recorder(ProductMode):  # type: ignore[no-untyped-call]
         self._pass = None
         self._operators.append(Product(seen.name, m, k, seen.weights.shape[2], count, seen.kind, self.sources(seen.operands)))
         if self._keep_operands:
-            self.operands[place] = _array(seen.activations, copy=True), _array(seen.weights, copy=seen.kind != "linear")
+            self.operands[place] = _array(seen.activations, copy=True), self._weights(seen)
         result: Tensor = self._sized(func, args, {})
         self._hold(result, (Numbers(place, result.numel()),))
         return result
+
+    def _weights(self, seen: SeenProduct) -> Kept:
+        weights, parameter = seen.weights, self._parameter
+        name = self._provenance.read_from(weights)
+        if name is None or parameter is None:
+            return _array(weights, copy=seen.kind != "linear")
+        size, stride, offset = weights.size(), weights.stride(), weights.storage_offset()
+        return lambda: _array(parameter(name).as_strided(size, stride, offset), copy=False)
 
     def other(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record what is no product."""

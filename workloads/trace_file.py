@@ -19,7 +19,7 @@ from safetensors.numpy import save
 from sim.errors import InputError
 from sim.files import write_parts
 from sim.operators import PRODUCT_KINDS, Operator, Product, VectorWork
-from workloads.model_trace import ModelTrace
+from workloads.model_trace import ModelTrace, read
 
 KEY, VERSION = "shiftwise_trace", 1
 OPERANDS = ("activations", "weights")
@@ -32,7 +32,7 @@ def save_trace(trace: ModelTrace, path: str | Path) -> None:
     rows = [dataclasses.asdict(op) | {"share": share} for op, share in zip(trace.operators, trace.shares, strict=True)]
     told = {"version": VERSION} | {name: getattr(trace, name) for name in PLAIN} | {"operators": rows}
     tensors = {
-        f"{place}.{which}": np.ascontiguousarray(operand, dtype=np.float32)
+        f"{place}.{which}": np.ascontiguousarray(read(operand), dtype=np.float32)
         for place, pair in trace.operands.items()
         for which, operand in zip(OPERANDS, pair, strict=True)
     }

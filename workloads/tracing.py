@@ -26,7 +26,7 @@ def trace_model(
         raise InputError(f"batch x sequence is at most the text's {len(tokens)} tokens, not {batch} x {sequence}")
     windows = tokens[: batch * sequence].reshape(batch, sequence)
     network, last = model.network, last_logits(model.network)
-    recorder = Recorder(network, keep_operands)
+    recorder = Recorder(network, keep_operands, model.parameter)
     new, cache = windows, None
     if phase == "decode":
         new = windows[:, -1:]

@@ -69,7 +69,7 @@ def _pack_quantized(tensors: Tensors, weights: Mapping[str, Any]) -> Packed:
         zero = None
         if not weights.get("symmetric", True):
             zero_words = tensors.array("weight_zero_point", (-(-n * bits // 32), _groups(weights, k)), torch.int32)
-            zero = fields(zero_words.T, bits)[:, :n].T
+            zero = fields(zero_words.T, bits)[:, :n]
         return _integers(tensors, weights, codes, zero, bits)
 
     return Packed((k, n), read)

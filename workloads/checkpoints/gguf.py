@@ -113,16 +113,21 @@ def _floats(path: Path, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...
 def _packed(path: Path, tensor: ReaderTensor, shape: tuple[int, ...], process: Process) -> Packed:
     if len(shape) != 2:
         raise InputError(f"quantized tensor {tensor.name!r} in {str(path)!r} has two axes, not shape {shape}")
-    order, offset, kind = _rows(path, tensor.name, shape[0], process), int(tensor.data_offset), BLOCKS[tensor.tensor_type.name]
+    order, kind = _rows(path, tensor.name, shape[0], process), BLOCKS[tensor.tensor_type.name]
+    offset, count = int(tensor.data_offset), int(tensor.n_bytes)  # the tensor itself holds the whole file
 
     def read() -> QuantizedLayer:
-        blocks = _bytes(path, offset, int(tensor.n_bytes)).reshape(shape[0], -1, kind.bytes)[order]
-        codes, scales, minima = kind.unpack(blocks)
-        zero = None if minima is None else np.ascontiguousarray(minima.T)
-        by_input = np.ascontiguousarray(codes.T), (np.ascontiguousarray(scales.T),)
-        return QuantizedLayer.of(QuantizedTensor(by_input[0], kind.scheme, 0, by_input[1], zero))
+        blocks = _bytes(path, offset, count).reshape(shape[0], -1, kind.bytes)
+        return QuantizedLayer.of(tensor_of(kind, blocks[order]))
 
     return Packed((shape[1], shape[0]), read)
+
+
+def tensor_of(kind: BlockType, blocks: Blocks) -> QuantizedTensor:
+    """Weights ``[k, n]`` of blocks ``[n, blocks of a row, bytes of a block]``."""
+    codes, scales, minima = kind.unpack(blocks)
+    zero = None if minima is None else np.ascontiguousarray(minima.T)
+    return QuantizedTensor(np.ascontiguousarray(codes.T), kind.scheme, 0, (np.ascontiguousarray(scales.T),), zero)
 
 
 def _rows(path: Path, name: str, rows: int, process: Process) -> NDArray[np.intp]:

@@ -12,16 +12,21 @@ from tests.sim.kernels.judging import judged
 
 CASES, BATCHES = 60, 8
 NAMES = [name for name in FORMATS if name != "uint16"]
-SCALES = ("fp32", "fp16", "bf16", "ocp_e4m3", "int8", "e8m0")
+SCALES = ("fp32", "fp16", "bf16", "ocp_e4m3", "int8", "e8m0", "signed_fp16", "fp16_uint6", "fp16_int8")
 
 
 def some_scales(rng: np.random.Generator, name: str, shape: tuple[int, int]) -> np.ndarray:
-    """Any positive scale of fp16, E4M3 and int8; a wide range of the others, in which nothing becomes infinite."""
+    """Any scale of fp16, E4M3, int8 and products of two; a wide range of the others, in which nothing becomes infinite."""
     if name == "fp32":
         numbers = np.ldexp(rng.integers(1 << 23, 1 << 24, shape).astype(float), rng.integers(-60, 10, shape) - 23)
         return numbers.astype(np.float32)
     if name == "fp16":
         return rng.integers(1, 0x7C00, shape).astype(np.uint16).view(np.float16)
+    if name == "signed_fp16":
+        return rng.choice(np.float16([-1, 1, 0.0]), shape, p=[0.4, 0.4, 0.2]) * some_scales(rng, "fp16", shape)
+    if name in ("fp16_uint6", "fp16_int8"):
+        steps = rng.integers(*{"fp16_uint6": (0, 64), "fp16_int8": (-128, 128)}[name], shape)
+        return some_scales(rng, "signed_fp16", shape).astype(np.float32) * steps.astype(np.float32)
     low, high = {"bf16": (0x3000, 0x4400), "e8m0": (100, 140), "ocp_e4m3": (1, 0x7F), "int8": (1, 128)}[name]
     return rng.integers(low, high, shape).astype(np.uint16 if name == "bf16" else np.uint8)
 
@@ -50,7 +55,7 @@ def some_tensor(rng: np.random.Generator, scheme: Scheme, axis: Axis, shape: tup
     if scheme.zero == "integer":
         zero = rng.integers(0, scheme.format.largest + 1, scheme.finest_shape(shape, axis)).astype(scheme.code_dtype)
     elif scheme.zero == "minimum":
-        zero = (rng.normal(size=scheme.finest_shape(shape, axis)) * 100).astype(np.float16)
+        zero = (rng.normal(size=scheme.finest_shape(shape, axis)) * 100).astype(np.float16).astype(scheme.minimum_format.dtype)
     return QuantizedTensor(rng.choice(codes, shape).astype(scheme.code_dtype), scheme, axis, scales, zero)
 
 

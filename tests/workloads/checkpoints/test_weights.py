@@ -1,0 +1,114 @@
+"""Networks of many architectures: the weights that transformers itself loads, held whole or one module at a time."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+import workloads.checkpoints.weights
+from tests.workloads.test_architectures import BATCH, CAUSAL, TOKENS, network
+from workloads.checkpoint import LanguageModel, load_model
+from workloads.products import products_by
+from workloads.tracing import trace_model
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workloads.checkpoints.weights, "HELD", 0)
+
+
+def stored(name: str, folder: Path) -> str:
+    network(name).save_pretrained(folder, max_shard_size="20KB")
+    return str(folder)
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_weights_are_those_that_transformers_loads(name: str, tmp_path: Path) -> None:
+    folder = stored(name, tmp_path)
+    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    ours = load_model(folder).network
+    for (name, tensor), (own, found) in zip(
+        [*theirs.named_parameters(), *theirs.named_buffers()], [*ours.named_parameters(), *ours.named_buffers()], strict=True
+    ):
+        assert name == own
+        assert torch.equal(tensor, found)
+    tokens = torch.arange(9)[None]
+    with torch.no_grad():
+        assert torch.equal(ours(tokens).logits, theirs(tokens).logits)
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.usefixtures("one_at_a_time")
+def test_one_module_at_a_time_computes_the_same(name: str, tmp_path: Path) -> None:
+    model, whole = load_model(stored(name, tmp_path)), network(name)
+    tokens = torch.arange(9)[None]
+    with torch.inference_mode():
+        assert torch.equal(model.network(tokens).logits, whole(tokens).logits)
+    assert all(parameter.is_meta for parameter in model.network.parameters())
+    assert sum(p.numel() for p in model.network.parameters()) == sum(p.numel() for p in whole.parameters())
+
+
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+@pytest.mark.parametrize("name", CAUSAL)
+def test_traces_are_the_same(name: str, phase: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    folder = stored(name, tmp_path)
+    tokens = torch.arange(BATCH * TOKENS)
+    held = trace_model(load_model(folder), tokens, phase, BATCH, TOKENS, keep_operands=True)  # type: ignore[arg-type]
+    request.getfixturevalue("one_at_a_time")
+    read = trace_model(load_model(folder), tokens, phase, BATCH, TOKENS, keep_operands=True)  # type: ignore[arg-type]
+    assert read.operators == held.operators
+    for one, other in zip(held.traced, read.traced, strict=True):
+        assert one.shape == other.shape
+        assert one.activations.tobytes() == other.activations.tobytes()
+        assert one.weights.tobytes() == other.weights.tobytes()
+        assert callable(other.kept) or other.kind != "linear" or ".experts." in other.name, "it would hold all weights"
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_a_few_modules_are_in_memory(tmp_path: Path) -> None:
+    """Of all parameters that were read, only those of the module at work are there when the next one runs."""
+    model = load_model(stored("llama", tmp_path))
+    most = 0
+
+    def count(module: nn.Module, args: object) -> None:
+        nonlocal most
+        del module, args
+        most = max(most, sum(not parameter.is_meta for parameter in model.network.parameters()))
+
+    for module in model.network.modules():
+        module.register_forward_pre_hook(count)
+    model.network(torch.arange(9)[None])
+    assert most == 1
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_weights_are_dropped_after_a_failure(tmp_path: Path) -> None:
+    model = load_model(stored("llama", tmp_path))
+
+    def fail(name: str, activations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        del activations, weights
+        raise ValueError(name)
+
+    with pytest.raises(ValueError, match="q_proj"), products_by(model.network, fail):
+        model.network(torch.arange(9)[None])
+    assert all(parameter.is_meta for parameter in model.network.parameters())
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_weights_are_never_stale(tmp_path: Path) -> None:
+    """What stands in the file when a module runs is what it computes with."""
+    model, tokens = load_model(stored("qwen2", tmp_path)), torch.arange(9)[None]
+    with torch.no_grad():
+        before = model.network(tokens).logits
+        for path in tmp_path.glob("*.safetensors"):
+            save_file({name: 1.5 * tensor for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
+        after = model.network(tokens).logits
+        assert not torch.equal(before, after)
+        assert torch.equal(after, load_model(str(tmp_path)).network(tokens).logits)
+
+
+def test_small_models_are_held(tiny: LanguageModel) -> None:
+    assert not any(parameter.is_meta for parameter in tiny.network.parameters())
