@@ -4,6 +4,7 @@ A network whose weights take more than ``HELD`` bytes in fp32 holds those of one
 module runs and dropped after. What is dropped has sizes and no numbers, so that nobody computes with it.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +87,7 @@ class Weights:
         if tensor.shape != expected.shape:
             shape, allowed = tuple(tensor.shape), tuple(expected.shape)
             raise InputError(f"tensor {name!r} in {self.where!r} has shape {shape}, allowed is {allowed}")
-        if not torch.isfinite(tensor).all():
+        if not all(math.isfinite(extreme) for extreme in tensor.aminmax()):
             raise InputError(f"tensor {name!r} in {self.where!r} holds NaN or infinity; weights are finite numbers")
         tensor = tensor.to(expected.dtype).contiguous()
         return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()

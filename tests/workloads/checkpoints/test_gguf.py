@@ -12,6 +12,7 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType, GGUFWriter
 from numpy.typing import NDArray
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
 from sim.errors import InputError
@@ -64,7 +65,8 @@ def tensors(kind: str, rng: np.random.Generator) -> dict[str, tuple[np.ndarray, 
     }
 
 
-def write(path: Path, content: dict[str, tuple[np.ndarray, str]], architecture: str = "llama") -> Path:
+def write(path: Path, content: dict[str, tuple[np.ndarray, str]], architecture: str = "llama", words: int = 0) -> Path:
+    """A file, with a tokenizer of bytes and one word if there are any words."""
     writer = GGUFWriter(path, architecture)
     writer.add_name("tiny")
     writer.add_block_count(1)
@@ -76,7 +78,13 @@ def write(path: Path, content: dict[str, tuple[np.ndarray, str]], architecture: 
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10000.0)
     writer.add_rope_dimension_count(HIDDEN // HEADS)
-    writer.add_vocab_size(VOCABULARY)
+    writer.add_vocab_size(VOCABULARY + words)
+    if words:
+        writer.add_tokenizer_model("gpt2")
+        writer.add_token_list([*bytes_to_unicode().values(), "he"])
+        writer.add_token_merges(["h e"])
+        writer.add_bos_token_id(0)
+        writer.add_eos_token_id(0)
     for name, (array, kind) in content.items():
         writer.add_tensor(name, array, raw_dtype=GGMLQuantizationType[kind])
     writer.write_header_to_file()
@@ -162,6 +170,15 @@ def test_tied_embeddings_are_multiplied_by_with_their_codes(tmp_path: Path, rng:
     assert model.network.lm_head.weight is model.network.model.embed_tokens.weight
     expected = gguf.dequantize(content["token_embd.weight"][0], GGMLQuantizationType.Q6_K)
     assert np.array_equal(dequantized(model.layers["lm_head"]), expected.T)
+
+
+def test_the_tokenizer_is_that_of_the_file(tmp_path: Path, rng: np.random.Generator) -> None:
+    content = tensors("Q8_0", rng)
+    for name in ("token_embd.weight", "output.weight"):
+        content[name] = random_blocks("Q8_0", VOCABULARY + 1, HIDDEN, rng), "Q8_0"
+    model = load_model(str(write(tmp_path / "tiny.gguf", content, words=1)))
+    order = [*bytes_to_unicode()]
+    assert model.encode(b"hello").tolist() == [256, order.index(ord("l")), order.index(ord("l")), order.index(ord("o"))]
 
 
 def test_sizes_alone(tmp_path: Path, rng: np.random.Generator) -> None:

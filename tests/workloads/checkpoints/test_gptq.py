@@ -15,6 +15,7 @@ from torch import Tensor
 from sim.errors import InputError
 from tests.workloads.checkpoints.conftest import LAYER, K, Make, N
 from workloads.checkpoint import LanguageModel, load_model
+from workloads.shapes import shapes
 
 GROUP = 32
 GROUPS = K // GROUP
@@ -84,6 +85,7 @@ def test_gptq(
     for index in ({}, {"g_idx": torch.from_numpy(groups.astype(np.int32))}):
         folder = packed_folder(tensors | index, config(bits, **more))
         check(load_model(str(folder)), codes, zero, scales, groups, np.arange(K))
+    assert {product.name for product in shapes(str(folder)).products} >= {LAYER}
 
 
 def test_gptq_in_the_order_of_activations(
