@@ -28,6 +28,7 @@ SUMMED = (
     "energy_sram_J",
     "energy_dram_J",
     "energy_J",
+    "overflows",
 )
 
 
@@ -43,6 +44,7 @@ def single(layers: pd.DataFrame) -> pd.DataFrame:
         taken_cycles=layers["cycles"] + waits,
         stalled_cycles=layers["stall_cycles"] + waits,
         sqnr_dB=pd.to_numeric(layers["sqnr_dB"]),
+        overflows=pd.to_numeric(layers["overflows"]).fillna(0).astype("int64"),
     )
     return _with_ratios(rows)
 

@@ -48,6 +48,8 @@ def operator_table(rows: pd.DataFrame, names: Sequence[str]) -> OperatorTable:
     }
     if rows["sqnr_dB"].notna().any():
         columns["SQNR"] = [("" if pd.isna(v) else significant(v), "" if pd.isna(v) else v) for v in rows["sqnr_dB"]]
+    if rows["overflows"].any():
+        columns["overflows"] = [(f"{count:,}" if count else "", count) for count in rows["overflows"]]
     columns["blocking"] = [(words, words) for words in rows["blocking"]]
     heads = [(head, head not in ("operator", "bound", "blocking")) for head in columns]
     return OperatorTable(heads, list(zip(*columns.values(), strict=True)))
@@ -134,11 +136,23 @@ def design_fields(fields: Mapping[str, Any], design: DesignPoint) -> list[tuple[
     ]
 
 
+QUALITY = ("bits_per_byte", "perplexity")
+
+
 def accuracy_facts(accuracy: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Bits per byte, the loss, and the text's length."""
+    """Bits per byte, perplexity, the loss, agreement and overflows, and how and on what they were found."""
+    of_float, of_hardware = ({name: accuracy[f"{kind}_{name}"] for name in QUALITY} for kind in ("float", "hardware"))
     return [
-        ("float model", f"{significant(accuracy['float_bits_per_byte'], 4)} bit/byte"),
-        ("linear layers by the simulated hardware", f"{significant(accuracy['hardware_bits_per_byte'], 4)} bit/byte"),
+        ("float model", _quality(of_float)),
+        ("by the simulated hardware", _quality(of_hardware)),
         ("loss", percent(accuracy_loss(accuracy), 2, "+")),
-        ("measured on", f"{accuracy['bytes']:,} bytes of text"),
+        ("likeliest token is the float model's", percent(accuracy["top1_agreement"])),
+        ("weights", f"recipe {accuracy['recipe']}"),
+        ("KV cache", f"{accuracy['kv_cache']}, {significant(accuracy['kv_bits'])} bit for each number"),
+        ("group sums that overflowed", f"{accuracy['overflows']:,} of {accuracy['group_sums']:,}"),
+        ("measured on", f"{accuracy['bytes']:,} bytes of text, {accuracy['tokens']:,} tokens predicted"),
     ]
+
+
+def _quality(found: Mapping[str, float]) -> str:
+    return f"{significant(found['bits_per_byte'], 4)} bit/byte, perplexity {significant(found['perplexity'], 4)}"

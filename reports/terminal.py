@@ -122,7 +122,10 @@ def _key_figures(summary: Mapping[str, Any]) -> Table:
     if accuracy:
         before, after = bits_per_byte(accuracy)
         loss = percent(accuracy_loss(accuracy), 2, "+")
-        lines["accuracy"] = f"bits per byte {before} float, {after} hardware ({loss})"
+        agreed = f"{percent(accuracy['top1_agreement'])} of the likeliest tokens agree"
+        lines["accuracy"] = f"bits per byte {before} float, {after} hardware ({loss}); {agreed}"
+        if accuracy["overflows"]:
+            lines["overflows"] = f"{accuracy['overflows']:,} of {accuracy['group_sums']:,} group sums"
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()

@@ -1,6 +1,8 @@
 """What there is by name: the content of ``shiftwise list``."""
 
 import json
+import sys
+from functools import partial
 
 from costmodel.fpga.devices import DEVICES, Device
 from costmodel.synthesis.targets import TARGETS
@@ -13,6 +15,8 @@ from sim.memory import MEMORIES
 from sim.pe import PES
 from sim.quantized import SCHEMES, Scheme
 from workloads.embedded import MODELS
+from workloads.kv_cache import KV_RECIPES
+from workloads.recipes import RECIPES
 from workloads.zoo import SOURCES
 
 
@@ -22,9 +26,11 @@ def catalogue() -> dict[str, dict[str, str]]:
         "design": {name: _describe_design(name) for name in PRESETS},
         "format": {name: _describe_format(f) for name, f in FORMATS.items()},
         "scheme": {name: _describe_scheme(scheme) for name, scheme in SCHEMES.items()},
-        "PE": {name: (pe.__doc__ or "").partition("\n")[0] for name, pe in PES.items()},
+        "recipe": {name: _describe_recipe(name) for name in RECIPES},
+        "KV cache": {name: _describe_cache(name) for name in KV_RECIPES},
+        "PE": {name: _first_line(pe) for name, pe in PES.items()},
         "accumulator": {describe(family): kept.meaning for family, kept in ACCUMULATORS.items()},
-        "dataflow": {name: (flow.__doc__ or "").partition("\n")[0] for name, flow in DATAFLOWS.items()},
+        "dataflow": {name: _first_line(flow) for name, flow in DATAFLOWS.items()},
         "model": {name: _describe_model(name) for name in MODELS},
         "configuration": {name: f"shapes alone: {source}" for name, source in SOURCES.items()},
         "memory": {
@@ -61,6 +67,22 @@ def _describe_scheme(scheme: Scheme) -> str:
     groups = f" of {scheme.group_size}" if scheme.group_size else ""
     zero = {"none": "", "integer": ", integer zero points", "minimum": ", float minima"}[scheme.zero]
     return f"{scheme.format.name}, {levels}{groups}{zero}"
+
+
+def _describe_recipe(name: str) -> str:
+    recipe = RECIPES[name]
+    made = recipe if isinstance(recipe, partial) else partial(recipe)
+    changed = ", ".join(f"{name}={getattr(value, '__name__', value)}" for name, value in made.keywords.items())
+    return _first_line(sys.modules[made.func.__module__]) + (f" Here {changed}." if changed else "")
+
+
+def _describe_cache(name: str) -> str:
+    recipe = KV_RECIPES[name]
+    return "fp32, products as torch computes them" if recipe is None else _first_line(sys.modules[type(recipe).__module__])
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").partition("\n")[0]
 
 
 def _describe_model(name: str) -> str:

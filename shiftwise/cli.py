@@ -58,7 +58,17 @@ def simulate(
     ] = None,
     accuracy_bytes: Annotated[
         int | None,
-        typer.Option(help="Bytes of the text, from its start, on which accuracy is measured. [default: 8192]"),
+        typer.Option(help="Bytes of the text, from its start, on which accuracy is measured. [default: 8192, in decode 512]"),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="How weights are quantized (see `shiftwise list`), calibrated on the text behind those bytes. [default: a "
+            "checkpoint's own codes, else `nearest`]"
+        ),
+    ] = None,
+    kv_cache: Annotated[
+        str | None, typer.Option(help="How keys and values are stored (see `shiftwise list`). [default: `per_token`]")
     ] = None,
     out: Out = Path("build/simulate"),
     as_json: Json = False,
@@ -70,11 +80,13 @@ def simulate(
     actions times energy per action; area is what synthesis measured.
 
     A model with weights is traced in torch on real text, and its products (linear layers, attention scores and values)
-    are computed bit for bit by the arithmetic of the processing elements. Accuracy is the bits per byte of the float
-    model and of the model whose linear layers the simulated hardware computes. A configuration or a topology alone has
-    cycles, traffic and energy, of a model of any size.
+    are computed bit for bit by the arithmetic of the processing elements. Accuracy is the bits per byte, the perplexity
+    and the likeliest tokens of the float model and of the model whose products the simulated hardware computes, in
+    `decode` token by token with the quantized KV cache. A configuration or a topology alone has cycles, traffic and energy,
+    of a model of any size.
 
-    Writes `summary.json`, `layers.csv` and `report.html` (one file, opens offline) into `--out`.
+    Writes `summary.json`, `layers.csv` and `report.html` (one file, opens offline) into `--out`. A run that was interrupted
+    goes on from the last window of text that it had judged.
 
     Examples:
 
@@ -88,16 +100,19 @@ def simulate(
     from sim.files import check_output
 
     check_output(out)
-    asked = checked_request(design, model, phase, batch, sequence, text, accuracy_bytes)  # type: ignore[arg-type]
+    given = (design, model, phase, batch, sequence, text, accuracy_bytes, recipe, kv_cache)
+    asked = checked_request(*given)  # type: ignore[arg-type]
 
     from reports.files import SUMMARY
     from reports.terminal import print_run
+    from shiftwise.judged import forget
     from shiftwise.progress import shown_progress
     from shiftwise.simulation import simulate_request
 
     with shown_progress() as tell:
-        run = simulate_request(asked, tell)
+        run = simulate_request(asked, tell, out)
     report = run.write(out)
+    forget(out)
     if as_json:
         print((out / SUMMARY).read_text(), end="")
         return

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:  # what it imports takes seconds
-    from shiftwise.simulation import Tell
+    from shiftwise.accuracy import Tell
 
 
 @contextmanager

@@ -5,13 +5,17 @@ from pathlib import Path
 
 from costmodel.energy import energy_per_action
 from sim.design import DesignPoint, load_design, of_file
-from sim.errors import InputError
+from sim.errors import InputError, choose
 from workloads.embedded import HELD_OUT_TEXT, MODELS, has_weights
 from workloads.passes import Phase, check_pass
 from workloads.topology import read_topology
 from workloads.zoo import CONFIGS, config_path
 
-ACCURACY_BYTES = 8192
+ACCURACY_BYTES = {"prefill": 8192, "decode": 512}
+"""By default; a decode step takes about as long as the prefill of a window, and finds the same bits."""
+
+SHORTEST_CALIBRATION = 512  # [byte]
+KV_CACHE = "per_token"
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class Request:
     """One pass to simulate.
 
     ``named`` is the design as it was given, for what is found wrong with it later. ``text`` is what weights are traced on
-    and predict, ``accuracy_bytes`` how much of it decides the accuracy; shapes alone have no text.
+    and predict, ``accuracy_bytes`` how much of it decides the accuracy; shapes alone have no text. ``recipe`` is that of the
+    weights, ``None`` for the codes that a checkpoint has, or else rounding to nearest.
     """
 
     design: DesignPoint
@@ -30,6 +35,8 @@ class Request:
     sequence: int | None
     text: bytes | None
     accuracy_bytes: int
+    recipe: str | None
+    kv_cache: str
 
     @property
     def is_topology(self) -> bool:
@@ -44,6 +51,8 @@ def checked_request(
     sequence: int | None,
     text: str | Path | None,
     accuracy_bytes: int | None,
+    recipe: str | None,
+    kv_cache: str | None,
 ) -> Request:
     """The arguments of :func:`shiftwise.simulate`. Raises ``InputError`` for those that cannot be used.
 
@@ -57,14 +66,30 @@ def checked_request(
         content = read_text(text)
         if accuracy_bytes is not None and accuracy_bytes < 2:
             raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")
+        if recipe is not None:
+            _check_recipe(recipe, content, accuracy_bytes or ACCURACY_BYTES[phase])
     else:
         content = None
-        for what, value in (("text", text), ("accuracy_bytes", accuracy_bytes)):
+        of_weights = {"text": text, "accuracy_bytes": accuracy_bytes, "recipe": recipe, "kv_cache": kv_cache}
+        for what, value in of_weights.items():
             if value is not None:
                 raise InputError(f"{what} goes with a model that has weights, not with the shapes of {model!r}: {str(value)!r}")
         _check_shapes(model, phase, batch, sequence)
-    bytes_judged = ACCURACY_BYTES if accuracy_bytes is None else accuracy_bytes
-    return Request(point, design, model, phase, batch, sequence, content, bytes_judged)
+    bytes_judged = ACCURACY_BYTES[phase] if accuracy_bytes is None else accuracy_bytes
+    cache = KV_CACHE if kv_cache is None else kv_cache
+    return Request(point, design, model, phase, batch, sequence, content, bytes_judged, recipe, cache)
+
+
+def _check_recipe(recipe: str, text: bytes, judged: int) -> None:
+    """Raise ``InputError`` for a recipe that there is not, or a text with nothing left to calibrate it on."""
+    from workloads.recipes import RECIPES, WEIGHTS_ALONE
+
+    choose("recipe", recipe, RECIPES)
+    if recipe not in WEIGHTS_ALONE and len(text) - judged < SHORTEST_CALIBRATION:
+        raise InputError(
+            f"recipe {recipe!r} calibrates on the text behind the {judged} bytes that accuracy is measured on, at least "
+            f"{SHORTEST_CALIBRATION} bytes, not {max(len(text) - judged, 0)}; a longer text or fewer accuracy_bytes are needed"
+        )
 
 
 def _has_weights(model: str) -> bool:

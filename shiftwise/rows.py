@@ -9,6 +9,7 @@ from costmodel.cost import Cost, Energy, slower_clock
 from costmodel.synthesis.targets import CHARACTERISED
 from shiftwise.workload import Workload
 from sim.design import DesignPoint
+from sim.kernels.overflow import GroupSums
 from sim.quantized import weight_bits
 from sim.schedule import Product, ProductCycles, Schedule, Step, VectorCycles
 from sim.trace import Trace
@@ -18,8 +19,11 @@ TENSORS = ("weights", "keys", "values", "activations", "totals", "results", "vec
 """What the DRAM's traffic is told apart by; ``totals`` are results so far, between two blocks of ``k``."""
 
 
-def layer_row(step: Step, cost: Energy, sqnr: float | None) -> dict[str, Any]:
-    """An operator's row: sizes, cycles and where they go, traffic by level, energy; vector work has sizes of 0."""
+def layer_row(step: Step, cost: Energy, sqnr: float | None, sums: GroupSums | None) -> dict[str, Any]:
+    """An operator's row: sizes, cycles and where they go, traffic by level, energy; vector work has sizes of 0.
+
+    ``sqnr`` [dB] of its results, and the group ``sums`` of the text's prediction with how many overflowed.
+    """
     run, counts = step.run, step.run.trace.counts
     dram_bytes = _dram_bits(run.trace) // 8
     return {
@@ -47,6 +51,8 @@ def layer_row(step: Step, cost: Energy, sqnr: float | None) -> dict[str, Any]:
         "energy_static_J": cost.static,
         "energy_J": cost.total,
         "sqnr_dB": sqnr,
+        "group_sums": sums.count if sums else None,
+        "overflows": sums.overflows if sums else None,
     }
 
 

@@ -1,32 +1,29 @@
 """``simulate``: trace a model or take its shapes, run every operator on a design, and put figures to it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from costmodel.cost import evaluate
 from costmodel.energy import memory_prices
 from reports.files import write_run
+from shiftwise.accuracy import Accuracy, Tell, measured_accuracy, quantized_model
 from shiftwise.request import Request, checked_request
 from shiftwise.rows import layer_row, summary
 from shiftwise.workload import Workload, load_workload
 from sim.design import DesignPoint, of_file
 from sim.files import output_folder
-from sim.kernels.product import matrix_product
 from sim.operators import Product
-from sim.quantized import quantize
 from sim.schedule import ProductCycles, Schedule, check_buffers, schedule, timeline
-from workloads.accuracy import bits_per_byte, hardware_multiply
+from workloads.hardware import Hardware
 from workloads.model_trace import TracedProduct
 from workloads.passes import Phase
-
-Tell = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
 
 SHOWN_BLOCKS = 24
 """Blocks of the longest product that are drawn one by one."""
@@ -57,6 +54,8 @@ def simulate(
     sequence: int | None = None,
     text: str | Path | None = None,
     accuracy_bytes: int | None = None,
+    recipe: str | None = None,
+    kv_cache: str | None = None,
     progress: Tell | None = None,
 ) -> Simulation:
     """Run one pass of a quantized model on a design: cycles, traffic, energy, area and, with weights, accuracy.
@@ -65,14 +64,17 @@ def simulate(
     Hugging Face layout with weights, all products of which are computed bit for bit; or a bundled configuration's name,
     a folder or file with a ``config.json`` alone, or a SCALE-Sim topology in a CSV file, for which there is no accuracy.
     ``sequence`` [token] is 512 by default, or what the model allows; ``text`` a file that is traced and predicted (default:
-    the embedded held-out text), of which the first ``accuracy_bytes`` (default: 8192) decide the bits per byte. Raises
-    ``InputError`` for input that cannot be used.
+    the embedded held-out text). Its first ``accuracy_bytes`` (default: 8192, in decode 512) decide the bits per byte, and
+    what is behind them calibrates the ``recipe``, a name of :data:`workloads.recipes.RECIPES` (default: a checkpoint's own
+    codes, or rounding to nearest). ``kv_cache`` names how keys and values are stored
+    (:data:`workloads.kv_cache.KV_RECIPES`; default: ``per_token``). Raises ``InputError`` for input that cannot be used.
     """
-    return simulate_request(checked_request(design, model, phase, batch, sequence, text, accuracy_bytes), progress)
+    asked = checked_request(design, model, phase, batch, sequence, text, accuracy_bytes, recipe, kv_cache)
+    return simulate_request(asked, progress)
 
 
-def simulate_request(asked: Request, progress: Tell | None = None) -> Simulation:
-    """:func:`simulate`, with its arguments checked."""
+def simulate_request(asked: Request, progress: Tell | None = None, folder: Path | None = None) -> Simulation:
+    """:func:`simulate`, with its arguments checked; what is found of the accuracy is kept in ``folder`` meanwhile."""
     tell = progress or (lambda *_: None)
     point, workload = asked.design, load_workload(asked)
     with of_file(asked.named):
@@ -80,56 +82,38 @@ def simulate_request(asked: Request, progress: Tell | None = None) -> Simulation
             check_buffers(point.seen_by(kind), k)
     run = schedule(point, workload.operators, memory_prices(point))
     tell("trace", len(workload.operators), len(workload.operators))
-    noise = _noise(point, workload, tell)
+    noise: dict[str, float] = {}
+    found: Accuracy | None = None
+    if workload.language_model is not None:
+        with of_file(asked.named):
+            hardware = quantized_model(asked, workload, workload.language_model, tell)
+        noise = _noise(hardware, workload, workload.sequence if asked.phase == "prefill" else 1, tell)
+        found = measured_accuracy(asked, workload, hardware, folder, tell)
     cost = evaluate(point, run)
     layers = zip(run.steps, cost.layers, strict=True)
-    rows = [layer_row(step, energy, noise.get(step.operator.name)) for step, energy in layers]
+    sums = found.sums if found else {}
+    rows = [layer_row(step, energy, noise.get(step.operator.name), sums.get(step.operator.name)) for step, energy in layers]
     told = {"model": workload.name, "phase": asked.phase, "batch": asked.batch, "sequence": workload.sequence}
-    found = summary(point, workload, run, cost) | told | {"accuracy": _accuracy(point, workload, tell)}
-    return Simulation(found, pd.DataFrame(rows), _blocks(point, run))
+    whole = summary(point, workload, run, cost) | told | {"accuracy": found.figures if found else None}
+    return Simulation(whole, pd.DataFrame(rows), _blocks(point, run))
 
 
-def product_outputs(design: DesignPoint, product: TracedProduct) -> NDArray[np.float32]:
-    """The accelerator's results ``[count, m, n]`` for a traced product, both operands quantized for the design."""
-    d = design.seen_by(product.kind)
-    return np.stack(
-        [
-            matrix_product(quantize(a, d.activation_scheme, 1), quantize(w, d.weight_scheme, 0), d.accumulator)
-            for a, w in zip(product.activations, product.weights, strict=True)
-        ]
-    )
-
-
-def _noise(design: DesignPoint, workload: Workload, tell: Tell) -> dict[str, float]:
-    """Signal to quantization noise [dB] of each traced product."""
-    noise = {}
+def _noise(hardware: Hardware, workload: Workload, new: int, tell: Tell) -> dict[str, float]:
+    """Signal to quantization noise [dB] of each traced product, of a pass that computes ``new`` tokens of each sequence."""
+    noise, multiply = {}, hardware.multiply(new)
     for index, product in enumerate(workload.traced):
-        noise[product.name] = _output_sqnr(design, product)
+        operands = (torch.from_numpy(operand) for operand in (product.activations, product.weights))
+        noise[product.name] = _sqnr(product, multiply(product.name, *operands).numpy())
         tell("simulate", index + 1, len(workload.traced))
     return noise
 
 
-def _output_sqnr(design: DesignPoint, product: TracedProduct) -> float:
+def _sqnr(product: TracedProduct, results: NDArray[np.float32]) -> float:
     """Signal to quantization noise [dB] of the product's results against its float operands' product."""
     exact = product.activations.astype(np.float64) @ product.weights.astype(np.float64)
-    noise = np.square(product_outputs(design, product) - exact).sum()
+    noise = np.square(results - exact).sum()
     signal = np.square(exact).sum()
     return float(10 * np.log10(signal / noise)) if noise else float("inf")
-
-
-def _accuracy(design: DesignPoint, workload: Workload, tell: Tell) -> dict[str, Any] | None:
-    """Bits per byte with and without the hardware, or nothing without weights."""
-    model, text = workload.language_model, workload.text
-    if model is None:
-        return None
-    by_hardware = hardware_multiply(design)
-    return {
-        "bytes": len(text),
-        "float_bits_per_byte": bits_per_byte(model, text, progress=lambda i, n: tell("float accuracy", i, n)),
-        "hardware_bits_per_byte": bits_per_byte(
-            model, text, by_hardware, progress=lambda i, n: tell("hardware accuracy", i, n)
-        ),
-    }
 
 
 def _blocks(design: DesignPoint, run: Schedule) -> pd.DataFrame:

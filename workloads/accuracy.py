@@ -1,77 +1,159 @@
-"""Accuracy of a language model whose linear layers are computed by the simulated hardware."""
+"""Accuracy of a language model on a design: how well its text is predicted when the hardware computes every product.
+
+A text is predicted in windows, each begun afresh, by a prefill of the window or token by token with the KV cache.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from sim.design import DesignPoint
 from sim.errors import InputError
-from sim.kernels.product import matrix_product
-from sim.quantized import QuantizedTensor, quantize
+from sim.kernels.overflow import GroupSums
 from workloads.checkpoint import LanguageModel
-from workloads.products import Multiply, float_multiply, products_by
+from workloads.hardware import Hardware
+from workloads.passes import Phase
+from workloads.products import products_by
 
 WINDOW = 512
-"""Tokens that are predicted together, each window begun afresh."""
+"""Tokens that are predicted together at most."""
+
+TOGETHER = {"prefill": 1, "decode": 16}
+"""Windows of a pass: a decode step takes about as long for one as for all of them."""
+
+Logits = Callable[[Tensor], Tensor]
+"""From tokens ``[windows, tokens]`` to logits ``[windows, tokens, vocabulary]``."""
 
 
-def hardware_multiply(design: DesignPoint) -> Multiply:
-    """Products with weights by the design's arithmetic, bit for bit; attention's as torch computes them.
+def float_logits(network: nn.Module) -> Logits:
+    """As torch computes them."""
+    return lambda tokens: network(tokens, use_cache=False).logits
 
-    Weights are quantized when they are first met and kept, and so are the weights themselves: as long as they are, no
-    others can be in their place.
+
+def prefill_logits(network: nn.Module, hardware: Hardware) -> Logits:
+    """All tokens at once."""
+
+    def logits(tokens: Tensor) -> Tensor:
+        with products_by(network, hardware.multiply(tokens.shape[1])):
+            found: Tensor = network(tokens, use_cache=False).logits
+        return found
+
+    return logits
+
+
+def decode_logits(network: nn.Module, hardware: Hardware) -> Logits:
+    """Token by token, with what the tokens before left in the KV cache."""
+
+    def logits(tokens: Tensor) -> Tensor:
+        steps, cache = [], None
+        with products_by(network, hardware.multiply(1)):
+            for token in torch.split(tokens, 1, dim=1):
+                step = network(token, past_key_values=cache, use_cache=True)
+                steps.append(step.logits)
+                cache = step.past_key_values
+        return torch.cat(steps, dim=1)
+
+    return logits
+
+
+BY_HARDWARE: dict[Phase, Callable[[nn.Module, Hardware], Logits]] = {"prefill": prefill_logits, "decode": decode_logits}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Windows that were predicted, begun at the token ``start``: ``tokens`` predicted in all.
+
+    Cross entropies [nat] of float and hardware are sums over tokens; of ``agreed`` tokens both find the same one likeliest.
+    ``sums`` are what the hardware's products added up.
     """
-    kept: dict[str, tuple[Tensor, list[QuantizedTensor]]] = {}
 
-    def quantized(name: str, weights: Tensor) -> list[QuantizedTensor]:
-        if name not in kept or not _is_same(kept[name][0], weights):
-            kept[name] = weights, [quantize(w.numpy(), design.weight_scheme, axis=0) for w in weights.float()]
-        return kept[name][1]
-
-    def multiply(name: str, activations: Tensor, weights: Tensor) -> Tensor:
-        if name.endswith((".scores", ".values")):
-            return float_multiply(name, activations, weights)
-        rows = (quantize(a.numpy(), design.activation_scheme, axis=1) for a in activations.float())
-        pairs = zip(rows, quantized(name, weights), strict=True)
-        result = np.stack([matrix_product(a, w, design.accumulator) for a, w in pairs])
-        if not np.isfinite(result).all():
-            bad = result[~np.isfinite(result)][0]
-            raise InputError(f"results of {name} fit the accumulator {design.accumulator} or fp32, which is not so of {bad}")
-        return torch.from_numpy(result).to(activations.dtype)
-
-    return multiply
+    start: int
+    tokens: int
+    float_nats: float
+    hardware_nats: float
+    agreed: int
+    sums: dict[str, GroupSums]
 
 
-def _is_same(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are one view of the same memory."""
-    return (one.data_ptr(), one.shape, one.stride()) == (other.data_ptr(), other.shape, other.stride())
+def judge(
+    model: LanguageModel, tokens: Tensor, hardware: Hardware, phase: Phase = "prefill", known: Iterable[Judged] = ()
+) -> Iterator[Judged]:
+    """Windows of ``tokens``, one pass's after the other; those that are ``known`` are returned as they are.
 
-
-def bits_per_byte(
-    model: LanguageModel,
-    text: bytes,
-    multiply: Multiply = float_multiply,
-    progress: Callable[[int, int], None] | None = None,
-) -> float:
-    """Cross entropy [bit per byte of text] of the model on a text, in windows of at most ``WINDOW`` tokens.
-
-    ``progress`` is told windows done and in all. Raises ``InputError`` for a text without two tokens.
+    Raises ``InputError`` for fewer than two tokens.
     """
+    _check(tokens)
+    found = {judged.start: judged for judged in known}
+    reference, tested = float_logits(model.network), BY_HARDWARE[phase](model.network, hardware)
+    for start, windows in _windows(tokens, min(WINDOW, model.context), TOGETHER[phase]):
+        if start in found:
+            yield found[start]
+            continue
+        hardware.sums.clear()
+        inputs, targets = windows[:, :-1], windows[:, 1:]
+        with torch.inference_mode():
+            float_found, hardware_found = reference(inputs), tested(inputs)
+        agreed = int((float_found.argmax(-1) == hardware_found.argmax(-1)).sum())
+        nats = _nats(float_found, targets), _nats(hardware_found, targets)
+        yield Judged(start, targets.numel(), *nats, agreed, dict(hardware.sums))
+
+
+def bits_per_byte(model: LanguageModel, text: bytes, logits: Logits) -> float:
+    """Cross entropy [bit per byte of text] of one way to compute logits. Raises ``InputError`` for less than two tokens."""
     tokens = model.encode(text)
+    _check(tokens)
+    with torch.inference_mode():
+        windows = (windows for _, windows in _windows(tokens, min(WINDOW, model.context), 1))
+        nats = sum(_nats(logits(window[:, :-1]), window[:, 1:]) for window in windows)
+    return nats / math.log(2) / _predicted_bytes(len(tokens) - 1, len(text), len(tokens))
+
+
+def _check(tokens: Tensor) -> None:
     if len(tokens) < 2:
         raise InputError(f"a text of at least 2 tokens is needed, not {len(tokens)}")
-    length = min(WINDOW, model.context)
-    starts = range(0, len(tokens) - 1, length)
-    total = 0.0
-    with torch.inference_mode(), products_by(model.network, multiply):
-        for index, start in enumerate(starts):
-            window = tokens[start : start + length + 1]
-            logits = model.network(window[None, :-1], use_cache=False).logits[0]
-            total += torch.nn.functional.cross_entropy(logits, window[1:], reduction="sum").item()
-            if progress:
-                progress(index + 1, len(starts))
-    predicted = len(text) * (len(tokens) - 1) / len(tokens)
-    return total / math.log(2) / predicted
+
+
+def _predicted_bytes(predicted: int, text_bytes: int, tokens: int) -> float:
+    """A text's bytes by its tokens, of which the first is not predicted."""
+    return predicted * text_bytes / tokens
+
+
+def _windows(tokens: Tensor, length: int, together: int) -> Iterator[tuple[int, Tensor]]:
+    """Where each pass starts, and its windows ``[windows, length + 1]``: a window's last token is predicted alone."""
+    whole = (len(tokens) - 1) // length
+    for first in range(0, whole, together):
+        last = min(first + together, whole)
+        yield first * length, tokens[first * length : last * length + 1].unfold(0, length + 1, length)
+    if whole * length < len(tokens) - 1:
+        yield whole * length, tokens[None, whole * length :]
+
+
+def _nats(logits: Tensor, targets: Tensor) -> float:
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").item()
+
+
+def accuracy(judged: Iterable[Judged], text_bytes: int, tokens: int) -> dict[str, Any]:
+    """Bits per byte of a text, perplexity of a token, and top-1 agreement, of all windows of a text's ``tokens``."""
+    windows = list(judged)
+    predicted = sum(window.tokens for window in windows)
+    of_bytes = _predicted_bytes(predicted, text_bytes, tokens)
+    nats = {name: sum(getattr(window, f"{name}_nats") for window in windows) for name in ("float", "hardware")}
+    return {
+        "bytes": text_bytes,
+        "tokens": predicted,
+        **{f"{name}_bits_per_byte": total / math.log(2) / of_bytes for name, total in nats.items()},
+        **{f"{name}_perplexity": math.exp(total / predicted) for name, total in nats.items()},
+        "top1_agreement": sum(window.agreed for window in windows) / predicted,
+    }
+
+
+def all_sums(judged: Iterable[Judged]) -> dict[str, GroupSums]:
+    """The group sums of each product in all windows."""
+    total: dict[str, GroupSums] = {}
+    for window in judged:
+        for name, sums in window.sums.items():
+            total[name] = total.get(name, GroupSums()) + sums
+    return total

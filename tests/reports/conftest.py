@@ -40,6 +40,8 @@ VECTOR = {
     "energy_pe_J": 0.0,
     "energy_sram_J": 0.0,
     "sqnr_dB": None,
+    "group_sums": None,
+    "overflows": None,
 }
 ARRAY = {
     "unit": "array",
@@ -253,7 +255,20 @@ SUMMARY = {
     "fpga": {"unit": "lut_sites", "target": "xcup", "total": 900, **LOGIC, "bram36": 115},
     "uncounted_operations": [],
     "sources": {"pe": "a table", "dram": "a standard"},
-    "accuracy": {"bytes": 8192, "float_bits_per_byte": 1.6, "hardware_bits_per_byte": 1.64},
+    "accuracy": {
+        "bytes": 8192,
+        "tokens": 8191,
+        "float_bits_per_byte": 1.6,
+        "hardware_bits_per_byte": 1.64,
+        "float_perplexity": 3.03,
+        "hardware_perplexity": 3.12,
+        "top1_agreement": 0.93,
+        "recipe": "gptq",
+        "kv_cache": "per_token",
+        "kv_bits": 4.3,
+        "group_sums": 1_000_000,
+        "overflows": 0,
+    },
 }
 
 

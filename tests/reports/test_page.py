@@ -223,6 +223,16 @@ def test_the_table_of_operators(page):
     assert len(single) == 10
 
 
+def test_overflows_have_a_column_where_there_are_any(run):
+    summary, layers, blocks = run
+    overflows = layers["name"].map({"model.layers.0.q_proj": 1200, "model.layers.1.q_proj": 34})
+    page = render(summary, layers.assign(overflows=overflows), blocks)
+    assert re.findall(r'<button type="button">(.*?)</button>', page)[13:16] == ["SQNR", "overflows", "blocking"]
+    grouped, single = table_rows(page)
+    assert [row[-2] for row in grouped if row[-2]] == ["1,234"]
+    assert [row[-2] for row in single if row[-2]] == ["1,200", "34"]
+
+
 def test_a_run_of_2000_operators_is_a_small_page(run):
     summary, layers, blocks = run
     many = pd.concat([layers] * 200, ignore_index=True)

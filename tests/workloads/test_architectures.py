@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import (
     AutoModelForCausalLM,
@@ -32,8 +32,9 @@ from transformers.pytorch_utils import Conv1D
 
 from sim.design import load_design
 from sim.operators import Product
-from workloads.accuracy import bits_per_byte, hardware_multiply
+from workloads.accuracy import judge
 from workloads.checkpoint import load_model
+from workloads.hardware import Hardware
 from workloads.products import float_multiply, products_by
 from workloads.recorder import Recorder
 from workloads.tracing import trace_model
@@ -204,16 +205,9 @@ def test_a_step_with_a_cache_has_the_products_of_a_prefill(name: str, tmp_path: 
 def test_weights_of_any_module_are_computed_by_the_hardware(name: str, tmp_path: Path) -> None:
     """Quantization to eight bits moves the loss, and by little: experts and transposed weights have their own codes."""
     network(name).save_pretrained(tmp_path)
-    model, seen = load_model(str(tmp_path)), set()
-    multiply = hardware_multiply(load_design("mixpe-study-int8"))
-
-    def watched(name: str, activations: Tensor, weights: Tensor) -> Tensor:
-        seen.add(name)
-        return multiply(name, activations, weights)
-
-    text = bytes(range(32, 64))
-    exact, found = bits_per_byte(model, text), bits_per_byte(model, text, watched)
-    assert exact != found
-    assert abs(exact - found) < 0.01
-    assert "lm_head" in seen
-    assert len(seen) >= 2 * CAUSAL[name][1] + 1 + (4 if name == "mixtral" else 0)
+    model = load_model(str(tmp_path))
+    (judged,) = judge(model, model.encode(bytes(range(32, 64))), Hardware(load_design("mixpe-study-int8")))
+    assert judged.float_nats != judged.hardware_nats
+    assert abs(judged.float_nats - judged.hardware_nats) / judged.tokens < 0.01
+    assert "lm_head" in judged.sums
+    assert len(judged.sums) >= 2 * CAUSAL[name][1] + 1 + (4 if name == "mixtral" else 0)

@@ -13,7 +13,8 @@ from torch import Tensor
 from sim.design import DesignPoint
 from sim.errors import InputError
 from workloads.checkpoint import LanguageModel
-from workloads.kv_cache import KV_RECIPES, Attention, Kivi, KVRecipe, PerToken, attention_products, kv_bits
+from workloads.kv_cache import KV_RECIPES, Kivi, KVRecipe, PerToken, kv_bits
+from workloads.kv_cache.attention import Attention, attention_products
 from workloads.products import float_multiply, products_by
 
 Double = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Recipes that a KV cache is quantized by, one line each, and attention's two products by a design and a recipe.
+"""Recipes that a KV cache is quantized by, one line each. Attention's products by them: :mod:`workloads.kv_cache.attention`.
 
 Products are as :mod:`workloads.products` sees them: ``<module>.scores`` of queries ``[count, m, d_head]`` and keys
 ``[count, d_head, tokens]``, ``<module>.values`` of probabilities ``[count, m, tokens]`` and values ``[count, tokens,
@@ -7,34 +7,25 @@ together, and row ``r`` is the query of new token ``r % new``. A query sees toke
 afterwards, other probabilities are 0. No result depends on how many tokens are computed together.
 """
 
-from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from sim.design import DesignPoint
-from sim.errors import InputError, choose
+from sim.errors import choose
 from sim.formats import Format
 from workloads.kv_cache.kivi import Kivi
 from workloads.kv_cache.per_token import PerToken
-from workloads.kv_cache.products import Floats
-from workloads.products import float_multiply
+from workloads.kv_cache.products import Array, Floats
 
-__all__ = ["KV_RECIPES", "Attention", "KVRecipe", "Kivi", "PerToken", "attention_products", "kv_bits"]
-
-Attention = Callable[[str, Tensor, Tensor, int], Tensor]
-"""From a product's name, activations ``[count, m, k]``, weights ``[count, k, n]`` and new tokens to ``[count, m, n]``."""
+__all__ = ["KV_RECIPES", "Array", "KVRecipe", "Kivi", "PerToken", "kv_bits"]
 
 
 class KVRecipe(Protocol):
-    """How one head's cache is quantized, and its products for a design as its cache sees it (``design.attention``)."""
+    """How one head's cache is quantized, and its products by an array."""
 
-    def scores(self, queries: Floats, keys: Floats, new: int, design: DesignPoint) -> Floats:
+    def scores(self, queries: Floats, keys: Floats, new: int, array: Array) -> Floats:
         """``[m, tokens]`` of queries ``[m, d_head]`` and keys ``[d_head, tokens]``."""
 
-    def values(self, probabilities: Floats, values: Floats, new: int, design: DesignPoint) -> Floats:
+    def values(self, probabilities: Floats, values: Floats, new: int, array: Array) -> Floats:
         """``[m, d_head]`` of probabilities ``[m, tokens]`` and values ``[tokens, d_head]``."""
 
     def bits(self, format_: Format, d_head: int) -> float:
@@ -46,29 +37,6 @@ FLOAT_BITS = 32
 
 KV_RECIPES: dict[str, KVRecipe | None] = {FLOAT: None, "per_token": PerToken(), "kivi": Kivi()}
 """``float``: products as torch computes them in fp32, nothing is quantized."""
-
-
-def attention_products(design: DesignPoint, recipe: str | KVRecipe) -> Attention:
-    """Attention's products by the exact arithmetic of a design, its cache quantized by a recipe or the one of that name.
-
-    Raises ``InputError`` for an unknown name, and the function that is returned for new tokens that are not among those
-    of the cache.
-    """
-    chosen = choose("KV recipe", recipe, KV_RECIPES) if isinstance(recipe, str) else recipe
-    seen = design.attention
-
-    def attention(name: str, activations: Tensor, weights: Tensor, new: int) -> Tensor:
-        if chosen is None:
-            return float_multiply(name, activations, weights)
-        is_scores = name.rpartition(".")[2] == "scores"
-        rows, tokens = activations.shape[1], weights.shape[2 if is_scores else 1]
-        if not 1 <= new <= tokens or rows % new:
-            raise InputError(f"new tokens are between 1 and {tokens} and divide {rows} rows of queries, not {new}")
-        one = chosen.scores if is_scores else chosen.values
-        heads = zip(activations.float().numpy(), weights.float().numpy(), strict=True)
-        return torch.from_numpy(np.stack([one(a, w, new, seen) for a, w in heads])).to(activations.dtype)
-
-    return attention
 
 
 def kv_bits(design: DesignPoint, recipe: str | KVRecipe, d_head: int) -> float:

@@ -22,11 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.design import DesignPoint
 from sim.errors import InputError
 from sim.formats import Format
 from sim.quantized import QuantizedTensor, ScaleLevel, Scheme, quantize, weight_scheme
-from workloads.kv_cache.products import SCALE, Floats, at_array, folded_product, full_product
+from workloads.kv_cache.products import SCALE, Array, Floats, at_array, folded_product, full_product
 
 Rows = NDArray[np.intp]
 
@@ -47,25 +46,25 @@ class Kivi:
         if self.window < 1 or self.window % self.group_size:
             raise InputError(f"window of a KV cache is a multiple of its group size {self.group_size}, not {self.window}")
 
-    def scores(self, queries: Floats, keys: Floats, new: int, design: DesignPoint) -> Floats:
+    def scores(self, queries: Floats, keys: Floats, new: int, array: Array) -> Floats:
         """``[m, tokens]`` of queries ``[m, d_head]`` and keys ``[d_head, tokens]``; of no meaning where masked."""
         tokens = keys.shape[1]
         quantized = self._whole_windows(_positions(len(queries), tokens, new))
         result = np.zeros((len(queries), tokens), np.float32)
         if last := int(quantized.max()):
-            cache = self._quantized(keys[:, :last], design.weight)
+            cache = self._quantized(keys[:, :last], array.design.weight)
             shifts = _shifts(queries, cache)
             for group, tokens_of in enumerate(_slices(last, self.group_size)):
                 rows = np.flatnonzero(quantized > tokens_of.start)
-                weights = at_array(cache.codes[:, tokens_of], cache.format, design.group_size)
-                part = folded_product(queries[rows], cache.level_values(0)[:, group], weights, design)
+                weights = at_array(cache.codes[:, tokens_of], cache.format, array.design.group_size)
+                part = folded_product(queries[rows], cache.level_values(0)[:, group], weights, array)
                 result[rows, tokens_of] = part + shifts[rows, group, None]
         for start, rows in _alike(quantized):
             recent = slice(start, start + self.window)
             result[rows, recent] = full_product(queries[rows], keys[:, recent])
         return result
 
-    def values(self, probabilities: Floats, values: Floats, new: int, design: DesignPoint) -> Floats:
+    def values(self, probabilities: Floats, values: Floats, new: int, array: Array) -> Floats:
         """``[m, d_head]`` of probabilities ``[m, tokens]``, 0 where masked, and values ``[tokens, d_head]``."""
         rows, tokens = probabilities.shape
         positions = _positions(rows, tokens, new)
@@ -73,11 +72,11 @@ class Kivi:
         old, recent = (np.where(chosen, probabilities, 0) for chosen in (is_quantized, ~is_quantized))
         result = np.zeros((rows, values.shape[1]), np.float32)
         if (last := int(positions.max()) - self.window) > 0:
-            cache, old = self._quantized(values[:last], design.weight), old[:, :last]
+            cache, old = self._quantized(values[:last], array.design.weight), old[:, :last]
             shifts = _shifts(old, cache)
             for group, channels in enumerate(_slices(values.shape[1], self.group_size)):
-                weights = at_array(cache.codes[:, channels], cache.format, design.group_size)
-                part = folded_product(old, cache.level_values(0)[:, group], weights, design)
+                weights = at_array(cache.codes[:, channels], cache.format, array.design.group_size)
+                part = folded_product(old, cache.level_values(0)[:, group], weights, array)
                 result[:, channels] = part + shifts[:, group, None]
         for start, rows_of in _alike(self._whole_windows(positions)):
             seen = slice(max(start - self.window, 0), start + self.window)

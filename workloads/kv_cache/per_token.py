@@ -8,30 +8,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.design import DesignPoint
 from sim.formats import Format
 from sim.quantized import QuantizedTensor, ScaleLevel, Scheme, quantize, weight_scheme
-from workloads.kv_cache.products import SCALE, Floats, at_array, expanded, folded_product, product
+from workloads.kv_cache.products import SCALE, Array, Floats, at_array, expanded, folded_product, product
 
 
 @dataclass(frozen=True)
 class PerToken:
     """The recipe. 16-bit floats are kept as they are."""
 
-    def scores(self, queries: Floats, keys: Floats, new: int, design: DesignPoint) -> Floats:
+    def scores(self, queries: Floats, keys: Floats, new: int, array: Array) -> Floats:
         """``[m, tokens]`` of queries ``[m, d_head]`` and keys ``[d_head, tokens]``."""
         del new
-        cache = _cache(keys.T, design.weight)
+        cache = _cache(keys.T, array.design.weight)
         scales = cache.scales[0].T if cache.scales else None
-        weights = at_array(cache.codes.T, cache.format, design.group_size, scales, None if cache.zero is None else cache.zero.T)
-        return product(queries, weights, design)
+        weights = at_array(
+            cache.codes.T, cache.format, array.design.group_size, scales, None if cache.zero is None else cache.zero.T
+        )
+        return product(queries, weights, array)
 
-    def values(self, probabilities: Floats, values: Floats, new: int, design: DesignPoint) -> Floats:
+    def values(self, probabilities: Floats, values: Floats, new: int, array: Array) -> Floats:
         """``[m, d_head]`` of probabilities ``[m, tokens]`` and values ``[tokens, d_head]``."""
         del new
-        cache = _cache(values, design.weight)
+        cache = _cache(values, array.design.weight)
         scales = cache.level_values(0)[:, 0] if cache.scales else np.ones(len(values))
-        return folded_product(probabilities, scales, at_array(*expanded(cache), design.group_size), design)
+        return folded_product(probabilities, scales, at_array(*expanded(cache), array.design.group_size), array)
 
     def bits(self, format_: Format, d_head: int) -> float:
         """Storage [bit] of a cached number, scales and zero points included."""

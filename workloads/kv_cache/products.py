@@ -5,6 +5,8 @@ from one ``k`` to the next is multiplied into the activations before they are qu
 from the code: then a weight is a signed integer of one bit more.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from sim.formats.families import signed
 from sim.kernels.product import matrix_product
 from sim.quantized import Axis, QuantizedTensor, ScaleLevel, Scheme, quantize
 from workloads.recipes.calibration import Reals
+from workloads.recipes.layer import MatrixProduct
 
 Floats = NDArray[np.float32]
 
@@ -29,12 +32,21 @@ LEAST_EXPONENT = -126
 """Of a normal number of fp32; what is smaller still is shifted by no more."""
 
 
-def product(activations: Floats, weights: QuantizedTensor, design: DesignPoint) -> Floats:
+@dataclass(frozen=True)
+class Array:
+    """A design as its cache sees it (``design.attention``), and what computes its products."""
+
+    design: DesignPoint
+    multiply: MatrixProduct = matrix_product
+
+
+def product(activations: Floats, weights: QuantizedTensor, array: Array) -> Floats:
     """The accelerator's ``[m, n]`` for float activations ``[m, k]`` and quantized weights ``[k, n]``."""
-    return matrix_product(quantize(activations, design.activation_scheme, axis=1), weights, design.accumulator)
+    design = array.design
+    return array.multiply(quantize(activations, design.activation_scheme, axis=1), weights, design.accumulator)
 
 
-def folded_product(activations: Floats, scales: Reals, weights: QuantizedTensor, design: DesignPoint) -> Floats:
+def folded_product(activations: Floats, scales: Reals, weights: QuantizedTensor, array: Array) -> Floats:
     """:func:`product` of activations that are multiplied by ``scales [k]`` first.
 
     Rows are shifted by a power of two, and the result back: small probabilities times small scales would need scales of
@@ -44,7 +56,7 @@ def folded_product(activations: Floats, scales: Reals, weights: QuantizedTensor,
     exponents = np.frexp(np.abs(scaled).max(axis=1, keepdims=True))[1]
     powers = np.ldexp(np.float32(1), np.maximum(exponents, LEAST_EXPONENT))
     scaled /= powers
-    result = product(scaled, weights, design)
+    result = product(scaled, weights, array)
     result *= powers
     return result
 

@@ -21,6 +21,7 @@ from workloads.recipes.two_level import dual_grained, progressive
 __all__ = [
     "RECIPES",
     "STARTS",
+    "WEIGHTS_ALONE",
     "Boundary",
     "Divided",
     "Part",
@@ -60,3 +61,6 @@ RECIPES: dict[str, Recipe] = {
     "mixed_blocks": mixed_blocks,
 }
 """From weights ``[k, n]``, calibration activations ``[m, k]`` and a scheme to a :class:`QuantizedLayer`."""
+
+WEIGHTS_ALONE = ("nearest", "nearest_mse", "nearest_percentile")
+"""Recipes whose result does not depend on the activations."""

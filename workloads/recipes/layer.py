@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from workloads.recipes.boundary import Boundary
 from workloads.recipes.calibration import Double, Reals
 
 Indices = NDArray[np.intp]
+
+MatrixProduct = Callable[[QuantizedTensor, QuantizedTensor, str], NDArray[np.float32]]
+"""From activations ``[m, k]``, weights ``[k, n]`` and an accumulator's name to the results ``[m, n]``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,17 +79,33 @@ class QuantizedLayer:
             weights = step.undone(weights)
         return weights.astype(np.float64, copy=False)
 
-    def product(self, activations: NDArray[np.float32], scheme: Scheme, accumulator: str = "exact") -> NDArray[np.float32]:
+    def product(
+        self,
+        activations: NDArray[np.float32],
+        scheme: Scheme,
+        accumulator: str = "exact",
+        multiply: MatrixProduct = matrix_product,
+    ) -> NDArray[np.float32]:
         """The accelerator's ``[m, n]`` for float activations ``[m, k]``, quantized by a scheme for each part; see
         :func:`sim.kernels.product.matrix_product`. Parts are added in fp32, in their order, and then the bias.
         """
         inputs: Reals = activations
         for step in self.boundary:
             inputs = step.of_activations(inputs)
-        result = np.zeros((len(activations), self.shape[1]), np.float32)
-        for part in self.parts:
-            result[:, part.n] += matrix_product(quantize(inputs[:, part.k], scheme, axis=1), part.weights, accumulator)
+        if self._is_one:
+            result = multiply(quantize(inputs, scheme, axis=1), self.parts[0].weights, accumulator)
+        else:
+            result = np.zeros((len(activations), self.shape[1]), np.float32)
+            for part in self.parts:
+                result[:, part.n] += multiply(quantize(inputs[:, part.k], scheme, axis=1), part.weights, accumulator)
         return result if self.bias is None else result + self.bias
+
+    @cached_property
+    def _is_one(self) -> bool:
+        """Whether there is one part, of all weights in their order."""
+        return all(
+            np.array_equal(own, range(size)) for own, size in zip((self.parts[0].k, self.parts[0].n), self.shape, strict=True)
+        )
 
 
 Recipe = Callable[[NDArray[np.float32], NDArray[np.float32], Scheme], QuantizedLayer]

@@ -1,0 +1,115 @@
+"""A model by the hardware: the same bits token by token as at once, float32 where it computes float32, overflows counted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sim.design import PRESETS, DesignPoint, load_design
+from sim.errors import InputError
+from sim.formats import FORMATS
+from sim.kernels.product import matrix_product
+from sim.quantized import SCHEMES, Scheme, quantize
+from workloads.accuracy import decode_logits, float_logits, prefill_logits
+from workloads.checkpoint import LanguageModel
+from workloads.hardware import Hardware
+from workloads.products import products_by
+from workloads.recipes import RECIPES
+from workloads.recipes.layer import QuantizedLayer
+
+TOKENS = 40
+INTEGER_DESIGNS = [name for name in PRESETS if load_design(name).sums_are_integers]
+OTHERS = {
+    "unsigned-kv8": DesignPoint("kv8", kv_format="uint8"),
+    "fp8-kv": DesignPoint("fp8", pe="minifloat", weight_format="e2m1", activation_format="ocp_e4m3", kv_format="ocp_e5m2"),
+    "saturating": DesignPoint("saturating", weight_format="int4", accumulator="saturate14"),
+    "bit-serial": DesignPoint("serial", pe="bit_serial", weight_format="int3", activation_format="int6"),
+}
+
+
+def windows(model: LanguageModel, held_out: bytes, tokens: int = TOKENS) -> Tensor:
+    """Two sequences."""
+    return model.encode(held_out[: 2 * tokens]).reshape(2, tokens)
+
+
+@pytest.mark.parametrize("cache", ["per_token", "kivi"])
+@pytest.mark.parametrize("design", [*INTEGER_DESIGNS, *OTHERS])
+def test_decode_is_the_prefill_bit_for_bit(tiny: LanguageModel, held_out: bytes, design: str, cache: str) -> None:
+    hardware = Hardware(OTHERS.get(design) or load_design(design), cache)
+    tokens = windows(tiny, held_out, TOKENS if design == "mixpe-w4a8" else 9)
+    with torch.inference_mode():
+        at_once, by_token = (make(tiny.network, hardware)(tokens) for make in (prefill_logits, decode_logits))
+    assert torch.equal(at_once, by_token)
+
+
+def test_hardware_of_float32_has_torchs_logits(tiny: LanguageModel, held_out: bytes) -> None:
+    """An fp32 number is the sum of three bf16 numbers, and 3 x 3 products of a bf16 PE with fp32 sums are its product.
+
+    G. Henry, P. Tang, A. Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
+    computations", ARITH 2019. Torch's own sums of fp32 differ from those of float64 by about as much.
+    """
+    scheme = Scheme(FORMATS["bf16"])
+
+    def parts(operand: np.ndarray, axis: int) -> list:
+        found = []
+        for _ in range(3):
+            part = quantize(operand, scheme, axis)
+            operand = operand - part.dequantize().astype(np.float32)
+            found.append(part)
+        assert np.abs(operand).max() < 1e-38  # what is left of subnormal numbers
+        return found
+
+    def multiply(name: str, activations: Tensor, weights: Tensor) -> Tensor:
+        del name
+        results = []
+        for a, w in zip(activations.numpy(), weights.numpy(), strict=True):
+            products = [matrix_product(x, y, "fp32") for x in parts(a, 1) for y in parts(w, 0)]
+            results.append(sum(sorted(products, key=lambda product: float(np.abs(product).max()))))
+        return torch.from_numpy(np.stack(results))
+
+    tokens = windows(tiny, held_out, 24)
+    with torch.inference_mode():
+        expected = float_logits(tiny.network)(tokens)
+        with products_by(tiny.network, multiply):
+            found = tiny.network(tokens, use_cache=False).logits
+    assert (found - expected).abs().max() < 2e-5 * expected.abs().max()
+
+
+def test_overflows_are_counted_by_product(tiny: LanguageModel, held_out: bytes) -> None:
+    design = DesignPoint("narrow", weight_format="int4", accumulator="saturate12")
+    narrow, wide = Hardware(design), Hardware(replace(design, accumulator="exact"))
+    with torch.inference_mode():
+        for hardware in (narrow, wide):
+            prefill_logits(tiny.network, hardware)(windows(tiny, held_out))
+    name = "model.layers.0.mlp.down_proj"
+    assert narrow.sums[name].count == wide.sums[name].count == 2 * TOKENS * 256 * 11  # 704 inputs in groups of 64
+    assert narrow.sums[name].overflows > 0
+    assert not any(sums.overflows for sums in wide.sums.values())
+    assert len(narrow.sums) == 5 * 9 + 1
+
+
+def test_calibration_reaches_every_layer_and_leaves_codes_of_the_recipe(tiny: LanguageModel, held_out: bytes) -> None:
+    hardware, seen = Hardware(load_design("mixpe-w4a8")), []
+
+    def recipe(weights: np.ndarray, activations: np.ndarray, scheme: Scheme) -> QuantizedLayer:
+        seen.append((weights.shape, activations.shape))
+        return RECIPES["gptq"](weights, activations, scheme)
+
+    done: list[int] = []
+    hardware.calibrate(tiny.network, windows(tiny, held_out), recipe, done.append)
+    assert len(seen) == 5 * 7 + 1
+    assert all(activations == (2 * TOKENS, weights[0]) for weights, activations in seen)
+    assert done[-1] == 5 * 9 + 1
+    assert not hardware.sums
+
+
+def test_weights_that_the_pe_does_not_take(tiny: LanguageModel) -> None:
+    weights = tiny.network.lm_head.weight.detach().numpy().T
+    floats = QuantizedLayer.of(quantize(weights, SCHEMES["mxfp4"], axis=0))
+    with pytest.raises(InputError, match="weights of lm_head are in a format that the PE takes: "):
+        Hardware(load_design("mixpe-w4a8"), layers={"lm_head": (floats,)})
+    wider = QuantizedLayer.of(quantize(weights, SCHEMES["uint4_g128"], axis=0))
+    with pytest.raises(InputError, match="weights of lm_head have groups of the design's 64, not 128"):
+        Hardware(load_design("mixpe-w4a8"), layers={"lm_head": (wider,)})
