@@ -104,11 +104,13 @@ def _from_pickle(path: Path, name: str) -> Tensor:
 
 def _unpickled(path: Path) -> Mapping[str, Tensor]:
     """The tensors of a file, in place; those of a file from before torch 1.6, which has them one after the other, in memory."""
-    return _loaded(path, mmap=True) if zipfile.is_zipfile(path) else _of_old_file(path)
+    return _loaded(path, mmap=True) if zipfile.is_zipfile(path) else _of_old_file(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=1)
-def _of_old_file(path: Path) -> Mapping[str, Tensor]:
+def _of_old_file(path: Path, written: int) -> Mapping[str, Tensor]:
+    """Kept as long as the file is what was ``written`` then."""
+    del written
     return _loaded(path, mmap=False)
 
 
