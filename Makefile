@@ -3,6 +3,7 @@
 # make test-exhaustive   every pair of codes of the larger formats too, minutes more
 # make verify-all   every product and decoder proved for all inputs, and every netlist equal to its Verilog
 # make mutate   wrong bits in every component, of which the vectors of the verification must find all but a few
+# make recipes   bits per byte of every recipe with every format, into docs/recipes.md
 # make gallery   the page of all PEs in docs/, drawn from their Verilog
 # All set themselves up: a virtual environment in .venv, made when constraints.txt or pyproject.toml change.
 
@@ -10,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-exhaustive verify-all mutate lint bench characterize gallery clean
+.PHONY: demo test test-exhaustive verify-all mutate lint bench characterize gallery recipes clean
 
 demo: $(READY)
 	$(BIN)/shiftwise simulate --phase prefill --sequence 512 --out build/demo/prefill
@@ -40,6 +41,9 @@ bench: $(READY)
 characterize: $(READY)
 	$(BIN)/python -m reports.characterize
 	$(BIN)/python -m reports.sanity_circuits
+
+recipes: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m reports.recipes
 
 gallery: $(READY)
 	$(BIN)/python -m reports.gallery

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,16 @@ def quantized_model(asked: Request, workload: Workload, model: LanguageModel, te
 
     Raises ``InputError`` for a recipe whose weights the design does not take.
     """
+    hardware = partial(Hardware, asked.design, asked.kv_cache, holds=model.is_held)
     if asked.recipe is None:
-        return Hardware(asked.design, asked.kv_cache, {name: (layer,) for name, layer in model.layers.items()})
+        return hardware(stored=model.layers)
     recipe = RECIPES[asked.recipe]
     if asked.recipe in WEIGHTS_ALONE:
-        return Hardware(asked.design, asked.kv_cache, recipe=recipe)
-    hardware = Hardware(asked.design, asked.kv_cache)
-    products = sum(product.kind == "linear" for product in workload.traced)
-    hardware.calibrate(model.network, _sequences(model, workload), recipe, lambda done: tell("calibrate", done, products))
-    return hardware
+        return hardware(recipe=recipe)
+    calibrated = hardware()
+    products = len(workload.traced)
+    calibrated.calibrate(model.network, _sequences(model, workload), recipe, lambda done: tell("calibrate", done, products))
+    return calibrated
 
 
 def measured_accuracy(asked: Request, workload: Workload, hardware: Hardware, folder: Path | None, tell: Tell) -> Accuracy:

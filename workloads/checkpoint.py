@@ -44,6 +44,11 @@ class LanguageModel:
         return int(self.network.config.max_position_embeddings)
 
     @property
+    def is_held(self) -> bool:
+        """Whether the network holds all of its weights."""
+        return not any(parameter.is_meta for parameter in self.network.parameters())
+
+    @property
     def is_byte_level(self) -> bool:
         """Whether a token is one byte of text."""
         return bool(self.network.config.vocab_size == BYTES)

@@ -20,8 +20,11 @@ from workloads.products import Multiply, products_by
 from workloads.recipes.layer import QuantizedLayer, Recipe
 from workloads.recipes.rounding import nearest
 
-Layers = Mapping[str, tuple[QuantizedLayer, ...]]
-"""Quantized layers by the names of their products, one for each of a product's ``count``."""
+Layers = tuple[QuantizedLayer, ...]
+"""A product's quantized layers, one for each of its ``count``."""
+
+LayersOf = Callable[[str, Tensor, NDArray[np.float32]], Layers]
+"""From a product's name, weights ``[count, k, n]`` and activations ``[count, m, k]`` to its layers."""
 
 CACHE_PRODUCTS = (".scores", ".values")
 
@@ -29,26 +32,32 @@ CACHE_PRODUCTS = (".scores", ".values")
 class Hardware:
     """A model on a design.
 
-    A product of ``layers`` has their weights; any other its own, as ``recipe`` leaves them when it is first met, or
-    another one in :meth:`calibrate`. ``cache`` names how keys and values are stored (:data:`workloads.kv_cache.KV_RECIPES`).
-    ``sums`` are the group sums of each product so far, and how many of them overflowed.
+    Weights are those of ``stored`` layers by the names of their products; others are rounded by ``recipe`` when they are
+    met, or have been by another one in :meth:`calibrate`. ``cache`` names how keys and values are stored
+    (:data:`workloads.kv_cache.KV_RECIPES`). What is quantized is kept for the next pass only where the model holds its own
+    weights, ``holds``. ``sums`` are the group sums of each product so far, and how many of them overflowed.
     """
 
     def __init__(
-        self, design: DesignPoint, cache: str = "per_token", layers: Layers | None = None, recipe: Recipe = nearest
+        self,
+        design: DesignPoint,
+        cache: str = "per_token",
+        stored: Mapping[str, QuantizedLayer] | None = None,
+        recipe: Recipe = nearest,
+        holds: bool = True,
     ) -> None:
         self.design = design
         self.recipe = recipe
-        self.layers = dict(layers or {})
-        for name, of_product in self.layers.items():
-            self._check(name, of_product)
+        self.holds = holds
         self.sums: dict[str, GroupSums] = {}
-        self._made: dict[str, tuple[Tensor, tuple[QuantizedLayer, ...]]] = {}
+        self._stored = stored or {}
+        self._calibrated: dict[str, Layers] = {}
+        self._met: dict[str, tuple[Tensor, Layers]] = {}
         self._attention = attention_products(design, cache)
 
     def multiply(self, new: int) -> Multiply:
         """The products of a pass that computes ``new`` tokens of each sequence."""
-        return partial(self._multiply, self.recipe, new)
+        return partial(self._multiply, self._layers, new)
 
     def calibrate(self, network: nn.Module, tokens: Tensor, recipe: Recipe, done: Callable[[int], None]) -> None:
         """Quantize every layer by a recipe, in a pass over calibration ``tokens [sequences, tokens]``.
@@ -56,7 +65,13 @@ class Hardware:
         A recipe sees the activations that the layers before leave when they are quantized already. ``done`` is told how many
         products there have been.
         """
-        multiply = partial(self._multiply, recipe, tokens.shape[1])
+
+        def calibrated(name: str, weights: Tensor, inputs: NDArray[np.float32]) -> Layers:
+            if name not in self._calibrated:
+                self._calibrated[name] = self._quantized(recipe, name, weights, inputs)
+            return self._calibrated[name]
+
+        multiply = partial(self._multiply, calibrated, tokens.shape[1])
         count = itertools.count(1)
 
         def told(name: str, activations: Tensor, weights: Tensor) -> Tensor:
@@ -68,14 +83,13 @@ class Hardware:
             network(tokens, use_cache=False)
         self.sums.clear()
 
-    def _multiply(self, recipe: Recipe, new: int, name: str, activations: Tensor, weights: Tensor) -> Tensor:
+    def _multiply(self, layers_of: LayersOf, new: int, name: str, activations: Tensor, weights: Tensor) -> Tensor:
         counted, design = self._counted(name), self.design
         if name.endswith(CACHE_PRODUCTS):
             result = self._attention(name, activations, weights, new, counted)
         else:
             inputs = activations.float().numpy()
-            layers = self.layers[name] if name in self.layers else self._quantized(recipe, name, inputs, weights)
-            pairs = zip(layers, inputs, strict=True)
+            pairs = zip(layers_of(name, weights, inputs), inputs, strict=True)
             products = [layer.product(a, design.activation_scheme, design.accumulator, counted) for layer, a in pairs]
             result = torch.from_numpy(np.stack(products)).to(activations.dtype)
         if not result.isfinite().all():
@@ -83,16 +97,28 @@ class Hardware:
             raise InputError(f"results of {name} fit the accumulator {design.accumulator} or fp32, which is not so of {bad}")
         return result
 
-    def _quantized(self, recipe: Recipe, name: str, inputs: NDArray[np.float32], weights: Tensor) -> tuple[QuantizedLayer, ...]:
+    def _layers(self, name: str, weights: Tensor, inputs: NDArray[np.float32]) -> Layers:
         """Weights are kept as well: as long as they are, no others can be in their place."""
-        if name not in self._made or not _is_same(self._made[name][0], weights):
-            pairs = zip(weights.float().numpy(), inputs, strict=True)
-            layers = tuple(recipe(w, a, self.design.weight_scheme) for w, a in pairs)
+        if name in self._calibrated:
+            return self._calibrated[name]
+        if name in self._met and _is_same(self._met[name][0], weights):
+            return self._met[name][1]
+        if name in self._stored:
+            layers: Layers = (self._stored[name],)
             self._check(name, layers)
-            self._made[name] = weights, layers
-        return self._made[name][1]
+        else:
+            layers = self._quantized(self.recipe, name, weights, inputs)
+        if self.holds:
+            self._met[name] = weights, layers
+        return layers
 
-    def _check(self, name: str, layers: tuple[QuantizedLayer, ...]) -> None:
+    def _quantized(self, recipe: Recipe, name: str, weights: Tensor, inputs: NDArray[np.float32]) -> Layers:
+        pairs = zip(weights.float().numpy(), inputs, strict=True)
+        layers = tuple(recipe(w, a, self.design.weight_scheme) for w, a in pairs)
+        self._check(name, layers)
+        return layers
+
+    def _check(self, name: str, layers: Layers) -> None:
         """``InputError`` unless the design's PE takes weights of these formats in groups of these sizes."""
         design = self.design
         for weights in (part.weights for layer in layers for part in layer.parts):

@@ -109,7 +109,32 @@ def test_weights_that_the_pe_does_not_take(tiny: LanguageModel) -> None:
     weights = tiny.network.lm_head.weight.detach().numpy().T
     floats = QuantizedLayer.of(quantize(weights, SCHEMES["mxfp4"], axis=0))
     with pytest.raises(InputError, match="weights of lm_head are in a format that the PE takes: "):
-        Hardware(load_design("mixpe-w4a8"), layers={"lm_head": (floats,)})
+        product_by(floats, tiny)
     wider = QuantizedLayer.of(quantize(weights, SCHEMES["uint4_g128"], axis=0))
     with pytest.raises(InputError, match="weights of lm_head have groups of the design's 64, not 128"):
-        Hardware(load_design("mixpe-w4a8"), layers={"lm_head": (wider,)})
+        product_by(wider, tiny)
+
+
+def product_by(layer: QuantizedLayer, model: LanguageModel) -> Tensor:
+    """A token's logits by a layer that is stored for them."""
+    hardware = Hardware(load_design("mixpe-w4a8"), stored={"lm_head": layer})
+    return hardware.multiply(1)("lm_head", torch.ones(1, 1, 256), model.network.lm_head.weight.detach().T[None])
+
+
+def test_stored_codes_are_what_is_multiplied(tiny: LanguageModel) -> None:
+    layer = RECIPES["gptq"](
+        tiny.network.lm_head.weight.detach().numpy().T, np.eye(256, dtype=np.float32), load_design("mixpe-w4a8").weight_scheme
+    )
+    expected = layer.product(np.ones((1, 256), np.float32), SCHEMES["int8_token"])
+    assert np.array_equal(product_by(layer, tiny)[0].numpy(), expected)
+
+
+def test_nothing_is_kept_of_a_model_that_is_not_held(tiny: LanguageModel, held_out: bytes) -> None:
+    """The same logits, and no weights or codes that would add up to all of them."""
+    tokens, found = windows(tiny, held_out, 4), []
+    for holds in (True, False):
+        hardware = Hardware(load_design("mixpe-w4a8"), holds=holds)
+        with torch.inference_mode():
+            found.append(prefill_logits(tiny.network, hardware)(tokens))
+        assert len(hardware._met) == (36 if holds else 0)
+    assert torch.equal(*found)
