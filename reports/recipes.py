@@ -31,7 +31,7 @@ from workloads.recipes import RECIPES, QuantizedLayer, Recipe, equalized, neares
 from workloads.recipes.calibration import output_errors, second_moment
 from workloads.recipes.mixed import widths_of_layers
 
-JUDGED = 16384  # [byte]
+JUDGED = 8192  # [byte]
 CALIBRATION = 16 * WINDOW  # [byte]
 GROUP = 64
 

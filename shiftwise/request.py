@@ -7,7 +7,9 @@ from costmodel.energy import energy_per_action
 from sim.design import DesignPoint, load_design, of_file
 from sim.errors import InputError, choose
 from workloads.embedded import HELD_OUT_TEXT, MODELS, has_weights
+from workloads.kv_cache import KV_RECIPES
 from workloads.passes import Phase, check_pass
+from workloads.recipes import RECIPES, WEIGHTS_ALONE
 from workloads.topology import read_topology
 from workloads.zoo import CONFIGS, config_path
 
@@ -66,6 +68,8 @@ def checked_request(
         content = read_text(text)
         if accuracy_bytes is not None and accuracy_bytes < 2:
             raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")
+        if kv_cache is not None:
+            choose("KV recipe", kv_cache, KV_RECIPES)
         if recipe is not None:
             _check_recipe(recipe, content, accuracy_bytes or ACCURACY_BYTES[phase])
     else:
@@ -82,8 +86,6 @@ def checked_request(
 
 def _check_recipe(recipe: str, text: bytes, judged: int) -> None:
     """Raise ``InputError`` for a recipe that there is not, or a text with nothing left to calibrate it on."""
-    from workloads.recipes import RECIPES, WEIGHTS_ALONE
-
     choose("recipe", recipe, RECIPES)
     if recipe not in WEIGHTS_ALONE and len(text) - judged < SHORTEST_CALIBRATION:
         raise InputError(

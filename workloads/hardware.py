@@ -15,6 +15,7 @@ from sim.errors import InputError
 from sim.kernels.overflow import GroupSums, group_sums
 from sim.kernels.product import matrix_product
 from sim.quantized import QuantizedTensor
+from workloads.kv_cache import KVRecipe
 from workloads.kv_cache.attention import attention_products
 from workloads.products import Multiply, products_by
 from workloads.recipes.layer import QuantizedLayer, Recipe
@@ -33,15 +34,15 @@ class Hardware:
     """A model on a design.
 
     Weights are those of ``stored`` layers by the names of their products; others are rounded by ``recipe`` when they are
-    met, or have been by another one in :meth:`calibrate`. ``cache`` names how keys and values are stored
-    (:data:`workloads.kv_cache.KV_RECIPES`). What is quantized is kept for the next pass only where the model holds its own
-    weights, ``holds``. ``sums`` are the group sums of each product so far, and how many of them overflowed.
+    met, or have been by another one in :meth:`calibrate`. ``cache`` is how keys and values are stored, or the name of that
+    (:data:`workloads.kv_cache.KV_RECIPES`). What is quantized is kept for the next pass only where the model ``holds`` its
+    own weights. ``sums`` are the group sums of each product so far, and how many of them overflowed.
     """
 
     def __init__(
         self,
         design: DesignPoint,
-        cache: str = "per_token",
+        cache: str | KVRecipe = "per_token",
         stored: Mapping[str, QuantizedLayer] | None = None,
         recipe: Recipe = nearest,
         holds: bool = True,
