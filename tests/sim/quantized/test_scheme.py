@@ -24,8 +24,7 @@ def scheme(format_: Format = INT4, *levels: tuple[str, str], zero: str = "none",
         (lambda: ScaleLevel("row", "fp16"), "unknown level of scales 'row'; known are tensor, channel, token, group"),
         (
             lambda: ScaleLevel("group", "fp4"),
-            "unknown format of scales 'fp4'; known are fp32, fp16, bf16, e8m0, ocp_e4m3, int8, signed_fp16, fp16_uint6, "
-            "fp16_int8",
+            "unknown format of scales 'fp4'; known are fp32, fp16, bf16, e8m0, ocp_e4m3, int8, signed_fp16,",
         ),
         (lambda: scheme(INT4, ("group", "fp16")), "at least 1, not 0$"),
         (lambda: scheme(INT4, ("group", "fp16"), group_size=-64), "at least 1, not -64$"),
