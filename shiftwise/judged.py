@@ -54,5 +54,6 @@ def _windows(lines: Iterable[str]) -> Iterator[Judged]:
 
 
 def _digest(asked: Request, model: LanguageModel) -> str:
-    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(model.folder.iterdir())]
+    parts = sorted(model.folder.iterdir()) if model.folder.is_dir() else [model.folder]
+    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in parts]
     return hashlib.sha256(repr((version("shiftwise"), asked, files)).encode()).hexdigest()

@@ -1,6 +1,7 @@
 """The arrows between the rooms: who may import whom."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,12 @@ def test_imports_point_one_way(path: Path) -> None:
 )
 def test_planted_import_is_found(path: str, source: str, wrong: set[str]) -> None:
     assert wrong_imports(path, source) == wrong
+
+
+def test_every_package_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {".".join(path.parent.relative_to(ROOT).parts) for path in FILES if path.name == "__init__.py"}
+    assert {package for package in there if package.partition(".")[0] != "benchmarks"} == set(listed)
 
 
 def test_every_pe_has_its_file_and_its_hardware() -> None:

@@ -129,7 +129,10 @@ class Hardware:
                 except InputError as error:
                     raise InputError(f"weights of {name} are in a format that the PE takes: {error}") from None
             if weights.group_size not in (0, design.group_size):
-                raise InputError(f"weights of {name} have groups of the design's {design.group_size}, not {weights.group_size}")
+                raise InputError(
+                    f"weights of {name} have groups of the design's {design.group_size}, not {weights.group_size}; "
+                    "that group_size or a recipe is needed"
+                )
 
     def _counted(self, name: str) -> Callable[[QuantizedTensor, QuantizedTensor, str], NDArray[np.float32]]:
         """The product, with the sums of it counted under a name."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
+import shiftwise
 from sim.errors import InputError
 from sim.kernels.product import matrix_product
 from sim.quantized import SCHEMES, quantize, read_tensor, write_tensor
@@ -179,6 +180,19 @@ def test_the_tokenizer_is_that_of_the_file(tmp_path: Path, rng: np.random.Genera
     model = load_model(str(write(tmp_path / "tiny.gguf", content, words=1)))
     order = [*bytes_to_unicode()]
     assert model.encode(b"hello").tolist() == [256, order.index(ord("l")), order.index(ord("l")), order.index(ord("o"))]
+
+
+def test_a_design_multiplies_by_the_codes_of_the_file(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Q4_0 is int4 in groups of 32; a design of other groups takes it with a recipe alone."""
+    path = write(tmp_path / "m.gguf", tensors("Q4_0", rng))
+    design = shiftwise.DesignPoint("of Q4_0", weight_format="int4", group_size=32)
+    accuracy = shiftwise.simulate(design, str(path), sequence=4, accuracy_bytes=40).summary["accuracy"]
+    assert accuracy["recipe"] == "as stored"
+    assert abs(accuracy["hardware_bits_per_byte"] - accuracy["float_bits_per_byte"]) < 0.01
+    with pytest.raises(InputError, match="groups of the design's 64, not 32; that group_size or a recipe is needed"):
+        shiftwise.simulate("mixpe-w4a8", str(path), sequence=4, accuracy_bytes=40)
+    again = shiftwise.simulate("mixpe-w4a8", str(path), sequence=4, accuracy_bytes=40, recipe="nearest")
+    assert again.summary["accuracy"]["recipe"] == "nearest"
 
 
 def test_sizes_alone(tmp_path: Path, rng: np.random.Generator) -> None:
