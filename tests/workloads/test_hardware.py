@@ -23,7 +23,13 @@ from workloads.recipes.layer import QuantizedLayer
 
 TOKENS = 40
 SEED = 20261128
-INTEGER_DESIGNS = [name for name in PRESETS if load_design(name).sums_are_integers]
+ARITHMETIC = {
+    (d.pe, d.weight_format, d.activation_format, d.group_size): d.name
+    for d in map(load_design, reversed(PRESETS))
+    if d.sums_are_integers
+}
+INTEGER_DESIGNS = list(ARITHMETIC.values())
+"""Of presets with the same arithmetic, the first one."""
 OTHERS = {
     "unsigned-kv8": DesignPoint("kv8", kv_format="uint8"),
     "fp8-kv": DesignPoint("fp8", pe="minifloat", weight_format="e2m1", activation_format="ocp_e4m3", kv_format="ocp_e5m2"),
