@@ -19,8 +19,8 @@ from workloads.tracing import trace
 
 M, K, N = 128, 4096, 4096
 TOKENS = 512
-MEMORY_BAR = 3
 FORWARD_BAR = 0.5
+MEMORY_BAR = 3
 """Times operands and result: what a kernel may hold in all."""
 
 INT4_CHANNEL = Scheme(SCHEMES["int4_g128"].format, (ScaleLevel("channel", "fp16"),))

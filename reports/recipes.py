@@ -26,7 +26,7 @@ from workloads.checkpoint import LanguageModel, load_model
 from workloads.embedded import HELD_OUT_TEXT
 from workloads.kv_cache import KV_RECIPES, kv_bits
 from workloads.kv_cache.attention import attention_products
-from workloads.products import Multiply, float_multiply, products_by
+from workloads.products import Multiply, float_multiply, is_attention, products_by
 from workloads.recipes import RECIPES, QuantizedLayer, Recipe, equalized, nearest
 from workloads.recipes.calibration import output_errors, second_moment
 from workloads.recipes.mixed import widths_of_layers
@@ -109,7 +109,7 @@ def operands_of(model: LanguageModel, text: bytes) -> Operands:
     found: dict[str, tuple[Floats, Floats]] = {}
 
     def multiply(name: str, activations: Tensor, weights: Tensor) -> Tensor:
-        if not name.endswith((".scores", ".values")):
+        if not is_attention(name):
             found[name] = weights[0].numpy().copy(), activations[0].numpy().copy()
         return float_multiply(name, activations, weights)
 
@@ -145,7 +145,7 @@ def of_cache(model: LanguageModel, text: bytes, recipe: str, format_: str) -> Fo
     attention = attention_products(design, recipe)
 
     def multiply(name: str, activations: Tensor, weights: Tensor) -> Tensor:
-        if not name.endswith((".scores", ".values")):
+        if not is_attention(name):
             return float_multiply(name, activations, weights)
         return attention(name, activations, weights, weights.shape[2 if name.endswith(".scores") else 1])
 

@@ -17,7 +17,7 @@ from sim.kernels.product import matrix_product
 from sim.quantized import QuantizedTensor
 from workloads.kv_cache import KVRecipe
 from workloads.kv_cache.attention import attention_products
-from workloads.products import Multiply, products_by
+from workloads.products import Multiply, is_attention, products_by
 from workloads.recipes.layer import QuantizedLayer, Recipe
 from workloads.recipes.rounding import nearest
 
@@ -26,8 +26,6 @@ Layers = tuple[QuantizedLayer, ...]
 
 LayersOf = Callable[[str, Tensor, NDArray[np.float32]], Layers]
 """From a product's name, weights ``[count, k, n]`` and activations ``[count, m, k]`` to its layers."""
-
-CACHE_PRODUCTS = (".scores", ".values")
 
 
 class Hardware:
@@ -86,7 +84,7 @@ class Hardware:
 
     def _multiply(self, layers_of: LayersOf, new: int, name: str, activations: Tensor, weights: Tensor) -> Tensor:
         counted, design = self._counted(name), self.design
-        if name.endswith(CACHE_PRODUCTS):
+        if is_attention(name):
             result = self._attention(name, activations, weights, new, counted)
         else:
             inputs = activations.float().numpy()

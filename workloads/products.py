@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.hooks import RemovableHandle
 
+from sim.design import CACHE_KINDS
 from sim.operators import ProductKind
 from workloads.aten_products import PRODUCTS
 from workloads.provenance import Provenance
@@ -26,6 +27,11 @@ from workloads.rewrites import REWRITES
 
 Multiply = Callable[[str, Tensor, Tensor], Tensor]
 """From a name, activations ``[count, m, k]`` and weights ``[count, k, n]`` to the products ``[count, m, n]``."""
+
+
+def is_attention(name: str) -> bool:
+    """Whether a product is one of attention's, told by its name."""
+    return name.rpartition(".")[2] in CACHE_KINDS
 
 
 def float_multiply(name: str, activations: Tensor, weights: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sim.errors import InputError, choose
+from sim.errors import choose
 from workloads.checkpoints.gptq import grouped, with_zeros
 from workloads.checkpoints.packed import Codes, Packed, Tensors, fields
 from workloads.recipes.layer import QuantizedLayer
@@ -30,10 +30,7 @@ def awq_layer(tensors: Tensors, config: Mapping[str, Any]) -> Packed:
     """A layer by its ``bits``, ``group_size`` and ``version`` in the configuration."""
     bits = choose("bits of AWQ", str(config.get("bits", config.get("w_bit"))), WIDTHS)
     choose("version of AWQ", str(config.get("version", "gemm")).lower(), VERSIONS)
-    shape = tensors.shape("qweight")
-    if len(shape) != 2 or 0 in shape:
-        raise InputError(f"tensor '{tensors.layer}.qweight' has two axes, not shape {shape}")
-    k, words = shape
+    k, words = tensors.matrix("qweight")
     group_size = grouped(config.get("group_size", config.get("q_group_size", -1)))
 
     def read() -> QuantizedLayer:

@@ -76,7 +76,7 @@ def _pack_quantized(tensors: Tensors, weights: Mapping[str, Any]) -> Packed:
 
 
 def _int_quantized(tensors: Tensors, weights: Mapping[str, Any]) -> Packed:
-    n, k = _matrix(tensors, "weight")
+    n, k = tensors.matrix("weight")
 
     def read() -> QuantizedLayer:
         codes = tensors.array("weight", (n, k), torch.int8).view(np.uint8) ^ np.uint8(128)
@@ -100,7 +100,7 @@ def _integers(tensors: Tensors, weights: Mapping[str, Any], codes: Codes, zero: 
 
 
 def _float_quantized(tensors: Tensors, weights: Mapping[str, Any]) -> Packed:
-    n, k = _matrix(tensors, "weight")
+    n, k = tensors.matrix("weight")
     return Packed((k, n), lambda: _scaled(tensors, weights, tensors.array("weight", (n, k), torch.float8_e4m3fn), "ocp_e4m3"))
 
 
@@ -127,7 +127,7 @@ def _scaled(
 
 def _mxfp4(tensors: Tensors, weights: Mapping[str, Any]) -> Packed:
     del weights
-    n, half = _matrix(tensors, "weight_packed")
+    n, half = tensors.matrix("weight_packed")
 
     def read() -> QuantizedLayer:
         codes = fields(tensors.array("weight_packed", (n, half), torch.uint8), 4)
@@ -139,7 +139,7 @@ def _mxfp4(tensors: Tensors, weights: Mapping[str, Any]) -> Packed:
 
 def _nvfp4(tensors: Tensors, weights: Mapping[str, Any]) -> Packed:
     del weights
-    n, half = _matrix(tensors, "weight_packed")
+    n, half = tensors.matrix("weight_packed")
 
     def read() -> QuantizedLayer:
         codes = fields(tensors.array("weight_packed", (n, half), torch.uint8), 4)
@@ -157,13 +157,6 @@ def _groups(weights: Mapping[str, Any], k: int) -> int:
     if not isinstance(size, int) or size < 1:
         raise InputError(f"group_size of weights in groups is at least 1, not {size!r}")
     return -(-k // size)
-
-
-def _matrix(tensors: Tensors, name: str) -> tuple[int, int]:
-    shape = tensors.shape(name)
-    if len(shape) != 2 or 0 in shape:
-        raise InputError(f"tensor '{tensors.layer}.{name}' has two axes, not shape {shape}")
-    return shape[0], shape[1]
 
 
 def _turned(array: NDArray[Any]) -> NDArray[Any]:

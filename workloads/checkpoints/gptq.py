@@ -33,7 +33,7 @@ def gptq_layer(tensors: Tensors, config: Mapping[str, Any]) -> Packed:
     """A layer by its ``bits``, ``group_size`` and ``checkpoint_format`` in the configuration."""
     bits = choose("bits of GPTQ", str(config.get("bits")), WIDTHS)
     less = choose("checkpoint_format of GPTQ", config.get("checkpoint_format") or "gptq", LESS)
-    rows, n = _sizes(tensors)
+    rows, n = tensors.matrix("qweight")
     k = rows * 32 // bits
     group_size = grouped(config.get("group_size", -1))
 
@@ -63,10 +63,3 @@ def grouped(group_size: object) -> int:
     if not isinstance(group_size, int) or isinstance(group_size, bool) or group_size == 0 or group_size < -1:
         raise InputError(f"group_size of quantized weights is -1 or at least 1, not {group_size!r}")
     return 0 if group_size == -1 else group_size
-
-
-def _sizes(tensors: Tensors) -> tuple[int, int]:
-    shape = tensors.shape("qweight")
-    if len(shape) != 2 or 0 in shape:
-        raise InputError(f"tensor '{tensors.layer}.qweight' has two axes, not shape {shape}")
-    return shape[0], shape[1]

@@ -42,6 +42,13 @@ class Tensors:
             raise InputError(f"layer {self.layer!r} lacks tensor {self._named(name)!r}")
         return self.stored[name].shape
 
+    def matrix(self, name: str) -> tuple[int, int]:
+        """Shape of a tensor that has two axes."""
+        shape = self.shape(name)
+        if len(shape) != 2 or 0 in shape:
+            raise InputError(f"tensor {self._named(name)!r} has two axes, not shape {shape}")
+        return shape[0], shape[1]
+
     def array(self, name: str, shape: tuple[int, ...], *allowed: torch.dtype) -> NDArray[Any]:
         """A tensor's numbers, or the bits of types that numpy has not."""
         tensor = self.tensor(name, shape, *allowed)
