@@ -91,7 +91,7 @@ class Hardware:
             pairs = zip(layers_of(name, weights, inputs), inputs, strict=True)
             products = [layer.product(a, design.activation_scheme, design.accumulator, counted) for layer, a in pairs]
             result = torch.from_numpy(np.stack(products)).to(activations.dtype)
-        if not result.isfinite().all():
+        if not np.isfinite(result.float().numpy()).all():
             bad = result[~result.isfinite()][0]
             raise InputError(f"results of {name} fit the accumulator {design.accumulator} or fp32, which is not so of {bad}")
         return result

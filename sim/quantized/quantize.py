@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import InputError, choose, demand
 from sim.formats import ROUNDINGS, encode
+from sim.kernels.nearest import nearest_codes
 from sim.quantized.blocks import extremes, row_blocks, spread
 from sim.quantized.codebooks import fit_codebook
 from sim.quantized.scales import LEAST
@@ -88,6 +89,10 @@ def codes_of(
     numbers = _fp32(x, axis)
     codes = np.empty(numbers.shape, dtype=scheme.code_dtype)
     offset = zero.astype(np.float32) if zero is not None and scheme.zero == "integer" else None
+    if _in_fp32(scheme) and rounding == "nearest_even":
+        ends = scheme.format.smallest, scheme.format.largest
+        nearest_codes(numbers, _total(scheme, scales), offset, scheme.group_size, ends, codes)
+        return codes
     for index, (rows, scaled) in enumerate(_scaled_blocks(numbers, scheme, axis, scales, zero)):
         draws = _block_seed(seed, index) if rounding == "stochastic" else None
         if not scheme.format.is_integer:

@@ -53,7 +53,8 @@ def folded_product(activations: Floats, scales: Reals, weights: QuantizedTensor,
     their own beneath the normal numbers of fp16.
     """
     scaled = activations * scales.astype(np.float32)
-    exponents = np.frexp(np.abs(scaled).max(axis=1, keepdims=True))[1]
+    largest = np.maximum(scaled.max(axis=1, keepdims=True), -scaled.min(axis=1, keepdims=True))
+    exponents = np.frexp(largest)[1]
     powers = np.ldexp(np.float32(1), np.maximum(exponents, LEAST_EXPONENT))
     scaled /= powers
     result = product(scaled, weights, array)
