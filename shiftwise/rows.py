@@ -10,7 +10,7 @@ from costmodel.synthesis.targets import CHARACTERISED
 from shiftwise.workload import Workload
 from sim.design import DesignPoint
 from sim.kernels.overflow import GroupSums
-from sim.quantized import weight_bits
+from sim.quantized import storage_bits
 from sim.schedule import Product, ProductCycles, Schedule, Step, VectorCycles
 from sim.trace import Trace
 
@@ -116,7 +116,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) 
         "dram_bytes_by_tensor": {tensor: run.dram_bits[tensor] // 8 for tensor in TENSORS if tensor in run.dram_bits},
         "buffer_bytes": {name: _buffer_bits(run.trace, name) // 8 for name in BUFFERS},
         "intensity": macs / (dram_bits / 8) if dram_bits else 0.0,
-        "bits_per_weight": weight_bits(design.weight, design.group_size, 1, design.group_size) / design.group_size,
+        "bits_per_weight": storage_bits(design.weight_scheme, design.group_size, 1, 0) / design.group_size,
         **_cost(cost, workload.tokens),
         "counts": dict(run.trace.counts),
         "energy_per_action_pJ": dict(cost.per_action),

@@ -16,7 +16,7 @@ from sim.errors import InputError, choose
 from sim.formats import FORMATS, Format, signed_bits
 from sim.memory import MEMORIES, Dram, Scratchpad
 from sim.pe import PES, Element
-from sim.quantized import Scheme, activation_scheme, weight_scheme
+from sim.quantized import SCALINGS, Scheme, activation_scheme, weight_scheme
 
 FP32_BITS = 32
 AS_WEIGHTS = "as_weights"
@@ -37,7 +37,8 @@ class DesignPoint:
     """An accelerator: an array of PEs with one group epilogue per column, a vector unit, three scratchpads and a DRAM.
 
     ``group_size`` is along the reduction axis; the last group of a row may be shorter. ``kv_format`` is that of the KV
-    cache, by default the weights'. ``double_buffered`` says whether a fold of the array begins before the one before it
+    cache, by default the weights'. ``scaling`` says what scales operands have
+    (:data:`sim.quantized.operands.SCALINGS`). ``double_buffered`` says whether a fold of the array begins before the one before it
     has ended (:mod:`sim.array`). ``pipeline`` says how many registers a PE has between its operands and its sum
     (:data:`sim.pe.element.REGISTERS`). Scratchpads have a size [KiB] and so many banks, each with ``bank_ports`` ports of
     ``bank_width`` [bit/cycle]: with two, one is the array's and one the DRAM's, else they share it. How scratchpads are
@@ -51,6 +52,7 @@ class DesignPoint:
     weight_format: str = "uint4"
     activation_format: str = "int8"
     kv_format: str = AS_WEIGHTS
+    scaling: str = "fp16"
     accumulator: str = "exact"
     pipeline: int = 1
     group_size: int = 64
@@ -85,11 +87,13 @@ class DesignPoint:
         choose("activation format", self.activation_format, FORMATS)
         choose("PE kind", self.pe, PES)
         choose("KV format", self.kv_format, {AS_WEIGHTS: self.weight, **FORMATS})
+        choose("scaling", self.scaling, SCALINGS)
         choose("dataflow", self.dataflow, DATAFLOWS)
         choose("memory", self.memory, MEMORIES)
         if self.bank_ports > 2:
             raise InputError(f"bank_ports of a design is 1 or 2, not {self.bank_ports}")
         self.element.accumulator_bits(self.group_size)  # checks that the PE takes these formats, accumulator, pipeline
+        _ = self.weight_scheme, self.activation_scheme  # checks that the formats have such scales
         if not self.activation.signed:
             raise InputError(f"activations are symmetric, so their format is signed, not {self.activation_format}")
         if not (self.array.keeps_order or self.element.accumulation.family in ORDERLESS):
@@ -158,12 +162,17 @@ class DesignPoint:
     @property
     def weight_scheme(self) -> Scheme:
         """How weights are quantized."""
-        return weight_scheme(self.weight, self.group_size)
+        return weight_scheme(self.weight, self.group_size, self.scaling)
 
     @property
     def activation_scheme(self) -> Scheme:
         """How activations are quantized."""
-        return activation_scheme(self.activation)
+        return activation_scheme(self.activation, self.group_size, self.scaling)
+
+    @property
+    def has_token_scales(self) -> bool:
+        """Whether a result is multiplied by its token's scale at the end."""
+        return any(level.per == "token" for level in self.activation_scheme.levels)
 
     @property
     def sums_are_integers(self) -> bool:
@@ -191,7 +200,7 @@ class DesignPoint:
     @property
     def has_zero_points(self) -> bool:
         """Whether the epilogue corrects sums by a zero point: with integer weights, though signed ones have it at zero."""
-        return self.weight.is_integer
+        return self.weight.is_integer and SCALINGS[self.scaling].has_zero_points
 
     @property
     def accumulator_bits(self) -> int:

@@ -33,6 +33,8 @@ def check_hardware(design: DesignPoint) -> None:
     check_pe(design)
     if design.dataflow not in ("output_stationary", "weight_stationary"):
         raise InputError(f"hardware of arrays is output_stationary or weight_stationary, not {design.dataflow}")
+    if design.scaling != "fp16":
+        raise InputError(f"hardware of epilogues applies fp16 scales of groups and tokens, not those of {design.scaling}")
     if design.attention.weight_format != design.weight_format:
         raise InputError(f"hardware of KV caches is of the weights' format {design.weight_format}, not {design.kv_format}")
 

@@ -71,7 +71,7 @@ def product_of(design: DesignPoint, activations: ArrayLike, weights: ArrayLike) 
     """Operands ``[m, k]`` and ``[k, n]`` as the design has them, and the model's results."""
     a, w = quantize(activations, design.activation_scheme, axis=1), quantize(weights, design.weight_scheme, axis=0)
     # Float activations have no scale of their own: each token's is one.
-    token_scale = a.scale if design.activation_scheme.levels else np.ones(a.shape[0], dtype=np.float16)
+    token_scale = a.scale if design.has_token_scales else np.ones(a.shape[0], dtype=np.float16)
     return a.codes, w.codes, w.scale, w.zero_point, token_scale, matrix_product(a, w, design.accumulator)
 
 

@@ -1,11 +1,11 @@
 """Quantized operands: one structure for codes, trees of scales and zero points, and how real numbers become them."""
 
 from sim.quantized.operands import (
-    activation_bits,
+    SCALINGS,
     activation_scheme,
     quantize_activations,
     quantize_weights,
-    weight_bits,
+    storage_bits,
     weight_scheme,
 )
 from sim.quantized.packing import pack_codes, read_tensor, unpack_codes, write_tensor
@@ -16,12 +16,12 @@ from sim.quantized.tensor import QuantizedTensor
 
 __all__ = [
     "OPERANDS",
+    "SCALINGS",
     "SCHEMES",
     "Axis",
     "QuantizedTensor",
     "ScaleLevel",
     "Scheme",
-    "activation_bits",
     "activation_scheme",
     "codes_of",
     "pack_codes",
@@ -29,8 +29,8 @@ __all__ = [
     "quantize_activations",
     "quantize_weights",
     "read_tensor",
+    "storage_bits",
     "unpack_codes",
-    "weight_bits",
     "weight_scheme",
     "write_tensor",
 ]

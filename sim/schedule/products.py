@@ -141,7 +141,7 @@ def _counts(d: DesignPoint, p: Product, found: Found) -> dict[str, int]:
         "row_sum": p.count * p.m * p.k * int(activation_reads) if d.has_zero_points else 0,
         "partial_sum": int(taken.sums[0]),
         "group_epilogue": p.count * p.m * p.n * -(-p.k // d.group_size),
-        "token_scale": p.count * p.m * p.n if d.activation_scheme.levels else 0,
+        "token_scale": p.count * p.m * p.n if d.has_token_scales else 0,
         **{action: int(bits[0]) for action, bits in taken.scratchpads.items()},
         "dram_read": int(sum(bits[0] for bits in taken.loads.values())),
         "dram_write": int(sum(bits[0] for bits in taken.stores.values())),

@@ -36,7 +36,7 @@ from sim.epilogue import OUTPUT_BITS
 from sim.errors import InputError
 from sim.memory import Bits
 from sim.operators import Product
-from sim.quantized import activation_bits, weight_bits
+from sim.quantized import storage_bits
 
 Axis = Literal["m", "k", "n"]
 AXES: tuple[Axis, ...] = ("m", "k", "n")
@@ -244,12 +244,12 @@ def k_granule(design: DesignPoint, k: int) -> int:
 
 def weight_block_bits(design: DesignPoint, k: Bits, n: Bits) -> Bits:
     """Bits of a block of weights, with its scales and zero points."""
-    return weight_bits(design.weight, k, n, design.group_size)
+    return storage_bits(design.weight_scheme, k, n, 0)
 
 
 def activation_block_bits(design: DesignPoint, m: Bits, k: Bits) -> Bits:
-    """Bits of a block of activations, with the scales of its tokens."""
-    return activation_bits(design.activation, m, k)
+    """Bits of a block of activations, with the scales of its tokens or their groups."""
+    return storage_bits(design.activation_scheme, m, k, 1)
 
 
 def entry_bits(design: DesignPoint, k: int) -> int:

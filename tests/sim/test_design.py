@@ -46,6 +46,8 @@ def test_a_toml_file_is_the_keyword_arguments(tmp_path: Path) -> None:
         ('memory = "sdram"', "unknown memory 'sdram'; known are lpddr4"),
         ('dataflow = "row_stationary"', "unknown dataflow 'row_stationary'; known are output_stationary, weight_stationary"),
         ("memory_channels = 0", "memory_channels of a design is between 1 and 65536, not 0"),
+        ('scaling = "mx"', "weights in blocks of mx have no zero points, so their format is signed, not uint4"),
+        ('scaling = "int8"', "unknown scaling 'int8'; known are fp16, mx, nvfp4"),
         ("bank_ports = 3", "bank_ports of a design is 1 or 2, not 3"),
         ("pipeline = 3", "pipeline of a shift_add PE is 0 or 1 or 2, not 3"),
         ("pipeline = true", "pipeline of a design is an integer, not True"),

@@ -34,6 +34,8 @@ OTHERS = {
     "unsigned-kv8": DesignPoint("kv8", kv_format="uint8"),
     "fp8-kv": DesignPoint("fp8", pe="minifloat", weight_format="e2m1", activation_format="ocp_e4m3", kv_format="ocp_e5m2"),
     "saturating": DesignPoint("saturating", weight_format="int4", accumulator="saturate14"),
+    "mxfp4": DesignPoint("mx", "minifloat", "e2m1", "e2m1", group_size=32, scaling="mx"),
+    "nvfp4": DesignPoint("nv", "minifloat", "e2m1", "e2m1", group_size=16, scaling="nvfp4"),
     "bit-serial": DesignPoint("serial", pe="bit_serial", weight_format="int3", activation_format="int6"),
 }
 

@@ -5,7 +5,7 @@ import pytest
 
 from sim.errors import InputError
 from sim.formats import FORMATS
-from sim.quantized import quantize_activations, quantize_weights
+from sim.quantized import SCHEMES, activation_scheme, quantize, quantize_activations, quantize_weights, weight_scheme
 
 UINT4, INT4, INT8 = FORMATS["uint4"], FORMATS["int4"], FORMATS["int8"]
 
@@ -78,3 +78,26 @@ def test_what_is_no_number_is_refused(value: float) -> None:
         quantize_weights(data, UINT4, 1)
     with pytest.raises(InputError, match=f"activations to quantize are finite numbers, not {value}$"):
         quantize_activations(data, INT8)
+
+
+def test_blocks_are_those_of_the_registry_s_schemes() -> None:
+    e2m1 = FORMATS["e2m1"]
+    for axis in (0, 1):
+        of_blocks = weight_scheme if axis == 0 else activation_scheme
+        assert of_blocks(e2m1, 32, "mx") == SCHEMES["mxfp4"]
+    assert weight_scheme(e2m1, 16, "nvfp4") == SCHEMES["nvfp4"]
+
+
+def test_a_token_of_nvfp4_does_not_depend_on_others(rng: np.random.Generator) -> None:
+    scheme, tokens = activation_scheme(FORMATS["e2m1"], 16, "nvfp4"), rng.normal(size=(3, 40)) * [[1], [1e3], [1e-3]]
+    together = quantize(tokens, scheme, axis=1)
+    for row in range(3):
+        alone = quantize(tokens[row : row + 1], scheme, axis=1)
+        assert np.array_equal(alone.dequantize()[0], together.dequantize()[row])
+
+
+def test_blocks_without_zero_points_refuse_unsigned_weights() -> None:
+    with pytest.raises(InputError, match="blocks of mx have no zero points, so their format is signed, not uint4"):
+        weight_scheme(UINT4, 32, "mx")
+    with pytest.raises(InputError, match="unknown scaling 'mxfp'"):
+        activation_scheme(INT8, 32, "mxfp")

@@ -329,3 +329,11 @@ def test_sizes_below_one_are_refused() -> None:
     for sizes in ((0, 4, 4, 1), (4, 0, 4, 1), (4, 4, 0, 1), (4, 4, 4, 0)):
         with pytest.raises(InputError, match=f"not {sizes[0]}x{sizes[1]}x{sizes[2]}, {sizes[3]} times"):
             Product("p", *sizes)
+
+
+def test_blocks_of_both_operands_have_their_scales_beside_them() -> None:
+    """70 k are three blocks of at most 32: 4 x 70 bits of codes and 3 x 8 of scales, a row of activations or a column."""
+    design = DesignPoint("mx", "minifloat", "e2m1", "e2m1", group_size=32, scaling="mx", rows=4, columns=4)
+    run = run_product(design, Product("p", 5, 70, 6))
+    assert (run.dram_bits["activations"], run.dram_bits["weights"]) == (5 * (280 + 24), 6 * (280 + 24))
+    assert (run.trace.counts["row_sum"], run.trace.counts["token_scale"]) == (0, 0)
