@@ -37,13 +37,13 @@ class DesignPoint:
     """An accelerator: an array of PEs with one group epilogue per column, a vector unit, three scratchpads and a DRAM.
 
     ``group_size`` is along the reduction axis; the last group of a row may be shorter. ``kv_format`` is that of the KV
-    cache, by default the weights'. ``scaling`` says what scales operands have
-    (:data:`sim.quantized.operands.SCALINGS`). ``double_buffered`` says whether a fold of the array begins before the one before it
-    has ended (:mod:`sim.array`). ``pipeline`` says how many registers a PE has between its operands and its sum
-    (:data:`sim.pe.element.REGISTERS`). Scratchpads have a size [KiB] and so many banks, each with ``bank_ports`` ports of
-    ``bank_width`` [bit/cycle]: with two, one is the array's and one the DRAM's, else they share it. How scratchpads are
-    filled is said in :mod:`sim.schedule.tiling`. The vector unit does an operation in each of ``vector_lanes`` a cycle
-    and takes ``vector_latency`` cycles more for a pass. ``technology`` names the source of energies. Raises ``TypeError``
+    cache, by default the weights'. ``scaling`` says what scales operands have (:data:`sim.quantized.operands.SCALINGS`).
+    ``double_buffered`` says whether a fold of the array begins before the one before it has ended (:mod:`sim.array`).
+    ``pipeline`` says how many registers a PE has between its operands and its sum (:data:`sim.pe.element.REGISTERS`).
+    Scratchpads have a size [KiB] and so many banks, each with ``bank_ports`` ports of ``bank_width`` [bit/cycle]: with two,
+    one is the array's and one the DRAM's, else they share it. How scratchpads are filled is said in
+    :mod:`sim.schedule.tiling`. The vector unit does an operation in each of ``vector_lanes`` a cycle and takes
+    ``vector_latency`` cycles more for a pass. ``technology`` names the source of energies. Raises ``TypeError``
     for a field of the wrong kind and ``InputError`` for a value that cannot be built.
     """
 

@@ -7,9 +7,9 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.errors import InputError, choose
 from sim.formats import Format
 from sim.quantized.quantize import quantize
-from sim.errors import InputError, choose
 from sim.quantized.scheme import Axis, ScaleLevel, Scheme
 from sim.quantized.tensor import QuantizedTensor
 
