@@ -333,7 +333,8 @@ def test_sizes_below_one_are_refused() -> None:
 
 def test_blocks_of_both_operands_have_their_scales_beside_them() -> None:
     """70 k are three blocks of at most 32: 4 x 70 bits of codes and 3 x 8 of scales, a row of activations or a column."""
-    design = DesignPoint("mx", "minifloat", "e2m1", "e2m1", group_size=32, scaling="mx", rows=4, columns=4)
+    formats = {"pe": "minifloat", "weight_format": "e2m1", "activation_format": "e2m1", "group_size": 32, "scaling": "mx"}
+    design = replace(SMALL, **formats)
     run = run_product(design, Product("p", 5, 70, 6))
     assert (run.dram_bits["activations"], run.dram_bits["weights"]) == (5 * (280 + 24), 6 * (280 + 24))
     assert (run.trace.counts["row_sum"], run.trace.counts["token_scale"]) == (0, 0)
