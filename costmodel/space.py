@@ -58,8 +58,12 @@ _ROUNDED = ("fp32", "fp16", "bf16", "aligned3")
 _WIDE = Grid(UNSIGNED + SIGNED, ("int16",), ("wrap24",))
 """Groups of 128 have no exact sum for most of these."""
 
+_ODD = ("int3", "int5", "int7")
+_ODD_WIDTHS = (Grid(("uint4", "int4"), _ODD), *(Grid((f"u{same}", same), (same,)) for same in _ODD))
+"""Activations of odd widths, under weights of the same width and of 4 bits."""
+
 SPACE: dict[str, tuple[Grid, ...]] = {
-    "shift_add": (Grid(UNSIGNED + SIGNED, INTEGERS), _WIDE, *_around(_FEW, ("int4", "int8", "int16"), _BOUNDED)),
+    "shift_add": (Grid(UNSIGNED + SIGNED, INTEGERS), _WIDE, *_ODD_WIDTHS, *_around(_FEW, ("int4", "int8", "int16"), _BOUNDED)),
     "shift_add_float": (
         Grid(UNSIGNED + SIGNED, FLOATS, ("fp32",)),
         Grid(UNSIGNED, FLOATS, ("fp16", "bf16", "aligned3")),
