@@ -18,6 +18,7 @@ from transformers import (
     Gemma2Config,
     GPT2Config,
     GPTNeoXConfig,
+    Llama4TextConfig,
     LlamaConfig,
     MistralConfig,
     MixtralConfig,
@@ -74,15 +75,18 @@ ENCODERS: dict[str, tuple[PretrainedConfig, int]] = {
     "vit": (ViTConfig(**IMAGE, image_size=16, patch_size=4, num_labels=5), 8),
 }
 EVERY = CAUSAL | ENCODERS
+LLAMA4 = Llama4TextConfig(**GROUPED, head_dim=8, intermediate_size_mlp=WIDE, num_local_experts=4)
+"""Of its operations, those on complex numbers are not understood."""
+CONFIGS = {name: config for name, (config, _) in EVERY.items()} | {"llama4": LLAMA4}
 KINDS: dict[str, Any] = {"bert": AutoModelForMaskedLM, "vit": AutoModelForImageClassification}
 BATCH, TOKENS = 2, 9
 
 
-@lru_cache(maxsize=len(EVERY))
+@lru_cache(maxsize=len(CONFIGS))
 def network(name: str) -> PreTrainedModel:
     torch.manual_seed(SEED)
     kind = KINDS.get(name, AutoModelForCausalLM)
-    model: PreTrainedModel = kind.from_config(copy.deepcopy(EVERY[name][0]), attn_implementation="eager").eval()
+    model: PreTrainedModel = kind.from_config(copy.deepcopy(CONFIGS[name]), attn_implementation="eager").eval()
     return model
 
 

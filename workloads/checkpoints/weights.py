@@ -19,10 +19,22 @@ from sim.errors import InputError
 from workloads.checkpoints.conversion import Source, sources
 from workloads.checkpoints.packed import Packed, dequantized
 from workloads.checkpoints.stored import Stored
+from workloads.provenance import tensors_in
 from workloads.recipes.layer import QuantizedLayer
 
 HELD = 1 << 30
 """[byte] Weights in fp32 up to which a network is held as a whole: 268 million parameters."""
+
+
+class Dropped(nn.Parameter):
+    """Sizes without numbers, on the meta device, that say where the numbers will be while their module is at work.
+
+    Some networks bring numbers to the device of a weight before the module that has it runs.
+    """
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return torch.device("cpu")
 
 
 class QuantizedLayers(Mapping[str, QuantizedLayer]):
@@ -118,12 +130,18 @@ def attach(weights: Weights) -> None:
             else:
                 held.clear()
         if empty and not is_held:
+            for parameter in empty.values():
+                parameter.__class__ = Dropped
             _read_while_running(module, prefix, weights, empty)
 
 
 def _read_while_running(module: nn.Module, prefix: str, weights: Weights, empty: Mapping[str, nn.Parameter]) -> None:
-    def load(module: nn.Module, args: Any) -> None:
-        del args
+    def load(module: nn.Module, args: Any, kwargs: Any) -> None:
+        if any(tensor.is_meta for tensor in tensors_in((*args, *kwargs.values()))):
+            raise InputError(
+                f"weights of model {weights.where!r}, which is too large to be held, are read for the module that has them, "
+                f"but others have computed what {prefix.removesuffix('.')!r} is given with them"
+            )
         # whoever watches the network is not to see this as a part of its pass
         with _disable_current_modes(), torch.inference_mode(False), torch.no_grad():
             for own in empty:
@@ -133,5 +151,5 @@ def _read_while_running(module: nn.Module, prefix: str, weights: Weights, empty:
         del args, output
         module._parameters.update(empty)
 
-    module.register_forward_pre_hook(load)
+    module.register_forward_pre_hook(load, with_kwargs=True)
     module.register_forward_hook(drop, always_call=True)

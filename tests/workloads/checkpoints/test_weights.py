@@ -9,10 +9,14 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 import workloads.checkpoints.weights
+from sim.errors import InputError
 from tests.workloads.test_architectures import BATCH, CAUSAL, TOKENS, network
 from workloads.checkpoint import LanguageModel, load_model
 from workloads.products import products_by
 from workloads.tracing import trace_model
+
+NAMES = [*CAUSAL, "llama4"]
+"""Llama 4 asks for the device of a weight before the module that has it runs."""
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def stored(name: str, folder: Path) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize("name", NAMES)
 def test_weights_are_those_that_transformers_loads(name: str, tmp_path: Path) -> None:
     folder = stored(name, tmp_path)
     theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
@@ -40,7 +44,7 @@ def test_weights_are_those_that_transformers_loads(name: str, tmp_path: Path) ->
         assert torch.equal(ours(tokens).logits, theirs(tokens).logits)
 
 
-@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("one_at_a_time")
 def test_one_module_at_a_time_computes_the_same(name: str, tmp_path: Path) -> None:
     model, whole = load_model(stored(name, tmp_path)), network(name)
@@ -52,7 +56,7 @@ def test_one_module_at_a_time_computes_the_same(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
-@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize("name", NAMES)
 def test_traces_are_the_same(name: str, phase: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder = stored(name, tmp_path)
     tokens = torch.arange(BATCH * TOKENS)
@@ -82,6 +86,16 @@ def test_a_few_modules_are_in_memory(tmp_path: Path) -> None:
         module.register_forward_pre_hook(count)
     model.network(torch.arange(9)[None])
     assert most == 1
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_nobody_computes_with_the_weights_of_another_module(tmp_path: Path) -> None:
+    """A network that brings numbers to where another module's weights are, when these are nowhere."""
+    model = load_model(stored("llama", tmp_path))
+    first, second = model.network.model.layers[0].mlp, model.network.model.layers[1].mlp
+    second.register_forward_pre_hook(lambda _, given: (given[0].to(first.up_proj.weight),), prepend=True)
+    with torch.no_grad(), pytest.raises(InputError, match="computed what 'model.layers.1.mlp.gate_proj' is given with them$"):
+        model.network(torch.arange(9)[None])
 
 
 @pytest.mark.usefixtures("one_at_a_time")
