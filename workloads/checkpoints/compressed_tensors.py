@@ -35,28 +35,36 @@ Read = Callable[[], QuantizedLayer]
 
 
 def compressed_layer(tensors: Tensors, config: Mapping[str, Any]) -> Packed:
-    """A layer by the first of the ``config_groups`` whose targets have its name."""
+    """A layer by that of the ``config_groups`` whose targets name it best."""
     if config.get("transform_config") or (config.get("sparsity_config") or {}).get("format", "dense") != "dense":
         raise InputError(
             "weights of compressed-tensors are neither transformed nor sparse, unlike what quantization_config says"
         )
     group = _group(tensors.layer, config)
     name = group.get("format") or config.get("format")
-    return choose("format of compressed-tensors", str(name), FORMATS_OF_FILES)(tensors, group["weights"])
+    layer = choose("format of compressed-tensors", str(name), FORMATS_OF_FILES)(tensors, group["weights"])
+    _check_unread_zero_points(tensors, group["weights"])
+    return layer
 
 
 def _group(layer: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The group that the library takes (``utils.match_targets``): by the layer's name, a pattern of it, or its class."""
     groups = [group for group in (config.get("config_groups") or {}).values() if isinstance(group.get("weights"), dict)]
-    for group in groups:
-        if any(_matches(layer, target) for target in group.get("targets", ())):
-            return group  # type: ignore[no-any-return]
+    by_target = {str(target): group for group in groups for target in group.get("targets", ())}
+    patterns = [target for target in sorted(by_target) if target.startswith("re:")]
+    matching = [pattern for pattern in patterns if re.match(pattern.removeprefix("re:"), layer)]
+    for target in (layer, *matching, "Linear"):
+        if target in by_target:
+            return by_target[target]  # type: ignore[no-any-return]
     raise InputError(f"config_groups of compressed-tensors have none for layer {layer!r}")
 
 
-def _matches(layer: str, target: str) -> bool:
-    if target.startswith("re:"):
-        return re.match(target.removeprefix("re:"), layer) is not None
-    return target in (layer, "Linear") or layer.endswith(f".{target}")
+def _check_unread_zero_points(tensors: Tensors, weights: Mapping[str, Any]) -> None:
+    """Files of older versions hold zero points of symmetric weights too, all of them 0."""
+    name = "weight_zero_point"
+    is_read = weights.get("type", "int") == "int" and not weights.get("symmetric", True)
+    if name in tensors.stored and not is_read and tensors.stored[name].read().float().any():
+        raise InputError(f"layer {tensors.layer!r} has zero points, though its config_group says that it has none")
 
 
 def _pack_quantized(tensors: Tensors, weights: Mapping[str, Any]) -> Packed:

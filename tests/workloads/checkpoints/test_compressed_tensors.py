@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from compressed_tensors.compressors import BaseCompressor
-from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
+from compressed_tensors.quantization import QuantizationArgs, QuantizationConfig, QuantizationScheme, apply_quantization_config
 from torch import Tensor
 
 from sim.errors import InputError
@@ -112,6 +112,58 @@ def test_groups_are_told_by_names(rng: np.random.Generator, packed_folder: Make)
     groups = {"attention": four | {"targets": ["re:.*self_attn.*"]}, "mlp": eight | {"targets": ["re:.*down_proj"]}}
     model = load_model(str(packed_folder(stored, quantization("int8 packed", config_groups=groups))))
     assert torch.equal(model.network.get_parameter(f"{LAYER}.weight"), expected)
+
+
+TARGETS: dict[str, tuple[list[str], list[str]]] = {
+    "a pattern behind the class": (["Linear"], ["re:.*down_proj"]),
+    "a pattern before the class": (["re:.*down_proj"], ["Linear"]),
+    "the name behind a pattern": (["re:.*"], [LAYER]),
+    "the name behind the class": (["Linear"], [LAYER]),
+    "patterns": (["re:.*layers.*"], ["re:.*down_proj"]),
+    "patterns of one layer alone": (["re:.*mlp.*", "Linear"], ["re:.*self_attn.*"]),
+    "the class twice": (["Linear"], ["Linear"]),
+    "part of the name": (["Linear"], ["down_proj"]),
+    "a pattern of another end": (["re:.*down"], ["re:down_proj"]),
+}
+"""Targets of a group for symmetric weights, and of one for weights with zero points."""
+
+
+@pytest.mark.parametrize("case", TARGETS)
+def test_the_group_is_the_one_that_the_library_takes(case: str, rng: np.random.Generator, packed_folder: Make) -> None:
+    """Its own choice for a module of that name says whether the stored codes have a zero point."""
+    without, with_zero = (
+        QuantizationArgs(num_bits=8, strategy="channel", symmetric=symmetric).model_dump(mode="json")
+        for symmetric in (True, False)
+    )
+    groups = {
+        name: {"targets": targets, "weights": weights, "format": "int-quantized"}
+        for name, targets, weights in zip(("b", "a"), TARGETS[case], (without, with_zero), strict=True)
+    }
+    linear = torch.nn.Linear(K, N, bias=False)
+    parent = torch.nn.Module()
+    module: torch.nn.Module = parent
+    for name in LAYER.split(".")[:-1]:
+        module.add_module(name, torch.nn.Module())
+        module = module.get_submodule(name)
+    module.add_module("down_proj", linear)
+    apply_quantization_config(parent, QuantizationConfig(config_groups=groups, format="int-quantized"))
+    symmetric = linear.quantization_scheme.weights.symmetric
+    stored, expected = compressed("int8 of channels" + ("" if symmetric else " with zero points"), rng)
+    config = quantization("int8 of channels", config_groups=groups)
+    model = load_model(str(packed_folder(stored, config)))
+    assert torch.equal(model.network.get_parameter(f"{LAYER}.weight"), expected)
+
+
+@pytest.mark.parametrize("name", ["int8 of channels", "int4 in groups", "fp8 of channels", "mxfp4"])
+def test_zero_points_that_are_not_read_are_zero(name: str, rng: np.random.Generator, packed_folder: Make) -> None:
+    """As older versions of the library stored them for symmetric weights."""
+    stored, expected = compressed(name, rng)
+    stored["weight_zero_point"] = torch.zeros(stored["weight_scale"].shape, dtype=torch.int8)
+    model = load_model(str(packed_folder(stored, quantization(name))))
+    assert torch.equal(model.network.get_parameter(f"{LAYER}.weight"), expected)
+    stored["weight_zero_point"][3, 0] = 1
+    with pytest.raises(InputError, match=f"layer '{LAYER}' has zero points, though its config_group says that it has none"):
+        load_model(str(packed_folder(stored, quantization(name))))
 
 
 def test_nvfp4_whose_scale_has_no_exact_reciprocal(rng: np.random.Generator, packed_folder: Make) -> None:
