@@ -1,12 +1,14 @@
 """A run's figures as they are written: a row for each operator, and what the whole run comes to."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 from costmodel.area import DesignArea, NotMeasuredError, component_areas
 from costmodel.cost import Cost, Energy, slower_clock
 from costmodel.synthesis.targets import CHARACTERISED
+from shiftwise.noise import Noise
 from shiftwise.workload import Workload
 from sim.design import DesignPoint
 from sim.kernels.overflow import GroupSums
@@ -18,11 +20,40 @@ BUFFERS = ("weight", "activation", "output")
 TENSORS = ("weights", "keys", "values", "activations", "totals", "results", "vector_reads", "vector_writes")
 """What the DRAM's traffic is told apart by; ``totals`` are results so far, between two blocks of ``k``."""
 
+Found = TypeVar("Found", Noise, GroupSums)
 
-def layer_row(step: Step, cost: Energy, sqnr: float | None, sums: GroupSums | None) -> dict[str, Any]:
+
+def layer_rows(
+    steps: Sequence[Step], costs: Sequence[Energy], noise: Mapping[str, Noise], sums: Mapping[str, GroupSums]
+) -> list[dict[str, Any]]:
+    """A row for each operator, in order, with what was found of the products by their names.
+
+    Group sums are counted once: where products have one name, the first of them has the sums of all.
+    """
+    names = {step.operator.name for step in steps if isinstance(step.operator, Product)}
+    noise_of, sums_of = _by_row(noise, names), _by_row(sums, names)
+    rows = []
+    for step, cost in zip(steps, costs, strict=True):
+        name = step.operator.name
+        found = (noise_of.get(name), sums_of.pop(name, None)) if isinstance(step.operator, Product) else (None, None)
+        rows.append(_layer_row(step, cost, *found))
+    return rows
+
+
+def _by_row(found: Mapping[str, Found], names: Collection[str]) -> dict[str, Found]:
+    """Added up by row: experts, whose products have their numbers behind the parameter's name, are one operator."""
+    added: dict[str, Found] = {}
+    for name, one in found.items():
+        whole, _, part = name.rpartition(".")
+        row = whole if part.isdecimal() and name not in names else name
+        added[row] = added[row] + one if row in added else one
+    return added
+
+
+def _layer_row(step: Step, cost: Energy, noise: Noise | None, sums: GroupSums | None) -> dict[str, Any]:
     """An operator's row: sizes, cycles and where they go, traffic by level, energy; vector work has sizes of 0.
 
-    ``sqnr`` [dB] of its results, and the group ``sums`` of the text's prediction with how many overflowed.
+    ``noise`` of its results, and the group ``sums`` of the text's prediction with how many overflowed.
     """
     run, counts = step.run, step.run.trace.counts
     dram_bytes = _dram_bits(run.trace) // 8
@@ -50,7 +81,7 @@ def layer_row(step: Step, cost: Energy, sqnr: float | None, sums: GroupSums | No
         "energy_dram_J": cost.dram,
         "energy_static_J": cost.static,
         "energy_J": cost.total,
-        "sqnr_dB": sqnr,
+        "sqnr_dB": noise.sqnr if noise else None,
         "group_sums": sums.count if sums else None,
         "overflows": sums.overflows if sums else None,
     }

@@ -5,24 +5,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from costmodel.cost import evaluate
 from costmodel.energy import memory_prices
 from reports.files import write_run
 from shiftwise.accuracy import Accuracy, Tell, measured_accuracy, quantized_model
+from shiftwise.noise import Noise, noise_of
 from shiftwise.request import Request, checked_request
-from shiftwise.rows import layer_row, summary
+from shiftwise.rows import layer_rows, summary
 from shiftwise.workload import Workload, load_workload
 from sim.design import DesignPoint, of_file
 from sim.files import output_folder
 from sim.operators import Product
 from sim.schedule import ProductCycles, Schedule, check_buffers, schedule, timeline
 from workloads.hardware import Hardware
-from workloads.model_trace import TracedProduct
 from workloads.passes import Phase
 
 SHOWN_BLOCKS = 24
@@ -82,7 +80,7 @@ def simulate_request(asked: Request, progress: Tell | None = None, folder: Path 
             check_buffers(point.seen_by(kind), k)
     run = schedule(point, workload.operators, memory_prices(point))
     tell("trace", len(workload.operators), len(workload.operators))
-    noise: dict[str, float] = {}
+    noise: dict[str, Noise] = {}
     found: Accuracy | None = None
     if workload.language_model is not None:
         with of_file(asked.named):
@@ -90,30 +88,22 @@ def simulate_request(asked: Request, progress: Tell | None = None, folder: Path 
         noise = _noise(hardware, workload, workload.sequence if asked.phase == "prefill" else 1, tell)
         found = measured_accuracy(asked, workload, hardware, folder, tell)
     cost = evaluate(point, run)
-    layers = zip(run.steps, cost.layers, strict=True)
-    sums = found.sums if found else {}
-    rows = [layer_row(step, energy, noise.get(step.operator.name), sums.get(step.operator.name)) for step, energy in layers]
+    rows = layer_rows(run.steps, cost.layers, noise, found.sums if found else {})
     told = {"model": workload.name, "phase": asked.phase, "batch": asked.batch, "sequence": workload.sequence}
     whole = summary(point, workload, run, cost) | told | {"accuracy": found.figures if found else None}
     return Simulation(whole, pd.DataFrame(rows), _blocks(point, run))
 
 
-def _noise(hardware: Hardware, workload: Workload, new: int, tell: Tell) -> dict[str, float]:
-    """Signal to quantization noise [dB] of each traced product, of a pass that computes ``new`` tokens of each sequence."""
-    noise, multiply = {}, hardware.multiply(new)
+def _noise(hardware: Hardware, workload: Workload, new: int, tell: Tell) -> dict[str, Noise]:
+    """That of each traced product, of a pass that computes ``new`` tokens of each sequence."""
+    found: dict[str, Noise] = {}
+    multiply = hardware.multiply(new)
     for index, product in enumerate(workload.traced):
         operands = (torch.from_numpy(operand) for operand in (product.activations, product.weights))
-        noise[product.name] = _sqnr(product, multiply(product.name, *operands).numpy())
+        noise = noise_of(product, multiply(product.name, *operands).numpy(), new)
+        found[product.name] = found.get(product.name, Noise()) + noise
         tell("simulate", index + 1, len(workload.traced))
-    return noise
-
-
-def _sqnr(product: TracedProduct, results: NDArray[np.float32]) -> float:
-    """Signal to quantization noise [dB] of the product's results against its float operands' product."""
-    exact = product.activations.astype(np.float64) @ product.weights.astype(np.float64)
-    noise = np.square(results - exact).sum()
-    signal = np.square(exact).sum()
-    return float(10 * np.log10(signal / noise)) if noise else float("inf")
+    return found
 
 
 def _blocks(design: DesignPoint, run: Schedule) -> pd.DataFrame:

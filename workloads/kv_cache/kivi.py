@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.formats import Format
 from sim.quantized import QuantizedTensor, ScaleLevel, Scheme, quantize, weight_scheme
+from workloads.kv_cache.positions import positions
 from workloads.kv_cache.products import SCALE, Array, Floats, at_array, folded_product, full_product
 
 Rows = NDArray[np.intp]
@@ -49,7 +50,7 @@ class Kivi:
     def scores(self, queries: Floats, keys: Floats, new: int, array: Array) -> Floats:
         """``[m, tokens]`` of queries ``[m, d_head]`` and keys ``[d_head, tokens]``; of no meaning where masked."""
         tokens = keys.shape[1]
-        quantized = self._whole_windows(_positions(len(queries), tokens, new))
+        quantized = self._whole_windows(positions(len(queries), tokens, new))
         result = np.zeros((len(queries), tokens), np.float32)
         if last := int(quantized.max()):
             cache = self._quantized(keys[:, :last], array.design.weight)
@@ -67,18 +68,18 @@ class Kivi:
     def values(self, probabilities: Floats, values: Floats, new: int, array: Array) -> Floats:
         """``[m, d_head]`` of probabilities ``[m, tokens]``, 0 where masked, and values ``[tokens, d_head]``."""
         rows, tokens = probabilities.shape
-        positions = _positions(rows, tokens, new)
-        is_quantized = np.arange(tokens) < positions[:, None] - self.window
+        at = positions(rows, tokens, new)
+        is_quantized = np.arange(tokens) < at[:, None] - self.window
         old, recent = (np.where(chosen, probabilities, 0) for chosen in (is_quantized, ~is_quantized))
         result = np.zeros((rows, values.shape[1]), np.float32)
-        if (last := int(positions.max()) - self.window) > 0:
+        if (last := int(at.max()) - self.window) > 0:
             cache, old = self._quantized(values[:last], array.design.weight), old[:, :last]
             shifts = _shifts(old, cache)
             for group, channels in enumerate(_slices(values.shape[1], self.group_size)):
                 weights = at_array(cache.codes[:, channels], cache.format, array.design.group_size)
                 part = folded_product(old, cache.level_values(0)[:, group], weights, array)
                 result[:, channels] = part + shifts[:, group, None]
-        for start, rows_of in _alike(self._whole_windows(positions)):
+        for start, rows_of in _alike(self._whole_windows(at)):
             seen = slice(max(start - self.window, 0), start + self.window)
             result[rows_of] += full_product(recent[rows_of, seen], values[seen])
         return result
@@ -96,13 +97,8 @@ class Kivi:
         zero = "none" if weight_scheme(format_, 1).zero == "none" else "minimum"
         return Scheme(format_, (ScaleLevel("group", SCALE),), zero, self.group_size)
 
-    def _whole_windows(self, positions: Rows) -> Rows:
-        return positions - positions % self.window
-
-
-def _positions(rows: int, tokens: int, new: int) -> Rows:
-    """The position of each row's query; the queries that share a head of keys are stacked."""
-    return tokens - new + np.arange(rows) % new
+    def _whole_windows(self, at: Rows) -> Rows:
+        return at - at % self.window
 
 
 def _slices(size: int, group_size: int) -> list[slice]:
