@@ -27,6 +27,9 @@ from workloads.checkpoints.packed import Codes, Packed, Tensors, fields, in_orde
 from workloads.recipes.layer import QuantizedLayer
 
 PARTS = ("weight_scale", "weight", "weight_packed", "weight_shape", "weight_zero_point", "weight_global_scale", "weight_g_idx")
+OF_ACTIVATIONS = tuple(
+    f".{numbers}_{part}" for numbers in ("input", "output", "q", "k", "v") for part in ("scale", "zero_point", "global_scale")
+)
 WIDTHS = {str(bits): bits for bits in (2, 4, 8)}
 """[bit] Widths of packed codes; how others lie in words has changed from version to version."""
 

@@ -12,16 +12,22 @@ from workloads.checkpoints.stored import Stored
 
 @dataclass(frozen=True)
 class Method:
-    """How layers are stored: the last ``parts`` of the names of their tensors, of which each layer has the first one."""
+    """How layers are stored: the last ``parts`` of the names of their tensors, of which each layer has the first one.
+
+    Tensors whose names end with ``of_activations`` say how activations and caches are quantized, which is the design's here.
+    """
 
     parts: tuple[str, ...]
     layer: Callable[[Tensors, Mapping[str, Any]], Packed]
+    of_activations: tuple[str, ...] = ()
 
 
 METHODS: dict[str, Method] = {
     "gptq": Method(gptq.PARTS, gptq.gptq_layer),
     "awq": Method(awq.PARTS, awq.awq_layer),
-    "compressed-tensors": Method(compressed_tensors.PARTS, compressed_tensors.compressed_layer),
+    "compressed-tensors": Method(
+        compressed_tensors.PARTS, compressed_tensors.compressed_layer, compressed_tensors.OF_ACTIVATIONS
+    ),
 }
 """By ``quant_method`` of a configuration's ``quantization_config``."""
 
@@ -44,5 +50,5 @@ def separated(stored: Mapping[str, Stored], config: Mapping[str, Any]) -> tuple[
     if not of_layers:
         raise InputError(f"weights by {config['quant_method']} have tensors called {method.parts[0]}, of which there is none")
     used = {f"{layer}.{part}" for layer, parts in of_layers.items() for part in parts}
-    floats = {name: tensor for name, tensor in stored.items() if name not in used}
+    floats = {name: tensor for name, tensor in stored.items() if name not in used and not name.endswith(method.of_activations)}
     return floats, {layer: method.layer(Tensors(layer, parts), config) for layer, parts in of_layers.items()}

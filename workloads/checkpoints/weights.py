@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from sim.errors import InputError
-from workloads.checkpoints.conversion import Source, sources
+from workloads.checkpoints.conversion import Source, sources, without_place
 from workloads.checkpoints.packed import Packed, dequantized
 from workloads.checkpoints.stored import Stored
 from workloads.provenance import tensors_in
@@ -65,13 +65,17 @@ class Weights:
 
     @staticmethod
     def of(where: str, network: PreTrainedModel, floats: Mapping[str, Stored], packed: Mapping[str, Packed]) -> "Weights":
-        """Raises ``InputError`` for a tensor of the network that is not in the file or folder ``where``."""
+        """Raises ``InputError`` for a tensor of the network that is not in the file or folder ``where``, or the reverse."""
         shapes = {name: tensor.shape for name, tensor in floats.items()}
         shapes |= {f"{name}.weight": layer.shape[::-1] for name, layer in packed.items()}
         found = sources(network, shapes)
         for name, tensor in sorted(network.state_dict().items()):
             if name not in found:
                 raise InputError(f"model {where!r} lacks tensor {name!r} of shape {tuple(tensor.shape)}")
+        for name in without_place(network, shapes):
+            if not _is_no_bias(name, floats):
+                kind = network.config.model_type
+                raise InputError(f"tensor {name!r} in {where!r} has no place in transformers' {kind!r} of that configuration")
         return Weights(where, network, floats, packed, found)
 
     @property
@@ -109,6 +113,11 @@ class Weights:
         if name not in self.floats:
             return torch.from_numpy(dequantized(self.packed[layer].read())).T
         return self.floats[name].read()
+
+
+def _is_no_bias(name: str, floats: Mapping[str, Stored]) -> bool:
+    """Files of AutoGPTQ have a bias for every layer, which is 0 where the model has none."""
+    return name.endswith(".bias") and not floats[name].read().any()
 
 
 def attach(weights: Weights) -> None:

@@ -166,6 +166,14 @@ def test_zero_points_that_are_not_read_are_zero(name: str, rng: np.random.Genera
         load_model(str(packed_folder(stored, quantization(name))))
 
 
+def test_scales_of_activations_are_left_alone(rng: np.random.Generator, packed_folder: Make) -> None:
+    """Those of an FP8 checkpoint with static activations: the design quantizes them its own way."""
+    stored, expected = compressed("fp8 of channels", rng)
+    stored["input_scale"] = torch.tensor([0.5])
+    model = load_model(str(packed_folder(stored, quantization("fp8 of channels"))))
+    assert torch.equal(model.network.get_parameter(f"{LAYER}.weight"), expected)
+
+
 def test_nvfp4_whose_scale_has_no_exact_reciprocal(rng: np.random.Generator, packed_folder: Make) -> None:
     stored, _ = compressed("nvfp4", rng)
     stored["weight_global_scale"] = torch.tensor([48.0])

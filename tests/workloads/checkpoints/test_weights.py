@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GPTJConfig
 
 import workloads.checkpoints.weights
 from sim.errors import InputError
@@ -42,6 +42,48 @@ def test_weights_are_those_that_transformers_loads(name: str, tmp_path: Path) ->
     tokens = torch.arange(9)[None]
     with torch.no_grad():
         assert torch.equal(ours(tokens).logits, theirs(tokens).logits)
+
+
+MASK = torch.ones(1, 1, 64, 64, dtype=torch.bool).tril()
+EXTRA: dict[str, tuple[str, str, torch.Tensor]] = {
+    "a bias": ("qwen2", "model.layers.0.self_attn.o_proj.bias", torch.ones(32)),
+    "a layer more": ("qwen2", "model.layers.2.mlp.up_proj.weight", torch.ones(48, 32)),
+    "an expert more": ("mixtral", "model.layers.2.block_sparse_moe.experts.0.w1.weight", torch.ones(48, 32)),
+    "angles of each layer": ("llama", "model.layers.1.self_attn.rotary_emb.inv_freq", torch.ones(4)),
+    "a mask": ("gpt2", "h.1.attn.bias", MASK),
+    "a mask of another name": ("gpt_neox", "gpt_neox.layers.1.attention.bias", MASK),
+    "the bias of a head": ("opt", "lm_head.bias", torch.ones(256)),
+}
+"""Tensors that no parameter is made of."""
+
+
+@pytest.mark.parametrize("case", EXTRA)
+def test_tensors_without_a_place_are_those_that_transformers_does_not_expect(case: str, tmp_path: Path) -> None:
+    name, extra, tensor = EXTRA[case]
+    network(name).save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    save_file(load_file(path) | {extra: tensor}, path, metadata={"format": "pt"})
+    _, found = AutoModelForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
+    if found["unexpected_keys"]:
+        with pytest.raises(InputError, match=f"^tensor '{extra}' in .* has no place in transformers' '{name}'"):
+            load_model(str(tmp_path))
+    else:
+        load_model(str(tmp_path))
+    assert bool(found["unexpected_keys"]) == (case not in {"angles of each layer", "a mask", "a mask of another name"})
+
+
+def test_a_bias_of_zeros_and_masks_that_transformers_has_forgotten(tmp_path: Path) -> None:
+    """AutoGPTQ stores a bias for every layer; GPT-J of 2021 has two buffers in each."""
+    config = GPTJConfig(vocab_size=256, n_embd=32, n_layer=1, n_head=4, n_positions=64, rotary_dim=8)
+    whole = AutoModelForCausalLM.from_config(config)
+    whole.save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    of_old = {"transformer.h.0.attn.bias": MASK, "transformer.h.0.attn.masked_bias": torch.tensor(-1e9)}
+    of_old["transformer.h.0.attn.q_proj.bias"] = torch.zeros(32)
+    save_file(load_file(path) | of_old, path, metadata={"format": "pt"})
+    tokens = torch.arange(9)[None]
+    with torch.no_grad():
+        assert torch.equal(load_model(str(tmp_path)).network(tokens).logits, whole.eval()(tokens).logits)
 
 
 @pytest.mark.parametrize("name", NAMES)
