@@ -18,7 +18,7 @@ from workloads.checkpoints.stored import stored_tensors
 from workloads.checkpoints.weights import Weights, attach
 from workloads.embedded import model_folder
 from workloads.recipes.layer import QuantizedLayer
-from workloads.zoo import config_path, config_text, parse_config, reason
+from workloads.zoo import CONTEXTS, config_path, config_text, parse_config, reason, stated_context
 
 BYTES = 256
 
@@ -41,7 +41,9 @@ class LanguageModel:
     @property
     def context(self) -> int:
         """The longest sequence [token] that the model was made for."""
-        return int(self.network.config.max_position_embeddings)
+        context = stated_context(self.network.config)
+        assert context is not None, "a model without is not loaded"
+        return context
 
     @property
     def is_held(self) -> bool:
@@ -105,8 +107,8 @@ def _empty_network(path: Path, text: str) -> PreTrainedModel:
         raise InputError(
             f"{str(path)!r} is not a language model's configuration that transformers knows: {reason(error)}"
         ) from None
-    if not isinstance(getattr(config, "max_position_embeddings", None), int):
-        raise InputError(f"{str(path)!r} has no max_position_embeddings; a model with a stated context is needed")
+    if stated_context(config) is None:
+        raise InputError(f"{str(path)!r} states no context, as max_position_embeddings or {', '.join(CONTEXTS[1:])}")
     return network.eval()
 
 

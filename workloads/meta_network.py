@@ -17,7 +17,7 @@ from transformers.initialization import no_init_weights
 
 from sim.errors import InputError
 from workloads.meta_layers import IMPLEMENTATION, Past
-from workloads.zoo import parse_config, reason
+from workloads.zoo import parse_config, reason, stated_context
 
 KINDS = {
     "ForCausalLM": AutoModelForCausalLM,
@@ -64,7 +64,7 @@ def _kind(path: str, config: PretrainedConfig) -> Any:
 
 def checked_sequence(model: PreTrainedModel, sequence: int | None) -> int:
     """The length [token] of sequences; ``InputError`` for one beyond the model's context."""
-    context = getattr(model.config, "max_position_embeddings", None)
+    context = stated_context(model.config)
     if sequence is None:
         return SEQUENCE if context is None else min(SEQUENCE, context)
     if context is not None and sequence > context:

@@ -42,6 +42,9 @@ STACK = " Exception raised from "
 
 LONGEST_REASON = 300
 
+CONTEXTS = ("max_position_embeddings", "max_seq_len", "seq_length", "max_sequence_length", "n_ctx")
+"""What configurations call the longest sequence [token]: most, MPT, BLOOM, and those of other code than transformers'."""
+
 
 def load_config(name_or_folder: str) -> "PretrainedConfig":
     """The bundled configuration of that name, that of a folder with ``config.json``, or that in a JSON file.
@@ -100,6 +103,12 @@ def parse_config(text: str) -> "PretrainedConfig":
         raise ValueError(f"its model_type is one of transformers, such as 'llama' or 'vit', not {kind!r}")
     values.pop("quantization_config", None)  # codes are read by workloads.checkpoints, never by transformers
     return CONFIG_MAPPING[kind].from_dict(values)
+
+
+def stated_context(config: "PretrainedConfig") -> int | None:
+    """The longest sequence [token] that a model was made for, ``None`` where its configuration says nothing of it."""
+    named = (getattr(config, name, None) for name in CONTEXTS)
+    return next((length for length in named if isinstance(length, int) and length > 0), None)
 
 
 def reason(error: Exception) -> str:

@@ -14,6 +14,7 @@ from transformers import (
     AutoModelForImageClassification,
     AutoModelForMaskedLM,
     BertConfig,
+    BloomConfig,
     FalconConfig,
     Gemma2Config,
     GPT2Config,
@@ -22,6 +23,7 @@ from transformers import (
     LlamaConfig,
     MistralConfig,
     MixtralConfig,
+    MptConfig,
     OPTConfig,
     Phi3Config,
     PretrainedConfig,
@@ -66,6 +68,8 @@ CAUSAL: dict[str, tuple[PretrainedConfig, int]] = {
     "gpt2": (GPT2Config(**GPT2, bos_token_id=1, eos_token_id=2), 6),
     "gpt_neox": (GPTNeoXConfig(**FEED_FORWARD), 6),
     "falcon": (FalconConfig(**COMMON), 6),
+    "bloom": (BloomConfig(vocab_size=VOCABULARY, hidden_size=HIDDEN, n_layer=2, n_head=HEADS, seq_length=64), 6),
+    "mpt": (MptConfig(vocab_size=VOCABULARY, d_model=HIDDEN, n_layers=2, n_heads=HEADS, max_seq_len=64), 6),
     "mixtral": (MixtralConfig(**GROUPED, num_local_experts=4), 7),  # and two for each expert at work
 }
 """Configurations of language models, and their matrix products per layer."""

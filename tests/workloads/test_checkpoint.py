@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, BloomConfig
 
 from sim.errors import InputError
 from workloads.accuracy import bits_per_byte, float_logits
@@ -86,6 +87,19 @@ def test_a_config_with_impossible_values(folder: Path, change: dict[str, object]
     config = json.loads((FOLDER / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | change))
     assert "transformers knows: " in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["max_seq_len", "seq_length"])
+def test_a_context_by_another_name(name: str, folder: Path) -> None:
+    """Those of MPT and of BLOOM, whose files have it though transformers has no use for it."""
+    config = {"model_type": "bloom", "vocab_size": 256, "hidden_size": 16, "n_layer": 1, "n_head": 2}
+    network = AutoModelForCausalLM.from_config(BloomConfig(**config))
+    network.save_pretrained(folder)
+    (folder / "config.json").write_text(json.dumps(config))
+    allowed = "states no context, as max_position_embeddings or max_seq_len, seq_length, max_sequence_length, n_ctx"
+    assert refusal(folder).endswith(allowed)
+    (folder / "config.json").write_text(json.dumps(config | {name: 96}))
+    assert load_model(str(folder)).context == 96
 
 
 @pytest.mark.parametrize(
