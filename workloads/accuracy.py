@@ -15,6 +15,7 @@ from sim.errors import InputError
 from sim.kernels.overflow import GroupSums
 from workloads.checkpoint import LanguageModel
 from workloads.hardware import Hardware
+from workloads.kv_cache.whole import whole_cache
 from workloads.passes import Phase
 from workloads.products import products_by
 
@@ -45,10 +46,10 @@ def prefill_logits(network: nn.Module, hardware: Hardware) -> Logits:
 
 
 def decode_logits(network: nn.Module, hardware: Hardware) -> Logits:
-    """Token by token, with what the tokens before left in the KV cache."""
+    """Token by token, with what the tokens before left in the KV cache, from which none is dropped."""
 
     def logits(tokens: Tensor) -> Tensor:
-        steps, cache = [], None
+        steps, cache = [], whole_cache(network)
         with products_by(network, hardware.multiply(1)):
             for token in torch.split(tokens, 1, dim=1):
                 step = network(token, past_key_values=cache, use_cache=True)

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    Llama4TextConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    PretrainedConfig,
+)
 
 from sim.design import PRESETS, DesignPoint, load_design
 from sim.errors import InputError
@@ -45,6 +53,9 @@ def windows(model: LanguageModel, held_out: bytes, tokens: int = TOKENS) -> Tens
     return model.encode(held_out[: 2 * tokens]).reshape(2, tokens)
 
 
+SIZES = {"vocab_size": 256, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+GROUPED = SIZES | {"num_key_value_heads": 2}
+
 KIVI = Kivi(group_size=4, window=8)
 """Small enough for its window to move within a few tokens."""
 
@@ -58,6 +69,26 @@ def test_decode_is_the_prefill_bit_for_bit(tiny: LanguageModel, held_out: bytes,
     tokens = windows(tiny, held_out, 13 if cache is KIVI else 6)
     with torch.inference_mode():
         at_once, by_token = (make(tiny.network, hardware)(tokens) for make in (prefill_logits, decode_logits))
+    assert torch.equal(at_once, by_token)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        MistralConfig(**GROUPED, sliding_window=10),
+        Gemma2Config(**GROUPED, head_dim=16, sliding_window=10),  # every other layer
+        Llama4TextConfig(**GROUPED, head_dim=16, intermediate_size_mlp=96, num_local_experts=2, attention_chunk_size=10),
+    ],
+    ids=lambda config: config.model_type,
+)
+@pytest.mark.parametrize("cache", ["per_token", KIVI], ids=str)
+def test_decode_is_the_prefill_where_queries_see_few_tokens(config: PretrainedConfig, cache: str | KVRecipe) -> None:
+    """Beyond the sliding window or chunk, of which the quantized groups are no part."""
+    torch.manual_seed(SEED)
+    network = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    hardware, tokens = Hardware(load_design("mixpe-w4a8"), cache), torch.randint(256, (2, 27))
+    with torch.inference_mode():
+        at_once, by_token = (make(network, hardware)(tokens) for make in (prefill_logits, decode_logits))
     assert torch.equal(at_once, by_token)
 
 
@@ -86,9 +117,8 @@ def test_hardware_of_float32_has_torchs_logits() -> None:
             results.append(sum(sorted(products, key=lambda product: float(np.abs(product).max()))))
         return torch.from_numpy(np.stack(results))
 
-    sizes = {"vocab_size": 256, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
     torch.manual_seed(SEED)
-    network = LlamaForCausalLM(LlamaConfig(**sizes)).eval()
+    network = LlamaForCausalLM(LlamaConfig(**SIZES)).eval()
     tokens = torch.randint(256, (2, 24))
     with torch.inference_mode():
         expected = float_logits(network)(tokens)
