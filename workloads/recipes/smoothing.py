@@ -64,7 +64,8 @@ def awq(
     moment = second_moment(activations)
     magnitudes = np.abs(activations).mean(axis=0, dtype=np.float64)
     magnitudes = np.maximum(magnitudes / (magnitudes.max() or 1), LEAST)
-    tried = [through(_balanced(magnitudes**a), weights, activations, scheme, inner) for a in GRID]
+    # one after the other: of a large layer a single one fills memory
+    tried = (through(_balanced(magnitudes**a), weights, activations, scheme, inner) for a in GRID)
     return min(tried, key=lambda layer: output_errors(moment, layer.effective() - weights).sum())
 
 

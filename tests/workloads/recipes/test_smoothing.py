@@ -1,5 +1,7 @@
 """SmoothQuant by the paper's own example and AWQ by its promise; neither changes what the float layer computes."""
 
+from weakref import WeakSet
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from sim.errors import InputError
 from sim.quantized import Scheme
 from tests.workloads.recipes.conftest import FORMATS_OF_ALL_KINDS, Pair, errors_of
 from workloads.recipes import RECIPES, awq, gptq, smoothquant
+from workloads.recipes.layer import QuantizedLayer
 from workloads.recipes.smoothing import GRID, smoothing
 
 
@@ -66,6 +69,20 @@ def test_awq_is_the_best_of_its_grid(operands: Pair) -> None:
         losses.append(((activations @ (q - weights)) ** 2).mean(axis=0).sum())
     assert errors_of(awq(*operands, scheme), operands).sum() == pytest.approx(min(losses), rel=1e-3)
     assert min(losses) < 0.8 * losses[0]
+
+
+def test_awq_holds_the_best_and_the_one_that_is_tried(operands: Pair) -> None:
+    layers: WeakSet[QuantizedLayer] = WeakSet()
+    most = 0
+
+    def inner(weights: np.ndarray, activations: np.ndarray, scheme: Scheme) -> QuantizedLayer:
+        nonlocal most
+        most = max(most, len(layers))
+        layers.add(layer := RECIPES["nearest"](weights, activations, scheme))
+        return layer
+
+    awq(*operands, FORMATS_OF_ALL_KINDS["int3_channel"], inner)
+    assert most <= 2
 
 
 @pytest.mark.parametrize("name", ["e2m1"])
