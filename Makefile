@@ -5,13 +5,14 @@
 # make mutate   wrong bits in every component, of which the vectors of the verification must find all but a few
 # make recipes   bits per byte of every recipe with every format, into docs/recipes.md
 # make gallery   the page of all PEs in docs/, drawn from their Verilog
+# make docs   the documentation as a site in build/site, where a warning is an error
 # All set themselves up: a virtual environment in .venv, made when constraints.txt or pyproject.toml change.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-exhaustive verify-all mutate lint bench characterize gallery recipes clean
+.PHONY: demo test test-exhaustive verify-all mutate lint bench characterize gallery recipes docs clean
 
 demo: $(READY)
 	$(BIN)/shiftwise simulate --phase prefill --sequence 512 --out build/demo/prefill
@@ -47,6 +48,10 @@ recipes: $(READY)
 
 gallery: $(READY)
 	$(BIN)/python -m reports.gallery
+
+# Without the notice of its theme's authors about other programs.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(READY): pyproject.toml constraints.txt setup.sh
 	./setup.sh $(PYTHON)
