@@ -18,7 +18,7 @@ from sim.pe import PES as MODELS
 from sim.quantized import QuantizedTensor
 
 M, K, N = 5, 19, 7
-"""Tiles of 2 x 3 with an edge in both directions; two whole groups of 8 and a short one."""
+"""Tiles of 2 x 2 with an edge in both directions; two whole groups of 8 and a short one."""
 
 SPECIAL = {
     "shift_add_float-uint3-bf16-aligned4",
@@ -29,7 +29,7 @@ SPECIAL = {
 """Designs whose numbers overflow: infinities, and NaN where two meet."""
 
 DESIGNS = [
-    DesignPoint("-".join(fields), *fields[:3], accumulator=fields[3], group_size=8, rows=2, columns=3)
+    DesignPoint("-".join(fields), *fields[:3], accumulator=fields[3], group_size=8, rows=2, columns=2)
     for fields in (
         ("shift_add", "uint4", "int8", "exact"),
         ("shift_add", "uint4", "int8", "wrap12"),
