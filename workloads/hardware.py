@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from sim.design import DesignPoint
 from sim.errors import InputError
@@ -62,8 +64,10 @@ class Hardware:
         """Quantize every layer by a recipe, in a pass over calibration ``tokens [sequences, tokens]``.
 
         A recipe sees the activations that the layers before leave when they are quantized already. ``done`` is told how many
-        products there have been.
+        products there have been. The pass ends where logits would be computed, which nobody needs: for thousands of tokens
+        they take more memory than all else.
         """
+        head = _name_of_head(network)
 
         def calibrated(name: str, weights: Tensor, inputs: NDArray[np.float32]) -> Layers:
             if name not in self._calibrated:
@@ -74,11 +78,15 @@ class Hardware:
         count = itertools.count(1)
 
         def told(name: str, activations: Tensor, weights: Tensor) -> Tensor:
+            if name == head:
+                calibrated(name, weights, activations.float().numpy())
+                done(next(count))
+                raise _AllCalibrated
             result = multiply(name, activations, weights)
             done(next(count))
             return result
 
-        with torch.inference_mode(), products_by(network, told):
+        with suppress(_AllCalibrated), torch.inference_mode(), products_by(network, told):
             network(tokens, use_cache=False)
         self.sums.clear()
 
@@ -140,6 +148,16 @@ class Hardware:
             return matrix_product(activations, weights, accumulator)
 
         return multiply
+
+
+class _AllCalibrated(Exception):  # noqa: N818 - it is no error
+    """Ends a pass of calibration."""
+
+
+def _name_of_head(network: nn.Module) -> str | None:
+    """The module that makes logits, which does so last; ``None`` where transformers does not say which it is."""
+    head = network.get_output_embeddings() if isinstance(network, PreTrainedModel) else None
+    return next((name for name, module in network.named_modules() if module is head), None)
 
 
 def _is_same(one: Tensor, other: Tensor) -> bool:

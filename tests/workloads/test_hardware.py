@@ -155,6 +155,23 @@ def test_calibration_reaches_every_layer_and_leaves_codes_of_the_recipe(tiny: La
     assert not hardware.sums
 
 
+def test_calibration_needs_no_logits(tiny: LanguageModel, held_out: bytes) -> None:
+    """Those of 8192 tokens take gigabytes; the layer that makes them is calibrated all the same, on all tokens."""
+    calls, layers = [], []
+
+    def recipe(weights: np.ndarray, activations: np.ndarray, scheme: Scheme) -> QuantizedLayer:
+        layers.append(RECIPES["nearest_mse"](weights, activations, scheme))
+        return layers[-1]
+
+    hardware, hook = Hardware(load_design("mixpe-w4a8")), tiny.network.lm_head.register_forward_hook(lambda *_: calls.append(1))
+    with hook:
+        hardware.calibrate(tiny.network, windows(tiny, held_out), recipe, lambda _: None)
+        assert not calls
+        activations = torch.randn(1, 3, 256, generator=torch.Generator().manual_seed(SEED))
+        found = hardware.multiply(3)("lm_head", activations, tiny.network.lm_head.weight.detach().T[None])
+    assert np.array_equal(found[0].numpy(), layers[-1].product(activations[0].numpy(), SCHEMES["int8_token"]))
+
+
 def test_weights_that_the_pe_does_not_take(tiny: LanguageModel) -> None:
     weights = tiny.network.lm_head.weight.detach().numpy().T
     floats = QuantizedLayer.of(quantize(weights, SCHEMES["mxfp4"], axis=0))
