@@ -61,7 +61,7 @@ def measured_accuracy(asked: Request, workload: Workload, hardware: Hardware, fo
         windows = remembered(folder, asked, model, windows)
     judged = list(_told(windows, len(tokens) - 1, tell))
     sums = all_sums(judged)
-    figures = accuracy(judged, len(workload.text), len(tokens)) | {
+    figures = accuracy(judged, len(workload.text), model.predicted_bytes(workload.text)) | {
         "recipe": asked.recipe or ("as stored" if model.layers else "nearest"),
         "kv_cache": asked.kv_cache,
         "kv_bits": kv_bits(asked.design, asked.kv_cache, _head_size(workload)),

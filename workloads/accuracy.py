@@ -103,23 +103,18 @@ def judge(
 
 
 def bits_per_byte(model: LanguageModel, text: bytes, logits: Logits) -> float:
-    """Cross entropy [bit per byte of text] of one way to compute logits. Raises ``InputError`` for less than two tokens."""
+    """Cross entropy [bit per predicted byte] of one way to compute logits. Raises ``InputError`` for less than two tokens."""
     tokens = model.encode(text)
     _check(tokens)
     with torch.inference_mode():
         windows = (windows for _, windows in _windows(tokens, min(WINDOW, model.context), 1))
         nats = sum(_nats(logits(window[:, :-1]), window[:, 1:]) for window in windows)
-    return nats / math.log(2) / _predicted_bytes(len(tokens) - 1, len(text), len(tokens))
+    return nats / math.log(2) / model.predicted_bytes(text)
 
 
 def _check(tokens: Tensor) -> None:
     if len(tokens) < 2:
         raise InputError(f"a text of at least 2 tokens is needed, not {len(tokens)}")
-
-
-def _predicted_bytes(predicted: int, text_bytes: int, tokens: int) -> float:
-    """A text's bytes by its tokens, of which the first is not predicted."""
-    return predicted * text_bytes / tokens
 
 
 def _windows(tokens: Tensor, length: int, together: int) -> Iterator[tuple[int, Tensor]]:
@@ -136,19 +131,29 @@ def _nats(logits: Tensor, targets: Tensor) -> float:
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").item()
 
 
-def accuracy(judged: Iterable[Judged], text_bytes: int, tokens: int) -> dict[str, Any]:
-    """Bits per byte of a text, perplexity of a token, and top-1 agreement, of all windows of a text's ``tokens``."""
+def accuracy(judged: Iterable[Judged], text_bytes: int, predicted_bytes: int) -> dict[str, Any]:
+    """Bits per byte of a text, perplexity of a token, and top-1 agreement, of all windows of a text.
+
+    Of its ``text_bytes``, ``predicted_bytes`` are those of :meth:`workloads.checkpoint.LanguageModel.predicted_bytes`.
+    """
     windows = list(judged)
     predicted = sum(window.tokens for window in windows)
-    of_bytes = _predicted_bytes(predicted, text_bytes, tokens)
     nats = {name: sum(getattr(window, f"{name}_nats") for window in windows) for name in ("float", "hardware")}
     return {
         "bytes": text_bytes,
         "tokens": predicted,
-        **{f"{name}_bits_per_byte": total / math.log(2) / of_bytes for name, total in nats.items()},
-        **{f"{name}_perplexity": math.exp(total / predicted) for name, total in nats.items()},
+        **{f"{name}_bits_per_byte": total / math.log(2) / predicted_bytes for name, total in nats.items()},
+        **{f"{name}_perplexity": _exponential(total / predicted) for name, total in nats.items()},
         "top1_agreement": sum(window.agreed for window in windows) / predicted,
     }
+
+
+def _exponential(nats: float) -> float:
+    """Infinity beyond what a float holds, 709 nats: a design that overflows may find text as unlikely as that."""
+    try:
+        return math.exp(nats)
+    except OverflowError:
+        return math.inf
 
 
 def all_sums(judged: Iterable[Judged]) -> dict[str, GroupSums]:

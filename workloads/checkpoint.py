@@ -1,8 +1,10 @@
 """Models: the embedded one by name, others from a folder in Hugging Face layout or a GGUF file, checked before use."""
 
+import codecs
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,12 @@ from workloads.recipes.layer import QuantizedLayer
 from workloads.zoo import CONTEXTS, config_path, config_text, parse_config, reason, stated_context
 
 BYTES = 256
+
+PART = "\ufffd"
+"""What a token is decoded to that is no whole character."""
+
+CONTINUATION = bytes(range(0x80, 0xC0))
+"""Bytes of UTF-8 behind the first one of a character, which has at most three."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +64,49 @@ class LanguageModel:
         return bool(self.network.config.vocab_size == BYTES)
 
     def encode(self, text: bytes) -> torch.Tensor:
-        """Token numbers ``[tokens]`` of a text: its bytes, or what the model's own tokenizer makes of it."""
+        """Token numbers ``[tokens]`` of a text: its bytes, or what the model's own tokenizer makes of its whole characters.
+
+        Raises ``InputError`` for a tokenizer that is missing, or that is another model's.
+        """
         if self.is_byte_level:
             return torch.tensor(list(text), dtype=torch.long)
+        ids = torch.tensor(self._tokenizer(whole_characters(text).decode(errors="replace")).input_ids, dtype=torch.long)
+        known = self.network.get_input_embeddings().weight.shape[0]
+        if len(ids) and ids.max() >= known:
+            raise InputError(f"tokenizer of model {self.name!r} makes tokens below the model's {known}, not {int(ids.max())}")
+        return ids
+
+    def predicted_bytes(self, text: bytes) -> int:
+        """Bytes of a text that are predicted: those of all its tokens but the first, which has none if it is a special one.
+
+        The first counts as one byte where it is a part of a character. Raises ``InputError`` where nothing is predicted.
+        """
+        if self.is_byte_level:
+            predicted = len(text) - 1
+        else:
+            first = self._tokenizer.decode(self.encode(text)[:1], skip_special_tokens=True)
+            predicted = len(whole_characters(text)) - len(first.replace(PART, "?").encode())
+        if predicted < 1:
+            raise InputError(f"a text of at least 2 tokens is needed, of which the first is not predicted, not {text!r}")
+        return predicted
+
+    @cached_property
+    def _tokenizer(self) -> Any:
         place: dict[str, Any] = {"pretrained_model_name_or_path": self.folder}
         if self.folder.suffix == ".gguf":
             place = {"pretrained_model_name_or_path": self.folder.parent, "gguf_file": self.folder.name}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(**place, local_files_only=True, trust_remote_code=False)
+            return AutoTokenizer.from_pretrained(**place, local_files_only=True, trust_remote_code=False)
         except Exception:
             raise InputError(f"model {self.name!r} is not byte-level and has no tokenizer in {str(self.folder)!r}") from None
-        ids: torch.Tensor = tokenizer(text.decode(errors="replace"), return_tensors="pt").input_ids[0]
-        return ids
+
+
+def whole_characters(text: bytes) -> bytes:
+    """A stretch of a text in UTF-8 without the parts of characters at which it was cut off."""
+    begin = len(text) - len(text.lstrip(CONTINUATION))
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    decoder.decode(text)
+    return text[begin if begin < 4 else 0 : len(text) - len(decoder.getstate()[0])]
 
 
 def load_model(name_or_folder: str) -> LanguageModel:
