@@ -44,23 +44,16 @@ def keep(file: Path, findings: Findings) -> None:
 
 
 def table(found: Findings, recipes: Sequence[str], columns: Sequence[str]) -> str:
-    """A Markdown table: the loss against float [%], the least of each column in bold, and the storage of the first recipe."""
+    """A Markdown table: the loss against float [%], and the storage of the first recipe."""
     exact = found["float", ""].bits_per_byte
     assert exact is not None
     lines = [["recipe", *columns], ["---"] * (len(columns) + 1)]
-    values = {(r, c): found[r, c].bits_per_byte for r in recipes for c in columns}
-    least = {c: min(value for r in recipes if (value := values[r, c]) is not None) for c in columns}
     for recipe in recipes:
-        cells = [(values[recipe, column], least[column]) for column in columns]
-        lines.append([f"`{recipe}`", *(MISSING if v is None else _cell(v / exact - 1, v == best) for v, best in cells)])
+        values = (found[recipe, column].bits_per_byte for column in columns)
+        lines.append([f"`{recipe}`", *(MISSING if v is None else f"{100 * (v / exact - 1):+.2f}" for v in values)])
     bits = [found[recipes[0], column].bits for column in columns]
     lines.append([f"bits, `{recipes[0]}`", *("" if b is None else f"{b:.2f}" for b in bits)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(loss: float, is_best: bool) -> str:
-    text = f"{100 * loss:+.2f}"
-    return f"**{text}**" if is_best else text
 
 
 def filled(page: str, texts: Mapping[str, str]) -> str:

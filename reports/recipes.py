@@ -44,16 +44,16 @@ INT4 = Scheme(FORMATS["int4"], (ScaleLevel("token", "fp16"),))
 INT8 = activation_scheme(FORMATS["int8"])
 
 COLUMNS: dict[str, tuple[Scheme, Scheme]] = {
-    "INT8 A8": (weight_scheme(FORMATS["uint8"], GROUP), INT8),
-    "INT4 A8": (weight_scheme(FORMATS["uint4"], GROUP), INT8),
-    "INT4 A4": (weight_scheme(FORMATS["uint4"], GROUP), INT4),
-    "INT3 A8": (weight_scheme(FORMATS["uint3"], GROUP), INT8),
+    "UINT8 A8": (weight_scheme(FORMATS["uint8"], GROUP), INT8),
+    "UINT4 A8": (weight_scheme(FORMATS["uint4"], GROUP), INT8),
+    "UINT4 A4": (weight_scheme(FORMATS["uint4"], GROUP), INT4),
+    "UINT3 A8": (weight_scheme(FORMATS["uint3"], GROUP), INT8),
     "E2M3 A8": (weight_scheme(FORMATS["e2m3"], GROUP), INT8),
     "E2M1 A8": (weight_scheme(FORMATS["e2m1"], GROUP), INT8),
     "MXFP4 A8": (SCHEMES["mxfp4"], INT8),
     "NF4 A8": (SCHEMES["nf4_g64"], INT8),
 }
-"""Schemes of weights and of activations."""
+"""Schemes of weights and of activations: unsigned integers have zero points."""
 
 CACHE_FORMATS = ("uint8", "uint4", "uint3", "uint2", "ocp_e4m3", "e2m1")
 
@@ -120,20 +120,25 @@ def operands_of(model: LanguageModel, text: bytes) -> Operands:
 
 def of_recipe(model: LanguageModel, text: bytes, operands: Operands, recipe: str, column: str) -> Found:
     """A recipe's layers with a format; attention as torch computes it."""
-    scheme, activations_scheme = COLUMNS[column]
+    scheme, activations = COLUMNS[column]
     try:
         layers = MODEL_RECIPES[recipe](operands, scheme)
     except InputError as error:
         print(f"{recipe} with {column}: {error}")
         return Found(None, None)
+    bits = sum(layer.bits for layer in layers.values()) / sum(math.prod(layer.shape) for layer in layers.values())
+    return Found(judged(model, text, by_layers(layers, activations)), bits)
+
+
+def by_layers(layers: Layers, scheme: Scheme) -> Multiply:
+    """Products of quantized layers, activations rounded by a scheme; those of attention as torch computes them."""
 
     def multiply(name: str, activations: Tensor, weights: Tensor) -> Tensor:
         if name not in layers:
             return float_multiply(name, activations, weights)
-        return torch.from_numpy(layers[name].product(activations[0].numpy(), activations_scheme))[None]
+        return torch.from_numpy(layers[name].product(activations[0].numpy(), scheme))[None]
 
-    bits = sum(layer.bits for layer in layers.values()) / sum(math.prod(layer.shape) for layer in layers.values())
-    return Found(_judged(model, text, multiply), bits)
+    return multiply
 
 
 def of_cache(model: LanguageModel, text: bytes, recipe: str, format_: str) -> Found:
@@ -149,10 +154,12 @@ def of_cache(model: LanguageModel, text: bytes, recipe: str, format_: str) -> Fo
             return float_multiply(name, activations, weights)
         return attention(name, activations, weights, weights.shape[2 if name.endswith(".scores") else 1])
 
-    return Found(_judged(model, text, multiply), kv_bits(design, recipe, model.network.config.head_dim))
+    return Found(judged(model, text, multiply), kv_bits(design, recipe, model.network.config.head_dim))
 
 
-def _judged(model: LanguageModel, text: bytes, multiply: Multiply) -> float:
+def judged(model: LanguageModel, text: bytes, multiply: Multiply) -> float:
+    """Bits per byte of a text with the products of the network by ``multiply``."""
+
     def logits(tokens: Tensor) -> Tensor:
         with products_by(model.network, multiply):
             found: Tensor = model.network(tokens, use_cache=False).logits

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reports.recipe_spread import SPREAD_COLUMNS, SPREAD_RECIPES, TEXTS, deviations, spread_table
 from reports.recipe_tables import Found, filled, found_so_far, keep, table
-from reports.recipes import COLUMNS, MODEL_RECIPES, of_widths
+from reports.recipes import CALIBRATION, COLUMNS, JUDGED, MODEL_RECIPES, of_widths
 from sim.errors import InputError
 
 FINDINGS = {
@@ -23,10 +24,27 @@ def test_a_table_by_hand() -> None:
     assert table(FINDINGS, ["nearest", "gptq"], ["INT4", "INT3"]).splitlines() == [
         "| recipe | INT4 | INT3 |",
         "| --- | --- | --- |",
-        "| `nearest` | +2.00 | **+20.00** |",
-        "| `gptq` | **+1.00** | - |",
+        "| `nearest` | +2.00 | +20.00 |",
+        "| `gptq` | +1.00 | - |",
         "| bits, `nearest` | 4.31 | 3.31 |",
     ]
+
+
+def test_the_spread_by_hand() -> None:
+    """Variances are 1, 1 and 0, those of the differences 4 (-2, 0, 2), 1 (0, 1, 2) and 1 (2, 1, 0)."""
+    losses = {"a": np.array([1.0, 2, 3]), "b": np.array([3.0, 2, 1]), "c": np.ones(3)}
+    assert deviations(losses) == pytest.approx((np.sqrt(2 / 3), np.sqrt(2)))
+    assert spread_table({"UINT4": losses}).splitlines() == [
+        "|  | `a` | `b` | `c` | s.d. of a loss | s.d. of a difference |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| UINT4 | +1.00, +2.00, +3.00 | +3.00, +2.00, +1.00 | +1.00, +1.00, +1.00 | 0.82 | 1.41 |",
+    ]
+
+
+def test_the_spread_is_of_the_table_and_of_texts_apart_from_the_calibration(held_out: bytes) -> None:
+    assert set(SPREAD_RECIPES) <= MODEL_RECIPES.keys()
+    assert set(SPREAD_COLUMNS) <= COLUMNS.keys()
+    assert len(held_out) >= TEXTS * JUDGED + CALIBRATION
 
 
 def test_a_page_is_filled_again_and_again() -> None:
@@ -49,7 +67,7 @@ def test_every_recipe_of_the_table_quantizes_a_model(recipe: str, rng: np.random
     x = rng.normal(size=(48, 64)).astype(np.float32)
     up, down = (rng.normal(size=shape).astype(np.float32) for shape in ((64, 64), (64, 8)))
     operands = {"m.up_proj": (up, x), "m.down_proj": (down, x @ up)}
-    layers = MODEL_RECIPES[recipe](operands, COLUMNS["INT4 A8"][0])
+    layers = MODEL_RECIPES[recipe](operands, COLUMNS["UINT4 A8"][0])
     assert {name: layer.shape for name, layer in layers.items()} == {"m.up_proj": (64, 64), "m.down_proj": (64, 8)}
     assert all(layer.bits_per_weight < 8.5 for layer in layers.values())
 
@@ -58,7 +76,7 @@ def test_widths_keep_to_the_mean_of_the_column(rng: np.random.Generator) -> None
     """Errors are relative, so that a layer of small outputs counts as one of large ones does."""
     x = rng.normal(size=(48, 64)).astype(np.float32)
     weights = rng.normal(size=(64, 16)).astype(np.float32)
-    layers = of_widths({"a": (weights, x), "b": (weights, x * 1e-3)}, COLUMNS["INT4 A8"][0])
+    layers = of_widths({"a": (weights, x), "b": (weights, x * 1e-3)}, COLUMNS["UINT4 A8"][0])
     widths = {name: layer.parts[0].weights.format.bits for name, layer in layers.items()}
     assert sum(widths.values()) <= 8
     assert abs(widths["a"] - widths["b"]) <= 1
