@@ -147,11 +147,15 @@ def accuracy_facts(accuracy: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("by the simulated hardware", _quality(of_hardware)),
         ("loss", percent(accuracy_loss(accuracy), 2, "+")),
         ("likeliest token is the float model's", percent(accuracy["top1_agreement"])),
-        ("weights", f"recipe {accuracy['recipe']}"),
+        ("weights", f"recipe {accuracy['recipe']}" + _uncalibrated(accuracy["uncalibrated"])),
         ("KV cache", f"{accuracy['kv_cache']}, {significant(accuracy['kv_bits'])} bit for each number"),
         ("group sums that overflowed", f"{accuracy['overflows']:,} of {accuracy['group_sums']:,}"),
         ("measured on", f"{accuracy['bytes']:,} bytes of text, {accuracy['tokens']:,} tokens predicted"),
     ]
+
+
+def _uncalibrated(names: Sequence[str]) -> str:
+    return f"; {len(names):,} layers that no calibration token reached are rounded to nearest" if names else ""
 
 
 def _quality(found: Mapping[str, float]) -> str:

@@ -63,6 +63,7 @@ def measured_accuracy(asked: Request, workload: Workload, hardware: Hardware, fo
     sums = all_sums(judged)
     figures = accuracy(judged, len(workload.text), model.predicted_bytes(workload.text)) | {
         "recipe": asked.recipe or ("as stored" if model.layers else "nearest"),
+        "uncalibrated": hardware.uncalibrated(sums),
         "kv_cache": asked.kv_cache,
         "kv_bits": kv_bits(asked.design, asked.kv_cache, _head_size(workload)),
         "group_sums": sum(counted.count for counted in sums.values()),

@@ -1,7 +1,7 @@
 """A model's matrix products by the simulated hardware, bit for bit: linear layers, scores and values of the KV cache."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -89,6 +89,13 @@ class Hardware:
         with suppress(_AllCalibrated), torch.inference_mode(), products_by(network, told):
             network(tokens, use_cache=False)
         self.sums.clear()
+
+    def uncalibrated(self, names: Iterable[str]) -> list[str]:
+        """Of the products of these names, the layers that no token of the calibration reached: they are not by its recipe.
+
+        There are such among experts. Nothing is uncalibrated where nothing was calibrated.
+        """
+        return sorted(n for n in names if self._calibrated and not is_attention(n) and n not in self._calibrated)
 
     def _multiply(self, layers_of: LayersOf, new: int, name: str, activations: Tensor, weights: Tensor) -> Tensor:
         counted, design = self._counted(name), self.design

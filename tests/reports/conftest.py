@@ -264,6 +264,7 @@ SUMMARY = {
         "hardware_perplexity": 3.12,
         "top1_agreement": 0.93,
         "recipe": "gptq",
+        "uncalibrated": [],
         "kv_cache": "per_token",
         "kv_bits": 4.3,
         "group_sums": 1_000_000,

@@ -185,6 +185,14 @@ def test_shapes_alone_have_no_accuracy_anywhere(shapes_run):
     assert [counted(n) for n in (999_999, 3_754_752, 10**12)] == ["999,999", "3.75 million", "1.00 trillion"]
 
 
+def test_layers_that_are_not_calibrated_are_told(run):
+    summary, layers, blocks = run
+    assert "recipe gptq KV cache" in Document(render(summary, layers, blocks)).words
+    left_out = summary["accuracy"] | {"uncalibrated": ["a.experts.down_proj.3", "a.experts.gate_up_proj.3"]}
+    text = Document(render(summary | {"accuracy": left_out}, layers, blocks)).words
+    assert "recipe gptq; 2 layers that no calibration token reached are rounded to nearest KV cache" in text
+
+
 def test_parts_of_cycles_and_bytes_are_written_out(page):
     text = Document(page).words
     for words in (

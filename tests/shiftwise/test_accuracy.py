@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import MixtralConfig, MixtralForCausalLM
 
 import shiftwise
 from shiftwise.judged import FILE
@@ -67,6 +69,23 @@ def test_a_recipe_and_a_cache() -> None:
     assert gptq["hardware_bits_per_byte"] < nearest["hardware_bits_per_byte"]
     assert gptq["float_bits_per_byte"] == nearest["float_bits_per_byte"]
     assert (gptq["recipe"], gptq["kv_cache"], gptq["kv_bits"]) == ("gptq_activation_order", "float", 32)
+
+
+def test_experts_that_no_calibration_token_reached(tmp_path: Path) -> None:
+    """Calibrated on one letter over and over, whose tokens are all alike: each goes to the same 2 of 4 experts."""
+    torch.manual_seed(20261128)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = MixtralConfig(vocab_size=256, max_position_embeddings=64, num_key_value_heads=2, num_local_experts=4, **sizes)
+    MixtralForCausalLM(config).save_pretrained(tmp_path / "model")
+    (tmp_path / "text").write_bytes(bytes(range(32, 127)) * 2 + b"A" * 600)
+    asked = {"model": str(tmp_path / "model"), "text": tmp_path / "text", "sequence": 8, "accuracy_bytes": 190}
+    found = shiftwise.simulate(**asked, recipe="gptq").summary["accuracy"]["uncalibrated"]
+    for layer in range(2):
+        experts = [name.removeprefix(f"model.layers.{layer}.mlp.experts.") for name in found if f"layers.{layer}." in name]
+        numbers = sorted({name.rpartition(".")[2] for name in experts})
+        assert len(numbers) == 2
+        assert experts == [f"{matrix}.{n}" for matrix in ("down_proj", "gate_up_proj") for n in numbers]
+    assert shiftwise.simulate(**asked, recipe="nearest").summary["accuracy"]["uncalibrated"] == []
 
 
 def test_overflows_are_in_the_rows() -> None:
