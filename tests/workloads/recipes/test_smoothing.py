@@ -9,7 +9,7 @@ from sim.errors import InputError
 from sim.quantized import Scheme
 from tests.workloads.recipes.conftest import FORMATS_OF_ALL_KINDS, Pair, errors_of
 from workloads.recipes import RECIPES, awq, gptq, smoothquant
-from workloads.recipes.layer import QuantizedLayer
+from workloads.recipes.layer import Part, QuantizedLayer
 from workloads.recipes.smoothing import GRID, smoothing
 
 
@@ -72,13 +72,14 @@ def test_awq_is_the_best_of_its_grid(operands: Pair) -> None:
 
 
 def test_awq_holds_the_best_and_the_one_that_is_tried(operands: Pair) -> None:
-    layers: WeakSet[QuantizedLayer] = WeakSet()
+    parts: WeakSet[Part] = WeakSet()
     most = 0
 
     def inner(weights: np.ndarray, activations: np.ndarray, scheme: Scheme) -> QuantizedLayer:
         nonlocal most
-        most = max(most, len(layers))
-        layers.add(layer := RECIPES["nearest"](weights, activations, scheme))
+        most = max(most, len(parts))
+        layer = RECIPES["nearest"](weights, activations, scheme)
+        parts.update(layer.parts)
         return layer
 
     awq(*operands, FORMATS_OF_ALL_KINDS["int3_channel"], inner)
