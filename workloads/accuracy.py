@@ -63,6 +63,14 @@ def decode_logits(network: nn.Module, hardware: Hardware) -> Logits:
 BY_HARDWARE: dict[Phase, Callable[[nn.Module, Hardware], Logits]] = {"prefill": prefill_logits, "decode": decode_logits}
 
 
+def calibration_tokens(model: LanguageModel, text: bytes, most: int) -> Tensor:
+    """The first tokens ``[sequences, tokens]`` of a text, at most so many sequences, each as long as a window."""
+    tokens = model.encode(text)
+    length = min(WINDOW, model.context, len(tokens))
+    sequences = min(most, len(tokens) // length)
+    return torch.reshape(tokens[: sequences * length], (sequences, length))
+
+
 @dataclass(frozen=True)
 class Judged:
     """Windows that were predicted, begun at the token ``start``: ``tokens`` predicted in all.

@@ -16,6 +16,7 @@ from sim.design import DesignPoint
 from sim.errors import InputError
 from sim.kernels.overflow import GroupSums, group_sums
 from sim.kernels.product import matrix_product
+from sim.kernels.rows import all_finite
 from sim.quantized import QuantizedTensor
 from workloads.kv_cache import KVRecipe
 from workloads.kv_cache.attention import attention_products
@@ -105,8 +106,9 @@ class Hardware:
             inputs = activations.float().numpy()
             pairs = zip(layers_of(name, weights, inputs), inputs, strict=True)
             products = [layer.product(a, design.activation_scheme, design.accumulator, counted) for layer, a in pairs]
-            result = torch.from_numpy(np.stack(products)).to(activations.dtype)
-        if not np.isfinite(result.float().numpy()).all():
+            together = products[0][None] if len(products) == 1 else np.stack(products)  # a copy of every result
+            result = torch.from_numpy(together).to(activations.dtype)
+        if not all_finite(result.float().numpy()):
             bad = result[~result.isfinite()][0]
             raise InputError(f"results of {name} fit the accumulator {design.accumulator} or fp32, which is not so of {bad}")
         return result

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.kernels import dot
+from sim.kernels.rows import block_sums
 from sim.kernels.threads import thread_count
 from sim.kernels.tiles import COLUMNS
 
@@ -59,7 +60,7 @@ def as_operands(a: Integers, w: Integers, group_size: int) -> Operands:
         numbers = padded
     first = np.zeros((len(a), len(blocks)), np.int32)
     if bytewise:
-        np.add.reduceat(numbers, deep * words[:-1], axis=1, dtype=np.int32, out=first)
+        first = block_sums(numbers.view(np.int8), deep * words[:-1])
         first *= -128
     return Operands(bytewise, numbers.view(np.int32), np.ascontiguousarray(w), first, blocks)
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.kernels.rows import row_extremes
 from sim.quantized.scheme import Axis
 
 BLOCK = 1 << 20
@@ -36,7 +37,10 @@ def spread(values: NDArray[N], rows: slice, shape: tuple[int, int], axis: Axis, 
 
 
 def extremes(numbers: NDArray[np.float32], level_shape: tuple[int, int], axis: Axis, group_size: int) -> NDArray[np.float32]:
-    """Least and greatest number ``[2, *level_shape]`` of what shares a value; NaN where one of them is NaN."""
+    """Least and greatest number ``[2, *level_shape]`` of what shares a value; one of them is NaN where a number is."""
+    if axis == 1 and level_shape[0] == len(numbers):
+        whole = level_shape[1] == 1
+        return np.stack(row_extremes(numbers, numbers.shape[1] if whole else group_size))
     return np.stack([reduced(ufunc, numbers, level_shape, axis, group_size) for ufunc in (np.minimum, np.maximum)])
 
 

@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import InputError, choose, demand
 from sim.formats import ROUNDINGS, encode
-from sim.kernels.nearest import nearest_codes
+from sim.kernels.rows import nearest_codes
 from sim.quantized.blocks import extremes, row_blocks, spread
 from sim.quantized.codebooks import fit_codebook
 from sim.quantized.scales import LEAST

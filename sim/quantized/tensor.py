@@ -154,6 +154,8 @@ class QuantizedTensor:
     def _sign_extended(self) -> NDArray[np.int8]:
         """Plain binary or two's complement codes of at most 8 bits, without a table."""
         above = 8 - self.format.bits if self.format.signed else 0
+        if not above:
+            return self.codes.view(np.int8)
         numbers: NDArray[np.int8] = np.left_shift(self.codes, above, dtype=np.uint8).view(np.int8)
         numbers >>= above
         return numbers

@@ -14,6 +14,7 @@ from sim.design import DesignPoint
 from sim.formats import FORMATS, Format
 from sim.formats.families import signed
 from sim.kernels.product import matrix_product
+from sim.kernels.rows import folded
 from sim.quantized import Axis, QuantizedTensor, ScaleLevel, Scheme, quantize
 from workloads.recipes.calibration import Reals
 from workloads.recipes.layer import MatrixProduct
@@ -27,9 +28,6 @@ FULL = Scheme(FORMATS["fp16"])
 """What is kept in full precision."""
 
 LARGEST = float(np.finfo(np.float16).max)
-
-LEAST_EXPONENT = -126
-"""Of a normal number of fp32; what is smaller still is shifted by no more."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +50,7 @@ def folded_product(activations: Floats, scales: Reals, weights: QuantizedTensor,
     Rows are shifted by a power of two, and the result back: small probabilities times small scales would need scales of
     their own beneath the normal numbers of fp16.
     """
-    scaled = activations * scales.astype(np.float32)
-    largest = np.maximum(scaled.max(axis=1, keepdims=True), -scaled.min(axis=1, keepdims=True))
-    exponents = np.frexp(largest)[1]
-    powers = np.ldexp(np.float32(1), np.maximum(exponents, LEAST_EXPONENT))
-    scaled /= powers
+    scaled, powers = folded(activations, scales.astype(np.float32))
     result = product(scaled, weights, array)
     result *= powers
     return result

@@ -8,7 +8,7 @@ import pytest
 from sim.errors import InputError
 from sim.formats import FORMATS, Format
 from sim.formats.families import codebook
-from sim.quantized import SCHEMES, ScaleLevel, Scheme, activation_bits, weight_bits
+from sim.quantized import SCHEMES, ScaleLevel, Scheme, activation_scheme, storage_bits, weight_scheme
 
 INT4, UINT4, INT8 = FORMATS["int4"], FORMATS["uint4"], FORMATS["int8"]
 GROUP = ScaleLevel("group", "fp16")
@@ -101,9 +101,9 @@ def test_bits_per_weight_by_hand(name: str) -> None:
 
 def test_a_short_last_group_has_a_whole_scale() -> None:
     """130 x 2 weights in groups of 64: 260 codes of 4 bits, 3 x 2 groups with a 16-bit scale and a 4-bit zero point."""
-    assert weight_bits(UINT4, 130, 2, 64) == 260 * 4 + 6 * 20
-    assert weight_bits(INT4, 130, 2, 64) == 260 * 4 + 6 * 16
-    assert activation_bits(INT8, 3, 100) == 3 * 100 * 8 + 3 * 16
+    assert storage_bits(weight_scheme(UINT4, 64), 130, 2, 0) == 260 * 4 + 6 * 20
+    assert storage_bits(weight_scheme(INT4, 64), 130, 2, 0) == 260 * 4 + 6 * 16
+    assert storage_bits(activation_scheme(INT8), 3, 100, 1) == 3 * 100 * 8 + 3 * 16
     assert SCHEMES["mxfp4"].section_bits((2, 33), 1) == {"codes": 66 * 4, "scale_0": 4 * 8}
 
 
