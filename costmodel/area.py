@@ -153,6 +153,27 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
     return DesignArea(target, flow.unit, MappingProxyType(shares), sram_blocks * sram.size, sram.unit, sram.source)
 
 
+CONTROL = ("controller", "result_buffer", "scratchpads")
+"""Parts that an accelerator has once, and that hardly grow with its array."""
+
+
+def array_area(design: DesignPoint, target: str) -> float:
+    """Area [unit of the target] of all that grows with a design's array: PEs, row sums, edges, epilogues.
+
+    Raises :class:`NotMeasuredError` as :func:`component_areas` does.
+    """
+    return math.fsum(
+        part.instances(design) * component(design, name, target).area.total
+        for name, part in components_of(design).items()
+        if part.part not in CONTROL
+    )
+
+
+def component(design: DesignPoint, name: str, target: str) -> Measured:
+    """One component of a design, measured or fitted. Raises :class:`NotMeasuredError`."""
+    return _row(design, name, target, known_rows())
+
+
 def _row(design: DesignPoint, component: str, target: str, rows: Rows) -> Measured:
     """The row of a component, or what it would be by a fit to others."""
     key = key_of(design, component, target)

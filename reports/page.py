@@ -50,7 +50,7 @@ def render(summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFram
         sentence=sentence(summary),
         tiles=_tiles(summary, design),
         bars=_bars(summary),
-        figures=_json({**_figures(summary, layers, design), **drawn}),
+        figures=embedded({**_figures(summary, layers, design), **drawn}),
         captions=captions,
         dram_busy=percent(summary["dram_cycles"] / summary["cycles"] if summary["cycles"] else 0.0),
         spread=spread(summary),
@@ -153,7 +153,7 @@ def _in_time(layers: pd.DataFrame, blocks: pd.DataFrame) -> tuple[dict[str, go.F
     return drawn, captions
 
 
-def _json(drawn: Mapping[str, go.Figure]) -> str:
+def embedded(drawn: Mapping[str, go.Figure]) -> str:
     """Figures as JSON in which nothing can end a script."""
     members = ",".join(f'"{place}":{to_json(figure)}' for place, figure in drawn.items())
     return f"{{{members}}}".replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

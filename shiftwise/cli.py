@@ -308,6 +308,76 @@ def fit(
 
 
 @app.command()
+def compare(
+    design: Annotated[
+        str | None,
+        typer.Option(help="What all points have in common but their formats. [default: edge-w4a8 with groups of 128]"),
+    ] = None,
+    model: Annotated[str, typer.Option(help="An embedded model, or a folder with weights.")] = "tiny-stdlib",
+    points: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A set of points, repeatable: `equal` (integers and minifloats of 3 to 8 bits, both operands alike), `w4` "
+            "(weights of 4 bits), `blocks` (MX, NVFP4), `pairs` (two splits of one width), `mixed` (integer and minifloat) "
+            "[default: equal, w4, blocks]"
+        ),
+    ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="A recipe, as often as wanted: each point takes its best. [default: nearest, rotation_gptq]"),
+    ] = None,
+    kv_cache: Annotated[str, typer.Option(help="How keys and values are stored.")] = "per_token",
+    text: Annotated[Path | None, typer.Option(help="Text to predict. [default: the held-out text]")] = None,
+    accuracy_bytes: Annotated[int, typer.Option(help="Bytes of the text on which accuracy is measured.")] = 4096,
+    target: Annotated[str, typer.Option(help="Where arrays have equal area: `xcup` or `sky130`.")] = "xcup",
+    workers: Annotated[int | None, typer.Option(help="Processes. [default: one for each processor]")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, in place of processes.")] = None,
+    out: Out = Path("build/compare"),
+    as_json: Json = False,
+) -> None:
+    """Compare number formats: accuracy through the simulated hardware, and measured cost of the hardware.
+
+    Each point is the base design with other formats of weights and activations. Its accuracy is the bits per byte that the
+    model predicts when every product is computed by the point's processing elements bit for bit, with the best of some
+    recipes. Its cost is the size and the energy of its processing element, the energy of a token, and tokens a second of an
+    array as large as the base's. Writes `comparison.csv`, `.parquet`, `.html` (opens offline) and figures into `--out`.
+
+    What is found is kept in `results.sqlite` in `--out`: a run that was interrupted goes on, a second one finds nothing anew.
+
+    Example: shiftwise compare --points equal --points blocks --recipe nearest --recipe gptq
+    """
+    from shiftwise.compare import compare as run_comparison
+    from shiftwise.comparison.accuracy import RECIPES
+    from shiftwise.comparison.points import BASE, DEFAULT_SETS
+    from shiftwise.progress import shown_progress
+    from shiftwise.workers import processors
+
+    with shown_progress() as tell:
+        found = run_comparison(
+            BASE if design is None else design,
+            model,
+            points or DEFAULT_SETS,
+            recipe or RECIPES,
+            kv_cache,
+            text,
+            accuracy_bytes,
+            target,
+            out,
+            processors() if workers is None else workers,
+            scheduler,
+            tell,
+        )
+    page = found.write(out)
+    if as_json:
+        print(found.table.to_json(orient="records", indent=2))
+        return
+    for column in ("luts_per_mac", "energy_per_mac_fj"):
+        print("\n".join(found.verdicts[column]))
+    print("\n".join(found.widths))
+    print(f"page: {page}")
+
+
+@app.command()
 def reproduce(
     study: Annotated[str, typer.Argument(help="A published study: `mixpe`.")] = "mixpe",
     out: Out = Path("build/reproduce"),

@@ -64,14 +64,14 @@ def checked_request(
     with of_file(design):
         energy_per_action(point, point.technology)  # refuses what the technology cannot cost
     check_pass(phase, batch, sequence)
-    if _has_weights(model):
+    if has_accuracy(model):
         content = read_text(text)
         if accuracy_bytes is not None and accuracy_bytes < 2:
             raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")
         if kv_cache is not None:
             choose("KV recipe", kv_cache, KV_RECIPES)
         if recipe is not None:
-            _check_recipe(recipe, content, accuracy_bytes or ACCURACY_BYTES[phase])
+            check_recipe(recipe, content, accuracy_bytes or ACCURACY_BYTES[phase])
     else:
         content = None
         of_weights = {"text": text, "accuracy_bytes": accuracy_bytes, "recipe": recipe, "kv_cache": kv_cache}
@@ -84,7 +84,7 @@ def checked_request(
     return Request(point, design, model, phase, batch, sequence, content, bytes_judged, recipe, cache)
 
 
-def _check_recipe(recipe: str, text: bytes, judged: int) -> None:
+def check_recipe(recipe: str, text: bytes, judged: int) -> None:
     """Raise ``InputError`` for a recipe that there is not, or a text with nothing left to calibrate it on."""
     choose("recipe", recipe, RECIPES)
     if recipe not in WEIGHTS_ALONE and len(text) - judged < SHORTEST_CALIBRATION:
@@ -94,7 +94,8 @@ def _check_recipe(recipe: str, text: bytes, judged: int) -> None:
         )
 
 
-def _has_weights(model: str) -> bool:
+def has_accuracy(model: str) -> bool:
+    """Whether a model has weights, by which its accuracy is measured."""
     return model in MODELS or has_weights(Path(model))
 
 

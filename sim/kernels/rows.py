@@ -4,16 +4,11 @@ Extremes of what shares a scale, codes of integer formats by given scales, sums 
 differences, quotients or steps on the way, or visit each number alone.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.kernels.compiled import compiled
-
-LEAST_EXPONENT = -126
-"""Of a normal fp32 number: what is smaller still is scaled by no smaller power."""
 
 SIGN = np.int32(0x7FFFFFFF)
 """All bits of fp32 but the sign: those that turn in a negative number, read as an integer, so that integers order floats."""
@@ -118,6 +113,7 @@ def _sums(numbers, ends, sums):  # type: ignore[no-untyped-def]
 
 @compiled
 def _folded(numbers, scales, products, powers):  # type: ignore[no-untyped-def]
+    fields = powers.view(np.int32)
     for row in range(len(numbers)):
         some, its_products, greatest = numbers[row], products[row], np.int32(0)
         magnitudes = its_products.view(np.int32)
@@ -125,8 +121,8 @@ def _folded(numbers, scales, products, powers):  # type: ignore[no-untyped-def]
             its_products[i] = some[i] * scales[i]
         for i in range(len(some)):
             greatest = np.int32(max(greatest, magnitudes[i] & np.int32(0x7FFFFFFF)))
-        # 2**e of a magnitude in [2**(e-1), 2**e): one more in the field of its exponent
-        power = np.float32(math.ldexp(1.0, max((greatest >> 23) - 126, LEAST_EXPONENT)))
+        # 2**e of a magnitude in [2**(e-1), 2**e): one more in the field of its exponent, and no significand
+        fields[row, 0] = np.int32(((greatest >> 23) + 1) << 23)
+        power = powers[row, 0]
         for i in range(len(some)):
             its_products[i] = its_products[i] / power
-        powers[row, 0] = power

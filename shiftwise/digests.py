@@ -1,0 +1,30 @@
+"""Digests of what a result depends on, so that it is found again only when one of them has changed."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from workloads.embedded import model_folder
+
+ROOMS = ("sim", "hdl", "costmodel", "workloads", "shiftwise")
+"""Packages whose text decides results; pages and figures are made anew in every run."""
+
+
+def digest_of(*parts: Any) -> str:
+    """Of the program's own text and of parts that are told apart by their ``repr``."""
+    return hashlib.sha256(repr((_program(), *parts)).encode()).hexdigest()
+
+
+def model_digest(model: str) -> str:
+    """Of a model's files: names, sizes and times of change, as files of weights are long."""
+    folder = model_folder(model)
+    files = sorted(folder.iterdir()) if folder.is_dir() else [folder]
+    return repr([(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files])
+
+
+@cache
+def _program() -> str:
+    root = Path(__file__).parent.parent
+    texts = [path for room in ROOMS for ending in ("*.py", "*.csv") for path in sorted((root / room).rglob(ending))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in texts)).hexdigest()
