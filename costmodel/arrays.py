@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from random import Random
 
 from costmodel.components import components_of
@@ -46,6 +46,13 @@ LARGEST_WAIT = 128
 BUFFERS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 """[KiB]"""
 
+NARROW = (
+    *(Grid((weight,), (activation,)) for weight, activation in (("uint3", "int3"), ("int4", "int3"))),
+    *(Grid((same,), (same,)) for same in ("e1m1", "e2m0")),
+)
+NARROW_ARRAYS = ((4, 4, 32), (16, 16, 128), (8, 24, 64), (24, 8, 512))
+"""Rows, columns and groups of arrays with activations of 3 bits, of which none are drawn."""
+
 DRAWN = 1600
 """Designs of each dataflow."""
 
@@ -77,6 +84,10 @@ def parts_of_arrays() -> Iterator[tuple[DesignPoint, str]]:
                 if component in components_of(design):
                     alike[FORMS[component].alike(design)].append(design)
             yield from ((design, component) for found in alike.values() for design in _ends_first(component, found)[:count])
+    for pe in chain.from_iterable(designs_of(kind, NARROW) for kind in ("shift_add", "minifloat")):
+        for rows, columns, group_size in NARROW_ARRAYS:
+            design = replace(pe, rows=rows, columns=columns, group_size=group_size)
+            yield from ((design, part) for part in ("row_sum", "array_edge") if part in components_of(design))
 
 
 def _ends_first(component: str, designs: Sequence[DesignPoint]) -> list[DesignPoint]:

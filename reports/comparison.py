@@ -127,7 +127,8 @@ def _cell(column: str, value: Any) -> tuple[str, str]:
     if isinstance(value, str):
         return value, value
     number = float(value) * SCALES.get(column, 1)
-    return (f"{number:+.2f}" if column == "loss" else significant(number)), repr(number)
+    text = f"{number:+.2f}" if column == "loss" else f"{number:,.0f}" if number.is_integer() else significant(number)
+    return text, repr(number)
 
 
 def _details(row: pd.Series) -> dict[str, str]:

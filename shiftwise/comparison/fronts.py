@@ -55,12 +55,14 @@ def front(table: pd.DataFrame, axis: Axis) -> NDArray[np.bool_]:
 
 
 def verdict(table: pd.DataFrame, axis: Axis) -> Iterator[str]:
-    """Sentences: at each loss the cheapest of each family, who wins there and by how much."""
+    """Sentences: at each loss the cheapest of each family, who wins there and by how much; where it is others than before."""
+    before: dict[str, str] = {}
     for limit in LOSSES:
         cheapest = {family: _cheapest(table, family, limit, axis) for family in FAMILIES}
         there = {family: row for family, row in cheapest.items() if row is not None}
-        if there:
+        if (names := {family: row["name"] for family, row in there.items()}) != before:
             yield _sentence(there, limit, axis)
+        before = names
 
 
 def _cheapest(table: pd.DataFrame, family: str, limit: float, axis: Axis) -> pd.Series | None:
@@ -74,7 +76,7 @@ def _cheapest(table: pd.DataFrame, family: str, limit: float, axis: Axis) -> pd.
 def _sentence(there: dict[str, pd.Series], limit: float, axis: Axis) -> str:
     ranked = sorted(there.items(), key=lambda item: item[1][axis.column], reverse=not axis.less)
     (winner, first), *others = ranked
-    told = f"Within {limit:.1%} of float, {_named(winner)} win in {axis.name}: {_figure(first, axis)}"
+    told = f"Within {100 * limit:g} % of float, {_named(winner)} win in {axis.name}: {_figure(first, axis)}"
     told += "".join(f"; {_named(family)} {_figure(row, axis)}, {_behind(row, first, axis)}" for family, row in others)
     missing = [_named(family) for family in FAMILIES if family not in there]
     return told + (f"; no {' or '.join(missing)} of the table get there" if missing else "") + "."
@@ -85,7 +87,7 @@ def _named(family: str) -> str:
 
 
 def _figure(row: pd.Series, axis: Axis) -> str:
-    return f"{row['name']} ({row['recipe']}, {row[LOSS]:+.2%}) {row[axis.column]:.4g} {axis.unit}"
+    return f"{row['name']} ({row['recipe']}, {100 * row[LOSS]:+.2f} %) {row[axis.column]:.4g} {axis.unit}"
 
 
 def _behind(row: pd.Series, first: pd.Series, axis: Axis) -> str:
@@ -100,5 +102,7 @@ def widths(table: pd.DataFrame) -> Iterator[str]:
         rows = table[(table["weight_bits"] == bits) & (table["activation_bits"] == bits)].dropna(subset=[LOSS])
         best = {family: of.loc[of[LOSS].idxmin()] for family, of in rows.groupby("family", sort=False)}
         if len(best) > 1:
-            told = (f"{_named(family)} {row[LOSS]:+.2%} ({row['name']}, {row['recipe']})" for family, row in best.items())
+            told = (
+                f"{_named(family)} {100 * row[LOSS]:+.2f} % ({row['name']}, {row['recipe']})" for family, row in best.items()
+            )
             yield f"With {bits} bits for both operands: {', '.join(told)}."
