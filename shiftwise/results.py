@@ -72,13 +72,13 @@ class Results:
 def _opened(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=PATIENCE)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(findings)")]
+        if verdict != "ok" or columns not in ([], ["key", "value"]):
+            raise sqlite3.DatabaseError(f"{verdict}, findings have {columns}")
+        connection.execute("PRAGMA journal_mode = WAL")
         with connection:
             connection.execute(SCHEMA)
-        connection.execute("SELECT key, value FROM findings LIMIT 1")
     except sqlite3.Error:
         connection.close()
         raise

@@ -80,7 +80,7 @@ def _on_cluster(function: Callable[[Task], Result], tasks: Sequence[Task], sched
         ) from None
     with client:
         futures = dict(zip(client.map(function, tasks, pure=False, retries=RETRIES), tasks, strict=True))
-        yield from _found(futures, distributed.as_completed(futures))
+        yield from _found(futures, distributed.as_completed(futures, loop=client.loop))
 
 
 def _found(futures: dict[Any, Task], done: Iterable[Future[Result]]) -> Iterator[tuple[Task, Result]]:
