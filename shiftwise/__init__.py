@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if TYPE_CHECKING:
     from costmodel.fpga.devices import DEVICES
     from costmodel.fpga.utilization import Fit, fit
+    from shiftwise.comparison.compare import Comparison, compare
     from shiftwise.generation import generate
     from shiftwise.reproduction import Reproduction, reproduce
     from shiftwise.simulation import Simulation, simulate
@@ -47,6 +48,7 @@ __all__ = [
     "FORMATS",
     "PES",
     "SCHEMES",
+    "Comparison",
     "DesignPoint",
     "DesignSynthesis",
     "Failure",
@@ -61,6 +63,7 @@ __all__ = [
     "Verification",
     "block_times",
     "blocks_of",
+    "compare",
     "encode",
     "fit",
     "generate",
@@ -91,6 +94,8 @@ _HOMES = {
     "DEVICES": "costmodel.fpga.devices",
     "Fit": "costmodel.fpga.utilization",
     "fit": "costmodel.fpga.utilization",
+    "Comparison": "shiftwise.comparison.compare",
+    "compare": "shiftwise.comparison.compare",
     "generate": "shiftwise.generation",
     "Reproduction": "shiftwise.reproduction",
     "reproduce": "shiftwise.reproduction",

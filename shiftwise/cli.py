@@ -346,8 +346,8 @@ def compare(
 
     Example: shiftwise compare --points equal --points blocks --recipe nearest --recipe gptq
     """
-    from shiftwise.compare import compare as run_comparison
     from shiftwise.comparison.accuracy import RECIPES
+    from shiftwise.comparison.compare import compare as run_comparison
     from shiftwise.comparison.points import BASE, DEFAULT_SETS
     from shiftwise.progress import shown_progress
     from shiftwise.workers import processors

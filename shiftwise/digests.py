@@ -7,13 +7,16 @@ from typing import Any
 
 from workloads.embedded import model_folder
 
-ROOMS = ("sim", "hdl", "costmodel", "workloads", "shiftwise")
-"""Packages whose text decides results; pages and figures are made anew in every run."""
+ROOMS: dict[str, tuple[str, ...]] = {
+    "accuracy": ("sim", "workloads", "shiftwise/comparison"),
+    "costs": ("sim", "hdl", "costmodel", "workloads", "shiftwise/comparison"),
+}
+"""Folders whose text and tables decide a result of each kind; pages and figures are made anew in every run."""
 
 
-def digest_of(*parts: Any) -> str:
-    """Of the program's own text and of parts that are told apart by their ``repr``."""
-    return hashlib.sha256(repr((_program(), *parts)).encode()).hexdigest()
+def digest_of(kind: str, *parts: Any) -> str:
+    """Of a kind of result, the program's text that decides it, and parts that are told apart by their ``repr``."""
+    return hashlib.sha256(repr((kind, _program(kind), *parts)).encode()).hexdigest()
 
 
 def model_digest(model: str) -> str:
@@ -24,7 +27,7 @@ def model_digest(model: str) -> str:
 
 
 @cache
-def _program() -> str:
+def _program(kind: str) -> str:
     root = Path(__file__).parent.parent
-    texts = [path for room in ROOMS for ending in ("*.py", "*.csv") for path in sorted((root / room).rglob(ending))]
+    texts = [path for room in ROOMS[kind] for ending in ("*.py", "*.csv") for path in sorted((root / room).rglob(ending))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in texts)).hexdigest()

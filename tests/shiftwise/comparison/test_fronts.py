@@ -49,8 +49,9 @@ TABLE = pd.DataFrame(
 def test_verdicts_name_the_cheapest_of_each_family_where_they_change() -> None:
     assert list(verdict(TABLE, LUTS)) == [
         (
-            "Within 0.2 % of float, integers win in LUTs of a PE: int8 x int8 (nearest, +0.10 %) 90 LUT sites per MAC; minifloats "
-            "e4m3 x e4m3 (nearest, +0.15 %) 117 LUT sites per MAC, 1.30 times as much; no blocks of the table get there."
+            "Within 0.2 % of float, integers win in LUTs of a PE: int8 x int8 (nearest, +0.10 %) 90 LUT sites per MAC; "
+            "minifloats e4m3 x e4m3 (nearest, +0.15 %) 117 LUT sites per MAC, 1.30 times as much; no blocks of the table "
+            "get there."
         ),
         (
             "Within 1 % of float, integers win in LUTs of a PE: int4 x int8 (gptq, +0.80 %) 40 LUT sites per MAC; minifloats "

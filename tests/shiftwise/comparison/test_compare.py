@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import shiftwise.compare as module
-from shiftwise.compare import Comparison, compare
+import shiftwise.comparison.compare as module
+from shiftwise.comparison.compare import Comparison, compare
 from shiftwise.comparison.points import BASE, Point
 from sim.errors import InputError
 from workloads.accuracy import bits_per_byte, prefill_logits
