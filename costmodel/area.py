@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from costmodel.components import components_of, fields_of, key_of
@@ -136,7 +137,13 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
 
     Raises ``InputError`` for an unknown target, :class:`NotMeasuredError` for a design of which a component has no row.
     """
-    flow = choose("synthesis target", target, TARGETS)
+    choose("synthesis target", target, TARGETS)
+    return _areas(design, target, known_rows() if rows is None else Rows.of(rows))
+
+
+@lru_cache(maxsize=64)
+def _areas(design: DesignPoint, target: str, known: Rows) -> DesignArea:
+    """Remembered, as each of area, energy and what is spent in every cycle asks for it."""
     from hdl.pe import check_hardware  # here, as it waits for Amaranth, which other users of this file do not need
 
     sram = SRAM[target]
@@ -145,12 +152,11 @@ def component_areas(design: DesignPoint, target: str, rows: Sequence[Measured] |
         sram_blocks = sram.blocks(design)
     except InputError as error:
         raise NotMeasuredError(str(error)) from None
-    known = known_rows() if rows is None else Rows.of(rows)
     shares = {
         part.part: Share(_row(design, component, target, known), part.instances(design))
         for component, part in components_of(design).items()
     }
-    return DesignArea(target, flow.unit, MappingProxyType(shares), sram_blocks * sram.size, sram.unit, sram.source)
+    return DesignArea(target, TARGETS[target].unit, MappingProxyType(shares), sram_blocks * sram.size, sram.unit, sram.source)
 
 
 CONTROL = ("controller", "result_buffer", "scratchpads")

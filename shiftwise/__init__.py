@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from costmodel.fpga.devices import DEVICES
     from costmodel.fpga.utilization import Fit, fit
     from shiftwise.comparison.compare import Comparison, compare
+    from shiftwise.exploration.explore import Exploration, explore
+    from shiftwise.exploration.objectives import Budgets
+    from shiftwise.exploration.space import Space, load_space
     from shiftwise.generation import generate
     from shiftwise.reproduction import Reproduction, reproduce
     from shiftwise.simulation import Simulation, simulate
@@ -48,9 +51,11 @@ __all__ = [
     "FORMATS",
     "PES",
     "SCHEMES",
+    "Budgets",
     "Comparison",
     "DesignPoint",
     "DesignSynthesis",
+    "Exploration",
     "Failure",
     "Fit",
     "InputError",
@@ -60,14 +65,17 @@ __all__ = [
     "Reproduction",
     "Schedule",
     "Simulation",
+    "Space",
     "Verification",
     "block_times",
     "blocks_of",
     "compare",
     "encode",
+    "explore",
     "fit",
     "generate",
     "load_design",
+    "load_space",
     "load_trace",
     "matrix_product",
     "operand_words",
@@ -96,6 +104,11 @@ _HOMES = {
     "fit": "costmodel.fpga.utilization",
     "Comparison": "shiftwise.comparison.compare",
     "compare": "shiftwise.comparison.compare",
+    "Exploration": "shiftwise.exploration.explore",
+    "explore": "shiftwise.exploration.explore",
+    "Budgets": "shiftwise.exploration.objectives",
+    "Space": "shiftwise.exploration.space",
+    "load_space": "shiftwise.exploration.space",
     "generate": "shiftwise.generation",
     "Reproduction": "shiftwise.reproduction",
     "reproduce": "shiftwise.reproduction",

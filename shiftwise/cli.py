@@ -378,6 +378,102 @@ def compare(
 
 
 @app.command()
+def explore(
+    space: Annotated[
+        str,
+        typer.Option(
+            help="What is searched: `edge`, `formats`, or a TOML file with a list of values for some fields of a design."
+        ),
+    ] = "edge",
+    design: Annotated[str | None, typer.Option(help="What is not searched is as in it. [default: edge-w4a8 on sky130]")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A model or a configuration, repeatable: a token is one of each. [default: tiny-stdlib]"),
+    ] = None,
+    phase: Annotated[str, typer.Option(help="`prefill` or `decode`.")] = "decode",
+    sequence: Annotated[int, typer.Option(help="Tokens of the sequence.")] = 512,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What is wanted, repeatable: `area`, `energy`, `tokens_per_s`, `power`, `noise` (of products, for the loss of "
+            "accuracy). [default: area, energy, tokens_per_s, noise]"
+        ),
+    ] = None,
+    max_area: Annotated[float | None, typer.Option(help="um2 on `sky130`, LUT sites on `xcup`.")] = None,
+    max_power: Annotated[float | None, typer.Option(help="W.")] = None,
+    min_tokens_per_s: Annotated[float | None, typer.Option(help="tokens/s.")] = None,
+    max_loss: Annotated[float | None, typer.Option(help="Bits per byte above the float model's, as a share of them.")] = None,
+    device: Annotated[str | None, typer.Option(help="A board that the design has to fit, with its memory's bandwidth.")] = None,
+    points: Annotated[
+        int, typer.Option(help="Design points that are looked at; a space that is no larger is looked at whole.")
+    ] = 2000,
+    sampler: Annotated[str, typer.Option(help="`nsga2`, or `tpe`, which is for some hundred points.")] = "nsga2",
+    seed: Annotated[int, typer.Option(help="Of the sampler.")] = 1,
+    survivors: Annotated[
+        int, typer.Option(help="Best points that are scheduled and whose accuracy is measured, at most.")
+    ] = 32,
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="A recipe, as often as wanted: each design takes its best. [default: nearest]")
+    ] = None,
+    accuracy_bytes: Annotated[int, typer.Option(help="Bytes of the held-out text on which accuracy is measured.")] = 2048,
+    target: Annotated[str, typer.Option(help="What areas are of: `sky130` or `xcup`.")] = "sky130",
+    workers: Annotated[int | None, typer.Option(help="Processes. [default: one for each processor]")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, in place of processes.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="URL of a database for Optuna's trials, as sqlite:///FILE or postgresql://HOST/NAME.")
+    ] = None,
+    out: Out = Path("build/explore"),
+    as_json: Json = False,
+) -> None:
+    """Search for the best designs within budgets: formats, arrays, dataflows, buffers, memories.
+
+    All points have area, and cycles and energy in closed form, and the noise of their products in the place of accuracy; of the
+    best ones every operator is scheduled and accuracy is measured through the simulated hardware. A space that is no
+    larger than `--points` is looked at whole; else Optuna proposes points. Budgets that nothing keeps within end with the
+    nearest that is possible. Writes `exploration.csv`, `.parquet`, `.html` (opens offline) and `points.parquet` into `--out`.
+
+    What is found is kept in `results.sqlite` in `--out`: a search that was interrupted goes on.
+
+    Example: shiftwise explore --model llama-2-7b --max-area 4e7 --min-tokens-per-s 2 --points 5000
+    """
+    from shiftwise.exploration.explore import explore as run_exploration
+    from shiftwise.exploration.objectives import DEFAULT, Budgets
+    from shiftwise.exploration.space import BASE
+    from shiftwise.progress import shown_progress
+    from shiftwise.workers import processors
+
+    with shown_progress() as tell:
+        found = run_exploration(
+            space,
+            BASE if design is None else design,
+            model or ("tiny-stdlib",),
+            phase,  # type: ignore[arg-type]
+            sequence,
+            objective or DEFAULT,
+            Budgets(max_area, max_power, min_tokens_per_s, max_loss, device),
+            points,
+            sampler,
+            seed,
+            survivors,
+            recipe or ("nearest",),
+            accuracy_bytes,
+            target,
+            out,
+            processors() if workers is None else workers,
+            scheduler,
+            storage,
+            tell,
+        )
+    page = found.write(out)
+    if as_json:
+        print(found.table.to_json(orient="records", indent=2))
+        return
+    shown = found.table[[name for name in found.table if not name.startswith("quick_")]]
+    _print_table(shown.columns, ([_figure(cell) for cell in row] for row in shown.itertuples(index=False)))
+    print(f"page: {page}")
+
+
+@app.command()
 def reproduce(
     study: Annotated[str, typer.Argument(help="A published study: `mixpe`.")] = "mixpe",
     out: Out = Path("build/reproduce"),
@@ -409,6 +505,10 @@ def list_names(as_json: Json = False) -> None:
         _print_table(
             ("kind", "name", "what it is"), ((kind, name, what) for kind, of in names.items() for name, what in of.items())
         )
+
+
+def _figure(cell: Any) -> str:
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
 def _count(number: float | None) -> str:

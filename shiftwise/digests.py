@@ -10,6 +10,8 @@ from workloads.embedded import model_folder
 ROOMS: dict[str, tuple[str, ...]] = {
     "accuracy": ("sim", "workloads", "shiftwise/comparison"),
     "costs": ("sim", "hdl", "costmodel", "workloads", "shiftwise/comparison"),
+    "figures": ("sim", "hdl", "costmodel", "workloads", "shiftwise/exploration"),
+    "noise": ("sim", "workloads", "shiftwise/exploration"),
 }
 """Folders whose text and tables decide a result of each kind; pages and figures are made anew in every run."""
 

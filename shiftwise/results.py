@@ -6,7 +6,7 @@ A transaction is in the file or it is not, so that a process that is killed lose
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -52,6 +52,12 @@ class Results:
             if row is not None:
                 found[key] = json.loads(row[0])
         return found
+
+    def beginning(self, start: str) -> Iterator[tuple[str, Any]]:
+        """The findings whose keys begin so, in the order of these, one after the other."""
+        end = start[:-1] + chr(ord(start[-1]) + 1)
+        rows = self._connection.execute("SELECT key, value FROM findings WHERE key >= ? AND key < ? ORDER BY key", (start, end))
+        return ((key, json.loads(value)) for key, value in rows)
 
     def keep(self, findings: Mapping[str, Any]) -> None:
         """Write findings, all of them or none."""

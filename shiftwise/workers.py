@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import cache, partial
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
@@ -50,13 +52,45 @@ def each(
 
 
 def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Result]]:
+    with _processes(min(workers, len(tasks))) as pool:
+        futures = {pool.submit(function, task): task for task in tasks}
+        yield from _found(futures, as_completed(futures))
+
+
+def _on_cluster(function: Callable[[Task], Result], tasks: Sequence[Task], scheduler: str) -> Iterator[tuple[Task, Result]]:
+    import distributed
+
+    with _cluster(scheduler) as client:
+        futures = dict(zip(client.map(function, tasks, pure=False, retries=RETRIES), tasks, strict=True))
+        yield from _found(futures, distributed.as_completed(futures, loop=client.loop))
+
+
+Submit = Callable[[Callable[[Any], Any], Any], Callable[[], Any]]
+"""Begins a function of a task, and returns what waits for its result."""
+
+
+@contextmanager
+def crew(workers: int, scheduler: str | None = None) -> Iterator[Submit]:
+    """Workers that stay, for tasks that are found one after the other; where and what is raised as :func:`each` has it."""
+    check_workers(workers)
+    if scheduler is not None:
+        with _cluster(scheduler) as client:
+            yield lambda function, task: client.submit(function, task, pure=False, retries=RETRIES).result
+    elif workers == 1:
+        yield lambda function, task: cache(partial(function, task))
+    else:
+        with _processes(workers) as pool:
+            yield lambda function, task: pool.submit(function, task).result
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(THREADS)
     try:
-        pool = ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"))
-        futures = {pool.submit(function, task): task for task in tasks}
+        pool = ProcessPoolExecutor(workers, get_context("spawn"))
         try:
-            yield from _found(futures, as_completed(futures))
+            yield pool
         except BrokenProcessPool:
             raise Failure("a worker process was ended; what was found is kept, and a new start goes on from there") from None
         finally:
@@ -68,7 +102,8 @@ def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], wor
                 os.environ[name] = value
 
 
-def _on_cluster(function: Callable[[Task], Result], tasks: Sequence[Task], scheduler: str) -> Iterator[tuple[Task, Result]]:
+@contextmanager
+def _cluster(scheduler: str) -> Iterator[Any]:
     import distributed
 
     try:
@@ -79,8 +114,7 @@ def _on_cluster(function: Callable[[Task], Result], tasks: Sequence[Task], sched
             f"scheduler {scheduler!r} does not answer within {PATIENCE} s: {reason}; one that runs at tcp://HOST:PORT is needed"
         ) from None
     with client:
-        futures = dict(zip(client.map(function, tasks, pure=False, retries=RETRIES), tasks, strict=True))
-        yield from _found(futures, distributed.as_completed(futures, loop=client.loop))
+        yield client
 
 
 def _found(futures: dict[Any, Task], done: Iterable[Future[Result]]) -> Iterator[tuple[Task, Result]]:

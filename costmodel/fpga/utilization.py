@@ -114,19 +114,39 @@ def fit(design: DesignPoint, device: str) -> Fit:
     """
     board = choose("device", device, DEVICES)
     area = component_areas(design, TARGET)
-    bandwidth = design.dram.bits_per_second * design.memory_channels / 8
     largest, larger = _largest(design, area, board)
+    used, available = _room(design, area, board)
     return Fit(
         design.name,
         device,
-        used={**_used(design, area, board.resources), BANDWIDTH: bandwidth},
-        available={**board.resources, BANDWIDTH: board.dram_bits_per_second(design.clock_hz) / 8},
+        used=used,
+        available=available,
         slrs=_least_slrs(design, area, board),
         largest=largest,
         larger=larger,
         dsp_macs_per_cycle=board.dsp_macs_per_cycle(design),
         fitted=area.fitted,
         source=str(area.source),
+    )
+
+
+def greatest_share(design: DesignPoint, device: str) -> float:
+    """The greatest share that a design takes of any resource of a board that is known, as :attr:`Fit.limit` has it.
+
+    Raises as :func:`fit` does.
+    """
+    board = choose("device", device, DEVICES)
+    used, available = _room(design, component_areas(design, TARGET), board)
+    shares = (_share(taken, available[name]) for name, taken in used.items())
+    return max(share for share in shares if share is not None)
+
+
+def _room(design: DesignPoint, area: DesignArea, board: Device) -> tuple[dict[str, float], dict[str, float | None]]:
+    """What a design takes of each resource and of the memory's bandwidth, and what there is."""
+    bandwidth = design.dram.bits_per_second * design.memory_channels / 8
+    return (
+        {**_used(design, area, board.resources), BANDWIDTH: bandwidth},
+        {**board.resources, BANDWIDTH: board.dram_bits_per_second(design.clock_hz) / 8},
     )
 
 

@@ -12,8 +12,9 @@ from shiftwise.comparison.accuracy import RECIPES, Trial, bits_per_byte_of
 from shiftwise.comparison.costs import Priced, costs_of
 from shiftwise.comparison.fronts import AXES, LOSS, front, verdict, widths
 from shiftwise.comparison.points import BASE, DEFAULT_SETS, Point, points
+from shiftwise.findings import found
 from shiftwise.results import Results
-from shiftwise.workers import check_workers, each
+from shiftwise.workers import check_workers
 from sim.design import DesignPoint, load_design
 from sim.errors import InputError, choose
 from workloads.embedded import HELD_OUT_TEXT
@@ -95,9 +96,9 @@ def compare(
     priced = {p.name: Priced(p.design, base, target, model, SEQUENCE) for p in chosen}
     tasks: list[Task] = [asked, *priced.values(), *(trial for own in trials.values() for trial in own)]
     with Results(out) as results:
-        found = _found(tasks, results, workers, scheduler, progress or (lambda *_: None))
-    reference = found[asked.key]
-    table = pd.DataFrame([_row(p, found, trials[p.name], priced[p.name], reference) for p in chosen])
+        known = _found(tasks, results, workers, scheduler, progress or (lambda *_: None))
+    reference = known[asked.key]
+    table = pd.DataFrame([_row(p, known, trials[p.name], priced[p.name], reference) for p in chosen])
     for column, axis in AXES.items():
         table[f"front_{column}"] = front(table, axis)
     verdicts = {column: tuple(verdict(table, axis)) for column, axis in AXES.items()}
@@ -130,16 +131,8 @@ def check(
 def _found(
     tasks: Sequence[Task], results: Results, workers: int, scheduler: str | None, tell: Callable[[str, int, int], None]
 ) -> dict[str, Any]:
-    """What is found of each task by key; what is not known yet is found now, and kept at once."""
-    keys = {task.key: task for task in tasks}
-    found = results.known(keys)
-    missing = [task for key, task in keys.items() if key not in found]
-    tell("figures", len(found), len(keys))
-    for task, value in each(find, missing, workers, scheduler):
-        results.keep({task.key: value})
-        found[task.key] = value
-        tell("figures", len(found), len(keys))
-    return found
+    """What is found of each task by key."""
+    return found(find, tasks, results, workers, scheduler, lambda done, total: tell("figures", done, total))
 
 
 def find(task: Task) -> Any:
@@ -147,10 +140,10 @@ def find(task: Task) -> Any:
     return costs_of(task) if isinstance(task, Priced) else bits_per_byte_of(task)
 
 
-def _row(point: Point, found: Mapping[str, Any], trials: Sequence[Trial], priced: Priced, reference: float) -> dict[str, Any]:
+def _row(point: Point, known: Mapping[str, Any], trials: Sequence[Trial], priced: Priced, reference: float) -> dict[str, Any]:
     """The point with the best of its recipes."""
     design = point.design
-    tried = {trial.recipe: found[trial.key] for trial in trials if found[trial.key] is not None}
+    tried = {trial.recipe: known[trial.key] for trial in trials if known[trial.key] is not None}
     recipe = min(tried, key=tried.__getitem__) if tried else None
     bits = tried.get(recipe, math.nan)
     return {
@@ -167,5 +160,5 @@ def _row(point: Point, found: Mapping[str, Any], trials: Sequence[Trial], priced
         "bits_per_byte": bits,
         LOSS: bits / reference - 1,
         **{f"bits_per_byte_{name}": tried.get(name, math.nan) for name in (trial.recipe for trial in trials)},
-        **found[priced.key],
+        **known[priced.key],
     }

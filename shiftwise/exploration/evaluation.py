@@ -1,0 +1,52 @@
+"""Rows of points: what is known of them, else what workers find; written as they come, none of them held."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from shiftwise.exploration.figures import Asked, Batch, Fields, Figures, figures_of_batch
+from shiftwise.exploration.front import Row
+from shiftwise.exploration.noise import Arithmetic, arithmetic
+from shiftwise.exploration.space import Place, Space
+from shiftwise.results import Results
+from shiftwise.workers import Submit
+
+
+@dataclass
+class Evaluation:
+    """Of points of a space; ``noises`` [dB] by arithmetic; ``why`` the last one without figures has none."""
+
+    asked: Asked
+    space: Space
+    noises: Mapping[Arithmetic, float | None]
+    results: Results
+    submit: Submit
+    why: str = ""
+
+    def begin(self, places: Sequence[Place]) -> Callable[[], list[Row | None]]:
+        """Begin with places of the space; what is returned waits for their rows, and keeps what was found."""
+        fields = [self.space.fields(place) for place in places]
+        keys = [self.asked.key_of(one) for one in fields]
+        known = self.results.known(keys)
+        missing = {key: one for key, one in zip(keys, fields, strict=True) if key not in known}
+        wait = self.submit(figures_of_batch, Batch(self.asked, tuple(missing.values()))) if missing else list
+
+        def rows() -> list[Row | None]:
+            new = {key: [dict(missing[key]), value] for key, value in zip(missing, wait(), strict=True)}
+            if new:
+                self.results.keep(new)
+            return [self._row(one, (known | new)[key][1]) for key, one in zip(keys, fields, strict=True)]
+
+        return rows
+
+    def all_rows(self) -> Iterator[Row]:
+        """Every point of the space that was ever found, one after the other."""
+        for _, (fields, value) in self.results.beginning(f"{self.asked.key}-"):
+            if self.space.holds(fields) and (row := self._row(fields, value)) is not None:
+                yield row
+
+    def _row(self, fields: Fields, value: Figures | str) -> Row | None:
+        noise = self.noises.get(arithmetic(fields, self.asked.base)) if not isinstance(value, str) else None
+        if isinstance(value, str) or noise is None:
+            self.why = value if isinstance(value, str) else "its results do not fit its accumulator"
+            return None
+        return {**fields, **value, "noise": noise}

@@ -1,0 +1,128 @@
+"""Figures of a design on some models: in closed form for every point, by its whole schedule for the best."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from costmodel.area import component_areas
+from costmodel.cost import SILICON, evaluate
+from costmodel.energy import memory_prices
+from costmodel.fpga.utilization import greatest_share
+from costmodel.measured import own_measured_csv
+from costmodel.technology import TECHNOLOGIES, Fabric
+from shiftwise.digests import digest_of
+from shiftwise.exploration.closed_form import energy_j, run_pass
+from shiftwise.exploration.objectives import DEVICE_SHARE
+from shiftwise.exploration.space import FIELDS, Value, design_of
+from shiftwise.exploration.work import work_of
+from sim.design import DesignPoint
+from sim.errors import InputError
+from sim.schedule import schedule
+from workloads.passes import Phase
+from workloads.shapes import shapes
+from workloads.zoo import config_path, config_text
+
+Fields = Mapping[str, Value]
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What figures are of: passes of models, one after the other, areas on a ``target``, shares of a board if there is one."""
+
+    base: DesignPoint
+    models: tuple[str, ...]
+    phase: Phase
+    sequence: int | None
+    target: str
+    device: str | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """All that figures depend on but the design: the program's text and data, rows that the user measured, the models."""
+        own = own_measured_csv()
+        measured = own.read_bytes() if own.is_file() else b""
+        models = [config_text(config_path(model)) for model in self.models]
+        asked = (models, self.phase, self.sequence, self.target, self.device, hashlib.sha256(measured).hexdigest())
+        return digest_of("figures", *asked)[:32]
+
+    def key_of(self, fields: Fields) -> str:
+        """The key of a design's figures."""
+        whole = [fields.get(name, getattr(self.base, name)) for name in FIELDS]
+        return f"{self.key}-{hashlib.sha256(repr(whole).encode()).hexdigest()[:32]}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Designs whose figures are found together: fields in the place of the base's."""
+
+    asked: Asked
+    points: tuple[Fields, ...]
+
+
+def figures_of_batch(batch: Batch) -> list[Figures | str]:
+    """Figures of each design in closed form, or why there are none. A function for workers."""
+    return [_figures_or_why(batch.asked, fields) for fields in batch.points]
+
+
+def _figures_or_why(asked: Asked, fields: Fields) -> Figures | str:
+    try:
+        return closed_form(asked, design_of(asked.base, fields))
+    except InputError as error:
+        return str(error)
+
+
+def closed_form(asked: Asked, design: DesignPoint) -> Figures:
+    """Figures of :data:`shiftwise.exploration.objectives.OBJECTIVES` but for the noise.
+
+    A token is one of every model: its energy is their mean, the tokens of a second are the models' by the time of one of
+    each. Raises ``InputError`` for a design that cannot run a model, or of which an area or an energy is not known.
+    """
+    area = component_areas(design, asked.target)
+    table = TECHNOLOGIES[design.technology]
+    whole = (
+        area if asked.target == SILICON else component_areas(design, table.measured if isinstance(table, Fabric) else SILICON)
+    )
+    seconds = energy = 0.0
+    for model in asked.models:
+        work = work_of(model, asked.phase, asked.sequence)
+        found = run_pass(design, work)
+        seconds += found.cycles / design.clock_hz / work.tokens
+        energy += energy_j(design, found, design.technology, whole) / work.tokens
+    return _figures(asked, design, area.total, seconds, energy)
+
+
+def _figures(asked: Asked, design: DesignPoint, area: float, seconds: float, energy: float) -> Figures:
+    """``seconds`` and ``energy`` [J] of a token of every model."""
+    models = len(asked.models)
+    found = {"area": area, "energy": energy / models, "tokens_per_s": models / seconds, "power": energy / seconds}
+    return found | ({DEVICE_SHARE: greatest_share(design, asked.device)} if asked.device else {})
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Figures to find by the schedule of every operator."""
+
+    asked: Asked
+    fields: tuple[tuple[str, Value], ...]
+
+    @property
+    def key(self) -> str:
+        return f"exact-{self.asked.key_of(dict(self.fields))}"
+
+
+def exact_figures(task: Exact) -> Figures | None:
+    """As :func:`closed_form`, by the best schedule; ``None`` where there is none. A function for workers."""
+    asked = task.asked
+    design = design_of(asked.base, dict(task.fields))
+    seconds = energy = 0.0
+    try:
+        for model in asked.models:
+            work = shapes(model, asked.phase, 1, asked.sequence)
+            cost = evaluate(design, schedule(design, work.operators, memory_prices(design)))
+            seconds += cost.time_s / work.tokens
+            energy += cost.energy_j.total / work.tokens
+    except InputError:
+        return None
+    return _figures(asked, design, component_areas(design, asked.target).total, seconds, energy)

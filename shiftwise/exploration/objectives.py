@@ -1,0 +1,100 @@
+"""What is wanted of a design: figures that are to be small or large, and budgets that it has to keep within."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from costmodel.fpga.devices import DEVICES
+from sim.errors import InputError, choose
+
+LOSS = "loss"
+"""Bits per byte above the float model's, as a share of them: known of the best points alone."""
+
+DEVICE_SHARE = "device_share"
+"""The greatest share of a board's resource that a design takes."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A figure of a design: its name, what it is called, its unit, and whether less of it is better."""
+
+    name: str
+    title: str
+    unit: str
+    less: bool = True
+
+    def smaller(self, value: float) -> float:
+        """A number that is the smaller, the better the value."""
+        return value if self.less else -value
+
+
+OBJECTIVES: dict[str, Objective] = {
+    one.name: one
+    for one in (
+        Objective("area", "area", "um2 or LUT sites"),
+        Objective("energy", "energy of a token", "J"),
+        Objective("tokens_per_s", "speed", "tokens/s", less=False),
+        Objective("power", "mean power", "W"),
+        Objective("noise", "noise of products", "dB"),
+    )
+}
+"""What a search may look for. ``noise`` of products is that to their signal, which stands for the loss of accuracy."""
+
+DEFAULT = ("area", "energy", "tokens_per_s", "noise")
+
+
+def objectives(names: Iterable[str]) -> tuple[Objective, ...]:
+    """The objectives of these names. Raises ``InputError`` for an unknown one, one that is named twice, or none."""
+    listed = tuple(names)
+    if not listed or len(set(listed)) != len(listed):
+        raise InputError(
+            f"objectives are different ones of {', '.join(OBJECTIVES)}, at least one, not {', '.join(listed) or 'none'}"
+        )
+    return tuple(choose("objective", name, OBJECTIVES) for name in listed)
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Limits, ``None`` where there is none: ``max_area`` [um2 or LUT sites, by target], ``max_power`` [W], and so on.
+
+    ``device`` is a board that the design has to fit. Raises ``InputError`` for a limit that is not positive and finite, and
+    for an unknown board.
+    """
+
+    max_area: float | None = None
+    max_power: float | None = None
+    min_tokens_per_s: float | None = None
+    max_loss: float | None = None
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_area", "max_power", "min_tokens_per_s", "max_loss"):
+            limit = getattr(self, name)
+            if limit is not None and not 0 < limit < math.inf:
+                raise InputError(f"{name} is above 0 and finite, not {limit}")
+        if self.device is not None:
+            choose("device", self.device, DEVICES)
+
+    def broken(self, figures: Mapping[str, float]) -> dict[str, float]:
+        """By how much each limit that is broken is missed, as a share of it; figures that are not known break none."""
+        found = {
+            "max_area": _over(figures.get("area"), self.max_area),
+            "max_power": _over(figures.get("power"), self.max_power),
+            "min_tokens_per_s": _over(self.min_tokens_per_s, figures.get("tokens_per_s")),
+            "max_loss": _over(figures.get(LOSS), self.max_loss),
+            "device": _over(figures.get(DEVICE_SHARE), 1.0 if self.device else None),
+        }
+        return {name: share for name, share in found.items() if share > 0}
+
+    def told(self, name: str, figures: Mapping[str, float]) -> str:
+        """A limit beside what a design has there."""
+        limit = getattr(self, name)
+        if name == "device":
+            return f"device {limit}: it takes {figures[DEVICE_SHARE]:.1%} of the resource that it takes most of"
+        figure = figures[name.partition("_")[2]]
+        return f"{name} {limit:g}: it has {figure:.4g}"
+
+
+def _over(value: float | None, limit: float | None) -> float:
+    """By what share a value exceeds a limit."""
+    return 0.0 if value is None or limit is None else max(0.0, value / limit - 1)
