@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reports.page import render
-from sim.files import remove, write_whole
+from sim.files import remove, write_together
 
 SUMMARY = "summary.json"
 LAYERS = "layers.csv"
@@ -20,13 +20,17 @@ REPORT = "report.html"
 def write_run(summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFrame, folder: Path) -> Path:
     """Write a run into an existing folder; returns the report's path.
 
-    The summary comes last and one of an earlier run is removed first, so a folder with a summary is complete.
+    All files are there or none of them. The summary comes last and one of an earlier run is removed first, so a folder with
+    a summary is complete.
     Floats keep all their digits; one that is not finite becomes ``null``.
     """
+    contents = {
+        LAYERS: layers.to_csv(index=False, lineterminator="\n"),
+        REPORT: render(summary, layers, blocks),
+        SUMMARY: json.dumps(_plain(summary), indent=2, allow_nan=False) + "\n",
+    }
     remove(folder / SUMMARY)
-    write_whole(folder / LAYERS, layers.to_csv(index=False, lineterminator="\n"))
-    write_whole(folder / REPORT, render(summary, layers, blocks))
-    write_whole(folder / SUMMARY, json.dumps(_plain(summary), indent=2, allow_nan=False) + "\n")
+    write_together(folder, {name: text.encode() for name, text in contents.items()})
     return folder / REPORT
 
 

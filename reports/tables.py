@@ -151,6 +151,7 @@ def accuracy_facts(accuracy: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("KV cache", f"{accuracy['kv_cache']}, {significant(accuracy['kv_bits'])} bit for each number"),
         ("group sums that overflowed", f"{accuracy['overflows']:,} of {accuracy['group_sums']:,}"),
         ("measured on", f"{accuracy['bytes']:,} bytes of text, {accuracy['tokens']:,} tokens predicted"),
+        ("in cycles and energy", "the design's own formats and scales; what else a recipe or a cache stores is not charged"),
     ]
 
 

@@ -31,7 +31,7 @@ def energy_of_each(summary: Mapping[str, Any]) -> tuple[str, str]:
     """``token`` or ``pass``, whichever the rate counts, and the energy of one."""
     if summary["tokens"] is None:
         return "pass", engineering(summary["energy_J"]["total"], "J")
-    return "token", engineering(summary["energy_per_token_j"], "J")
+    return "token", engineering(summary["energy_per_token_J"], "J")
 
 
 def work(summary: Mapping[str, Any]) -> str:

@@ -42,7 +42,7 @@ def simulate(
         str,
         typer.Option(
             help="An embedded model, a bundled configuration (see `shiftwise list`), a folder with `config.json`, with or "
-            "without safetensors weights, or a SCALE-Sim topology `.csv`."
+            "without weights (safetensors, `.bin`), a GGUF file, or a SCALE-Sim topology `.csv`."
         ),
     ] = "tiny-stdlib",
     phase: Annotated[
@@ -549,4 +549,7 @@ def main() -> None:
     except (Abort, KeyboardInterrupt):
         status = INTERRUPTED
     if status == INTERRUPTED:
-        _end("interrupted; nothing that was under way has been written", INTERRUPTED)
+        _end(
+            "interrupted; no file is half-written, and the same command goes on from the accuracies that were kept",
+            INTERRUPTED,
+        )

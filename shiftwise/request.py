@@ -74,11 +74,11 @@ def checked_request(
             check_recipe(recipe, content, accuracy_bytes or ACCURACY_BYTES[phase])
     else:
         content = None
+        _check_shapes(model, phase, batch, sequence)
         of_weights = {"text": text, "accuracy_bytes": accuracy_bytes, "recipe": recipe, "kv_cache": kv_cache}
         for what, value in of_weights.items():
             if value is not None:
                 raise InputError(f"{what} goes with a model that has weights, not with the shapes of {model!r}: {str(value)!r}")
-        _check_shapes(model, phase, batch, sequence)
     bytes_judged = ACCURACY_BYTES[phase] if accuracy_bytes is None else accuracy_bytes
     cache = KV_CACHE if kv_cache is None else kv_cache
     return Request(point, design, model, phase, batch, sequence, content, bytes_judged, recipe, cache)
@@ -114,7 +114,9 @@ def _check_shapes(model: str, phase: Phase, batch: int, sequence: int | None) ->
         return
     if model not in CONFIGS and not Path(model).exists():
         known = ", ".join([*MODELS, *CONFIGS])
-        raise InputError(f"unknown model {model!r}; known are {known}, a folder with config.json, or a topology's CSV file")
+        raise InputError(
+            f"unknown model {model!r}; known are {known}, a folder with config.json, a GGUF file, or a topology's CSV file"
+        )
     config_path(model)
 
 

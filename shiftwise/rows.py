@@ -173,7 +173,7 @@ def _cost(cost: Cost, tokens: int | None) -> dict[str, Any]:
         "energy_J": {"total": energy.total, **asdict(energy)},
         "energy_range_J": list(cost.range_j),
         "energy_by_component_J": dict(cost.components),
-        "energy_per_token_j": energy.total / tokens if tokens else None,
+        "energy_per_token_J": energy.total / tokens if tokens else None,
         "dram_energy_sweep_J": {str(pj): energy.total - energy.dram + joule for pj, joule in cost.dram_sweep.items()},
         "power_W": cost.power_w,
         "tops": cost.tops,

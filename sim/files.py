@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from sim.errors import InputError
@@ -49,6 +49,24 @@ def write_whole(path: Path, text: str) -> None:
     write_parts(path, [text.encode()])
 
 
+def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files of a folder, all of them or none: each under a temporary name, and when all are whole they are renamed.
+
+    Raises ``InputError`` as :func:`write_parts` does.
+    """
+    waiting = {folder / name: folder / f".{name}.{os.getpid()}.whole" for name in contents}
+    try:
+        for path, place in waiting.items():
+            write_parts(place, [contents[path.name]])
+        for path, place in waiting.items():
+            with _refused(folder):
+                place.replace(path)
+    finally:
+        for place in waiting.values():
+            with contextlib.suppress(OSError):
+                place.unlink(missing_ok=True)
+
+
 def write_parts(path: Path, parts: Iterable[bytes]) -> None:
     """Write bytes, one part after the other, under a temporary name, then rename it: a reader never meets half a file.
 
@@ -62,7 +80,9 @@ def write_parts(path: Path, parts: Iterable[bytes]) -> None:
             file.writelines(parts)
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be written: {error.strerror}; a file in a writable folder is needed") from None
+        raise InputError(
+            f"{str(path)!r} cannot be written: {error.strerror}; a writable folder with room for it is needed"
+        ) from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -66,11 +66,16 @@ class LanguageModel:
     def encode(self, text: bytes) -> torch.Tensor:
         """Token numbers ``[tokens]`` of a text: its bytes, or what the model's own tokenizer makes of its whole characters.
 
-        Raises ``InputError`` for a tokenizer that is missing, or that is another model's.
+        Raises ``InputError`` for a tokenizer that is missing, or that is another model's, and for a text for it that is not
+        UTF-8.
         """
         if self.is_byte_level:
             return torch.tensor(list(text), dtype=torch.long)
-        ids = torch.tensor(self._tokenizer(whole_characters(text).decode(errors="replace")).input_ids, dtype=torch.long)
+        try:
+            characters = whole_characters(text).decode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"a text for a tokenizer is UTF-8, not {text[error.start : error.start + 8]!r}") from None
+        ids = torch.tensor(self._tokenizer(characters).input_ids, dtype=torch.long)
         known = self.network.get_input_embeddings().weight.shape[0]
         if len(ids) and ids.max() >= known:
             raise InputError(f"tokenizer of model {self.name!r} makes tokens below the model's {known}, not {int(ids.max())}")

@@ -145,8 +145,8 @@ class Hardware:
                     raise InputError(f"weights of {name} are in a format that the PE takes: {error}") from None
             if weights.group_size not in (0, design.group_size):
                 raise InputError(
-                    f"weights of {name} have groups of the design's {design.group_size}, not {weights.group_size}; "
-                    "that group_size or a recipe is needed"
+                    f"weights of {name} are in groups of {weights.group_size}, and group_size of the design is "
+                    f"{design.group_size}; a design with theirs, or a recipe that quantizes them anew, is needed"
                 )
 
     def _counted(self, name: str) -> Callable[[QuantizedTensor, QuantizedTensor, str], NDArray[np.float32]]:

@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from sim.errors import InputError
+from sim.errors import InputError, demand
 
 Phase = Literal["prefill", "decode"]
 
@@ -14,10 +14,12 @@ LARGEST_SEQUENCE = 1 << 20
 
 
 def check_pass(phase: str, batch: int, sequence: int | None) -> None:
-    """Raise ``InputError`` for a phase, a batch, or a sequence [token] that no model has."""
+    """Raise ``InputError`` for a phase, a batch, or a sequence [token] that no model has, ``TypeError`` for no integers."""
     if phase not in get_args(Phase):
         raise InputError(f"unknown phase {phase!r}; known are {', '.join(get_args(Phase))}")
     for name, value, largest in (("batch", batch, LARGEST_BATCH), ("sequence", sequence, LARGEST_SEQUENCE)):
+        if value is not None:
+            demand(name, value, int)
         if value is not None and value < 1:
             raise InputError(f"{name} is at least 1, not {value}")
         if value is not None and value > largest:

@@ -74,16 +74,32 @@ def _span(own: int, size: int, group_size: int) -> int:
 
 @compiled
 def _codes(numbers, scales, zero, high, wide, limits, mask, codes):  # type: ignore[no-untyped-def]
-    least, greatest = limits
     for row in range(len(numbers)):
+        line = row // high
+        if wide == 1:
+            _codes_each(numbers[row], scales[line], zero[line], limits, mask, codes[row])
+            continue
         for part in range(scales.shape[1]):
-            scale, offset = scales[row // high, part], zero[row // high, part]
-            # slices, as LLVM makes vectors of loops over all of an array
-            some = numbers[row, part * wide : (part + 1) * wide]
-            its_codes = codes[row, part * wide : (part + 1) * wide]
-            for i in range(len(some)):
-                steps = np.rint(some[i] / scale) + offset
-                its_codes[i] = np.int32(min(max(steps, least), greatest)) & mask
+            some, its_codes = numbers[row, part * wide : (part + 1) * wide], codes[row, part * wide : (part + 1) * wide]
+            _codes_all(some, scales[line, part], zero[line, part], limits, mask, its_codes)
+
+
+@compiled
+def _codes_all(numbers, scale, offset, limits, mask, codes):  # type: ignore[no-untyped-def]
+    """Of numbers that share a scale."""
+    least, greatest = limits
+    for i in range(len(numbers)):
+        steps = np.rint(numbers[i] / scale) + offset
+        codes[i] = np.int32(min(max(steps, least), greatest)) & mask
+
+
+@compiled
+def _codes_each(numbers, scales, offsets, limits, mask, codes):  # type: ignore[no-untyped-def]
+    """Of numbers with a scale each."""
+    least, greatest = limits
+    for i in range(len(numbers)):
+        steps = np.rint(numbers[i] / scales[i]) + offsets[i]
+        codes[i] = np.int32(min(max(steps, least), greatest)) & mask
 
 
 @compiled

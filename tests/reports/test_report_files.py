@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from reports import files
+from sim.errors import InputError
 
 
 def test_a_run_is_written_and_reads_back(run, tmp_path):
@@ -44,18 +45,31 @@ def test_shapes_alone_are_written_too(shapes_run, tmp_path):
 
 def test_the_summary_is_written_last(run, tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(files, "write_whole", lambda path, _: written.append(path.name))
+    monkeypatch.setattr(files, "write_together", lambda _, contents: written.extend(contents))
     files.write_run(*run, tmp_path)
     assert written == ["layers.csv", "report.html", "summary.json"]
 
 
-def test_a_failed_report_leaves_no_summary_of_an_earlier_run(run, tmp_path, monkeypatch):
-    (tmp_path / "summary.json").write_text("{}")
+def test_a_failed_report_leaves_an_earlier_run_whole(run, tmp_path, monkeypatch):
+    files.write_run(*run, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def fail(*_):
         raise RuntimeError
 
     monkeypatch.setattr(files, "render", fail)
     with pytest.raises(RuntimeError):
+        files.write_run(*run, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_files_that_cannot_be_written_leave_no_summary_beside_others(run, tmp_path, monkeypatch):
+    files.write_run(*run, tmp_path)
+
+    def fail(*_):
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr(files, "write_together", fail)
+    with pytest.raises(InputError):
         files.write_run(*run, tmp_path)
     assert not (tmp_path / "summary.json").exists()

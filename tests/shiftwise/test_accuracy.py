@@ -104,6 +104,7 @@ def test_overflows_are_in_the_rows() -> None:
         ({"recipe": "gptq", "accuracy_bytes": 65536}, "at least 512 bytes, not 0; a longer text or fewer accuracy_bytes"),
         ({"recipe": "mixed_outputs", "design": MINIFLOAT}, "weights of .* are in a format that the PE takes"),
         ({"model": "llama-2-7b", "recipe": "gptq"}, "recipe goes with a model that has weights, not with the shapes of"),
+        ({"model": "/nowhere", "recipe": "gptq"}, "unknown model '/nowhere'; known are .*, a GGUF file, or a topology"),
         ({"model": "llama-2-7b", "kv_cache": "kivi"}, "kv_cache goes with a model that has weights, not with the shapes of"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from sim.design import PRESETS, DesignPoint, load_design, of_file
 from sim.errors import InputError
-from sim.files import check_output, output_folder, write_whole
+from sim.files import check_output, output_folder, write_together, write_whole
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -141,3 +141,20 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         write_whole(path, "\ud800")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_that_are_written_together_are_all_there_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_together(tmp_path, {"one": b"1", "two": b"2"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"one": b"1", "two": b"2"}
+    written = []
+
+    def full(path: Path, parts: list[bytes]) -> None:
+        if written:
+            raise InputError("the disk is full")
+        written.append(path)
+        path.write_bytes(parts[0])
+
+    monkeypatch.setattr("sim.files.write_parts", full)
+    with pytest.raises(InputError, match="the disk is full"):
+        write_together(tmp_path, {"one": b"new", "two": b"new", "three": b"new"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"one": b"1", "two": b"2"}

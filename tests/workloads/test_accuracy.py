@@ -123,3 +123,11 @@ def test_a_tokenizer_of_another_model(tmp_path: Path) -> None:
     assert model.encode(b"ab").tolist() == [256, 257]
     with pytest.raises(InputError, match=f"^tokenizer of model '{tmp_path.name}' makes tokens below the model's 200, not 257$"):
         load_model(str(tmp_path)).encode(b"ab")
+
+
+def test_a_text_that_is_no_text(tmp_path: Path) -> None:
+    """ISO 8859-1; a character that is cut off at the end is none of it."""
+    model = fair(tmp_path, "", [("a", "b")])
+    with pytest.raises(InputError, match=r"^a text for a tokenizer is UTF-8, not b'\\xfcr alle'$"):
+        model.encode("für alle".encode("latin-1"))
+    assert len(model.encode("für".encode()[:2])) == 1

@@ -175,7 +175,7 @@ def test_weights_that_the_pe_does_not_take(tiny: LanguageModel) -> None:
     with pytest.raises(InputError, match="weights of lm_head are in a format that the PE takes: "):
         product_by(floats, tiny)
     wider = QuantizedLayer.of(quantize(weights, SCHEMES["uint4_g128"], axis=0))
-    with pytest.raises(InputError, match="weights of lm_head have groups of the design's 64, not 128"):
+    with pytest.raises(InputError, match="weights of lm_head are in groups of 128, and group_size of the design is 64"):
         product_by(wider, tiny)
 
 

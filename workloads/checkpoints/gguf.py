@@ -65,7 +65,7 @@ def gguf_config(path: Path) -> str:
         values = load_gguf_checkpoint(str(path))["config"]
         return json.dumps({name: value for name, value in values.items() if not name.startswith("_")})
     except Exception as error:
-        raise InputError(f"GGUF file {str(path)!r} cannot be read: {reason(error)}") from None
+        raise InputError(f"GGUF file {str(path)!r} is cut off or none: {reason(error)}") from None
 
 
 def gguf_tensors(path: Path, network: PreTrainedModel) -> tuple[dict[str, Stored], dict[str, Packed]]:
@@ -80,7 +80,7 @@ def gguf_tensors(path: Path, network: PreTrainedModel) -> tuple[dict[str, Stored
         if reader.byte_order == "S":
             raise ValueError("numbers are little-endian, not big-endian")
     except Exception as error:
-        raise InputError(f"GGUF file {str(path)!r} cannot be read: {reason(error)}") from None
+        raise InputError(f"GGUF file {str(path)!r} is cut off or none: {reason(error)}") from None
     processor = TENSOR_PROCESSORS.get(architecture, TensorProcessor)(config=network.config.to_dict())
     names = get_gguf_hf_weights_map(network, processor)
     floats: dict[str, Stored] = {}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
+from sim.kernels.compiled import compiled
 from workloads.recipes.calibration import Reals
 
 
@@ -67,13 +68,22 @@ class Rotated:
 
     def _hadamard(self, rows: Reals) -> Reals:
         """Along the last axis of ``[.., k]``, by the fast transform: sums and differences at distance 1, 2, 4, ..."""
-        result, distance = np.ascontiguousarray(rows), 1
-        while distance < self.block:
-            pairs = result.reshape(-1, 2, distance)
-            result = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1)
-            distance *= 2
-        turned: Reals = result.reshape(rows.shape) / np.sqrt(self.block, dtype=result.dtype)
+        turned = rows.copy(order="C")
+        _transform(turned.reshape(-1, self.block))
+        turned /= np.sqrt(self.block, dtype=turned.dtype)
         return turned
+
+
+@compiled
+def _transform(rows):  # type: ignore[no-untyped-def]
+    for line in range(len(rows)):
+        row, distance = rows[line], 1
+        while distance < len(row):
+            for first in range(0, len(row), 2 * distance):
+                one, other = row[first : first + distance], row[first + distance : first + 2 * distance]
+                for i in range(distance):
+                    one[i], other[i] = one[i] + other[i], one[i] - other[i]
+            distance *= 2
 
 
 Boundary = Divided | Rotated
