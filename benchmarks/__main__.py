@@ -10,6 +10,7 @@ from rich.table import Table
 from benchmarks.area import area_figures
 from benchmarks.cost import cost_figures
 from benchmarks.demo import demo_figures
+from benchmarks.exploration import exploration_figures
 from benchmarks.figure import Figure
 from benchmarks.fit import fit_figures
 from benchmarks.hardware import hardware_figures
@@ -23,7 +24,7 @@ from sim.files import output_folder, write_whole
 def main() -> None:
     """Print and write all figures."""
     figures = [*model_figures(), *cost_figures(), *kernel_figures(), *hardware_figures(), *synthesis_figures()]
-    figures += [*fit_figures(), *area_figures(), *demo_figures()]
+    figures += [*fit_figures(), *area_figures(), *exploration_figures(), *demo_figures()]
     write_whole(output_folder("build") / "bench.json", json.dumps([asdict(f) for f in figures], indent=2) + "\n")
     table = Table("figure", "value", "unit", "bar", "versus")
     for f in figures:

@@ -1,6 +1,8 @@
 """``explore``: the best designs of a space within budgets, quick figures for all points, exact ones for the best."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from costmodel.synthesis.targets import CHARACTERISED
 from shiftwise.comparison.accuracy import Trial, bits_per_byte_of
 from shiftwise.digests import digest_of
 from shiftwise.exploration.evaluation import Evaluation
@@ -110,7 +111,7 @@ def explore(
     limits = budgets or Budgets()
     chosen = space if isinstance(space, Space) else load_space(space, design)
     asked = Asked(chosen.base, tuple(models), phase, sequence, target, limits.device)
-    search = Search(chosen, objectives(wanted), limits, points, sampler, seed, storage)
+    search = Search(chosen, objectives(wanted, target), limits, points, sampler, seed, storage)
     judged = tuple(model for model in models if has_accuracy(model))
     check(asked, search, judged, survivors, recipes, accuracy_bytes, workers)
     tell = progress or (lambda *_: None)
@@ -143,7 +144,6 @@ def check(
     """Raise ``InputError`` for what cannot be explored, as far as that is known without torch."""
     check_workers(workers)
     choose("sampler", search.sampler, SAMPLERS)
-    choose("target", asked.target, dict.fromkeys(CHARACTERISED))
     if not asked.models:
         raise InputError("at least one model is explored, not none")
     check_pass(asked.phase, 1, asked.sequence)
@@ -162,19 +162,21 @@ def check(
         check_recipe(recipe, read_text(HELD_OUT_TEXT), accuracy_bytes)
 
 
-def _noises(space: Space, model: str, ask: Ask) -> dict[Arithmetic, float | None]:
-    """The noise of every arithmetic of the space."""
+def arithmetics(space: Space, model: str) -> dict[Arithmetic, Noise]:
+    """The noise to find of every arithmetic of the space, on a model's products."""
     noises: dict[Arithmetic, Noise] = {}
     groups = space.choices.get("group_size", (space.base.group_size,))
     flows = space.choices.get("dataflow", (space.base.dataflow,))
-    for chosen in space.arithmetics:
-        for group_size in groups:
-            for dataflow in flows:
-                try:
-                    noise = Noise(model, design_of(space.base, {**chosen, "group_size": group_size, "dataflow": dataflow}))
-                except InputError:
-                    continue
-                noises.setdefault(noise.arithmetic, noise)
+    for chosen, group_size, dataflow in itertools.product(space.arithmetics, groups, flows):
+        with suppress(InputError):
+            noise = Noise(model, design_of(space.base, {**chosen, "group_size": group_size, "dataflow": dataflow}))
+            noises.setdefault(noise.arithmetic, noise)
+    return noises
+
+
+def _noises(space: Space, model: str, ask: Ask) -> dict[Arithmetic, float | None]:
+    """The noise [dB] of every arithmetic of the space."""
+    noises = arithmetics(space, model)
     known = ask(noise_db, list(noises.values()), "arithmetics")
     return {arithmetic: known[noise.key] for arithmetic, noise in noises.items()}
 

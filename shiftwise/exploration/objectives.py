@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from costmodel.fpga.devices import DEVICES
+from costmodel.synthesis.targets import CHARACTERISED, TARGETS
 from sim.errors import InputError, choose
 
 LOSS = "loss"
@@ -31,26 +32,28 @@ class Objective:
 OBJECTIVES: dict[str, Objective] = {
     one.name: one
     for one in (
-        Objective("area", "area", "um2 or LUT sites"),
+        Objective("area", "area", ""),
         Objective("energy", "energy of a token", "J"),
         Objective("tokens_per_s", "speed", "tokens/s", less=False),
         Objective("power", "mean power", "W"),
         Objective("noise", "noise of products", "dB"),
     )
 }
-"""What a search may look for. ``noise`` of products is that to their signal, which stands for the loss of accuracy."""
+"""What a search may look for; the unit of an area is its target's. ``noise`` of products is that to their signal, which stands
+for the loss of accuracy."""
 
 DEFAULT = ("area", "energy", "tokens_per_s", "noise")
 
 
-def objectives(names: Iterable[str]) -> tuple[Objective, ...]:
-    """The objectives of these names. Raises ``InputError`` for an unknown one, one that is named twice, or none."""
+def objectives(names: Iterable[str], target: str) -> tuple[Objective, ...]:
+    """The objectives of these names, areas on a target. Raises ``InputError`` for an unknown one, one named twice, or none."""
     listed = tuple(names)
+    choose("target", target, dict.fromkeys(CHARACTERISED))
     if not listed or len(set(listed)) != len(listed):
-        raise InputError(
-            f"objectives are different ones of {', '.join(OBJECTIVES)}, at least one, not {', '.join(listed) or 'none'}"
-        )
-    return tuple(choose("objective", name, OBJECTIVES) for name in listed)
+        known = ", ".join(OBJECTIVES)
+        raise InputError(f"objectives are different ones of {known}, at least one, not {', '.join(listed) or 'none'}")
+    found = [choose("objective", name, OBJECTIVES) for name in listed]
+    return tuple(replace(one, unit=TARGETS[target].unit) if one.name == "area" else one for one in found)
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,9 @@ class Search:
     def _generation(self, study: "Study", size: int, begin: Begin) -> list[Row]:
         from optuna.trial import TrialState
 
-        parts = []
+        parts, axes = [], _distributions(self.space, self.sampler)
         for part in _parts(range(size)):
-            trials = [study.ask(_distributions(self.space)) for _ in part]
+            trials = [study.ask(axes) for _ in part]
             parts.append((trials, begin([_place(self.space, trial) for trial in trials])))
         found = []
         for trials, rows in parts:
@@ -138,11 +138,11 @@ def _parts(points: Iterable[Any]) -> Iterator[list[Any]]:
         yield part
 
 
-def _distributions(space: Space) -> dict[str, Any]:
-    """Values with an order by their places in it, others by name."""
+def _distributions(space: Space, sampler: str) -> dict[str, Any]:
+    """Values by their places; whether these are in an order is of no account to NSGA-II, which exchanges them whole."""
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
-    unordered = ("pe", *NAMES)
+    unordered = ("pe", *NAMES) if sampler == "tpe" else ()
     return {
         axis: CategoricalDistribution(tuple(range(choices))) if axis in unordered else IntDistribution(0, choices - 1)
         for axis, choices in space.axes.items()

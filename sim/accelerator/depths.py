@@ -17,6 +17,7 @@ Of a PE with lanes a column is several weights wide, and a row several activatio
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sim.design import DesignPoint
 from sim.epilogue import OUTPUT_BITS, SCALE_BITS
@@ -61,6 +62,7 @@ def activation_words(design: DesignPoint, k: int) -> int:
     return k if design.array.keeps_sums else design.array.pieces(k)
 
 
+@lru_cache(maxsize=256)
 def depths(design: DesignPoint) -> Depths:
     """Words of each half: for each group of operands there is room for the scales of a tile's columns, or rows.
 

@@ -1,6 +1,11 @@
 """An exploration as a whole: the true front of a small space, what is kept, what is refused, what is written."""
 
+import json
+import multiprocessing
+import os
 import re
+import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,9 +14,11 @@ import pandas as pd
 import pytest
 
 import shiftwise.exploration.evaluation as evaluation
+from shiftwise.cli import main
 from shiftwise.exploration.explore import Exploration, explore
 from shiftwise.exploration.figures import Asked, closed_form
 from shiftwise.exploration.objectives import Budgets
+from shiftwise.exploration.search import PART
 from shiftwise.exploration.space import BASE, Space
 from sim.errors import InputError
 
@@ -247,3 +254,65 @@ def test_trials_are_in_a_storage(tmp_path: Path, fronts: list[Any]) -> None:
     (name,) = optuna.get_all_study_names(url)
     assert len(optuna.load_study(study_name=name, storage=url).trials) == 16
     assert fronts
+
+
+def test_a_killed_search_loses_no_point_that_was_found(
+    tmp_path: Path, fronts: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that kills itself, so that nothing of it is tidied up, when three parts of the space are known."""
+    real, parts = evaluation.figures_of_batch, []
+
+    def killed(batch: Any) -> Any:
+        parts.append(batch)
+        if len(parts) > 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(batch)
+
+    monkeypatch.setattr("shiftwise.exploration.explore._noises", _no_noise)
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "figures_of_batch", killed)
+        child = multiprocessing.get_context("fork").Process(target=lambda: explore(SPACE, out=tmp_path, **ASK))
+        child.start()
+        child.join()
+    assert child.exitcode == -signal.SIGKILL
+    again: list[Any] = []
+    monkeypatch.setattr(evaluation, "figures_of_batch", lambda batch: again.extend(batch.points) or real(batch))
+    explore(SPACE, out=tmp_path, **(ASK | {"survivors": 1000}))
+    assert len(again) == SPACE.size - 3 * PART
+    assert told(fronts[0]) == true_front()
+
+
+def test_the_command_writes_a_page_and_prints_the_best(
+    found: Exploration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shiftwise.exploration.explore as module
+
+    monkeypatch.setattr(module, "explore", lambda *_: found)
+    monkeypatch.setattr(sys, "argv", ["shiftwise", "explore", "--out", str(tmp_path)])
+    main()
+    assert capsys.readouterr().out.rstrip().endswith(f"page: {tmp_path / 'exploration.html'}")
+    monkeypatch.setattr(sys, "argv", ["shiftwise", "explore", "--out", str(tmp_path), "--json"])
+    main()
+    assert [row["area"] for row in json.loads(capsys.readouterr().out)] == pytest.approx(found.table["area"].tolist())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--space", "all"), "unknown space 'all'; known are edge, formats, or a .toml file"),
+        (("--max-area", "-1"), "max_area is above 0 and finite, not -1.0"),
+        (("--sampler", "grid"), "unknown sampler 'grid'; known are nsga2, tpe"),
+    ],
+)
+def test_the_command_refuses_with_one_sentence(
+    arguments: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["shiftwise", "explore", "--out", str(tmp_path / "out"), *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err == f"shiftwise: {message}\n"
+    assert not (tmp_path / "out").exists()

@@ -7,7 +7,7 @@ from shiftwise.exploration.front import Front, crowding, unbeaten
 from shiftwise.exploration.objectives import Budgets, objectives
 from sim.errors import InputError
 
-TWO = objectives(["area", "tokens_per_s"])
+TWO = objectives(["area", "tokens_per_s"], "sky130")
 
 
 def row(area: float, speed: float) -> dict[str, float]:
@@ -68,6 +68,6 @@ def test_budgets_that_cannot_be_are_refused(fields: dict, message: str) -> None:
 
 def test_objectives_are_named_once() -> None:
     with pytest.raises(InputError, match="objectives are different ones of area, .*, not area, area"):
-        objectives(["area", "area"])
+        objectives(["area", "area"], "xcup")
     with pytest.raises(InputError, match="unknown objective 'speed'"):
-        objectives(["speed"])
+        objectives(["speed"], "xcup")
