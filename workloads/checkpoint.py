@@ -19,8 +19,9 @@ from workloads.checkpoints.methods import separated
 from workloads.checkpoints.stored import stored_tensors
 from workloads.checkpoints.weights import Weights, attach
 from workloads.embedded import model_folder
+from workloads.reasons import reason
 from workloads.recipes.layer import QuantizedLayer
-from workloads.zoo import CONTEXTS, config_path, config_text, parse_config, reason, stated_context
+from workloads.zoo import CONTEXTS, config_path, config_text, parse_config, stated_context
 
 BYTES = 256
 

@@ -17,7 +17,8 @@ from transformers.initialization import no_init_weights
 
 from sim.errors import InputError
 from workloads.meta_layers import IMPLEMENTATION, Past
-from workloads.zoo import parse_config, reason, stated_context
+from workloads.reasons import reason
+from workloads.zoo import parse_config, stated_context
 
 KINDS = {
     "ForCausalLM": AutoModelForCausalLM,

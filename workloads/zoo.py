@@ -1,12 +1,12 @@
 """Configurations of published models, by name or from a file: sizes alone, no weights and no tokenizer."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.errors import InputError
 from workloads.embedded import MODELS
+from workloads.reasons import reason
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -35,12 +35,6 @@ SOURCES = {
 
 CONFIGS: dict[str, Path] = {name: FOLDER / f"{name}.json" for name in SOURCES}
 """Bundled configurations in Hugging Face's form."""
-
-CLASS_OF_ERROR = re.compile(r"\b\w+Error: |Class validation error for validator '\w+': ")
-STACK = " Exception raised from "
-"""What torch puts between its own words and where in its source they come from."""
-
-LONGEST_REASON = 300
 
 CONTEXTS = ("max_position_embeddings", "max_seq_len", "seq_length", "max_sequence_length", "n_ctx")
 """What configurations call the longest sequence [token]: most, MPT, BLOOM, and those of other code than transformers'."""
@@ -109,11 +103,3 @@ def stated_context(config: "PretrainedConfig") -> int | None:
     """The longest sequence [token] that a model was made for, ``None`` where its configuration says nothing of it."""
     named = (getattr(config, name, None) for name in CONTEXTS)
     return next((length for length in named if isinstance(length, int) and length > 0), None)
-
-
-def reason(error: Exception) -> str:
-    """What a library's exception says, on one line: without names of Python's classes or places in a library's source."""
-    words = CLASS_OF_ERROR.sub("", " ".join(str(error).split())).partition(STACK)[0]
-    if isinstance(error, KeyError):
-        words = f"{words} is not known"
-    return words[:LONGEST_REASON] or "no reason is given"

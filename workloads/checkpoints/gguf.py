@@ -37,8 +37,8 @@ from sim.formats import FORMATS
 from sim.quantized import QuantizedTensor, ScaleLevel, Scheme
 from workloads.checkpoints.packed import Codes, Packed
 from workloads.checkpoints.stored import Stored
+from workloads.reasons import reason
 from workloads.recipes.layer import QuantizedLayer
-from workloads.zoo import reason
 
 Arrays = tuple[Codes, NDArray[np.generic], NDArray[np.generic] | None]
 """Codes ``[n, k]``, scales and minima ``[n, groups]``."""
