@@ -19,7 +19,7 @@ def exploration_figures() -> list[Figure]:
     from shiftwise.exploration.search import Search
     from shiftwise.exploration.space import load_space
     from shiftwise.results import Results
-    from shiftwise.workers import Submit, crew
+    from shiftwise.workers import Crew, crew
     from sim.formats import FORMATS
 
     space = load_space("edge")
@@ -27,18 +27,18 @@ def exploration_figures() -> list[Figure]:
     # Noises are found once and kept; here they are made up, from bits alone.
     noises = {one: -6.02 * min(FORMATS[one[0]].bits, FORMATS[one[1]].bits) for one in arithmetics(space, MODEL)}
 
-    def search(points: int, seed: int, submit: Submit) -> None:
+    def search(points: int, seed: int, hands: Crew) -> None:
         with tempfile.TemporaryDirectory() as folder, Results(folder) as results:
-            evaluation = Evaluation(asked, space, noises, results, submit)
+            evaluation = Evaluation(asked, space, noises, results, hands)
             searched(
                 Search(space, objectives(DEFAULT, asked.target), Budgets(), points, "nsga2", seed), evaluation, lambda *_: None
             )
 
-    with crew(WORKERS) as submit:
-        search(FEW, 1, submit)  # starts the workers
-        few = peak_bytes(lambda: search(FEW, 2, submit))
+    with crew(WORKERS) as hands:
+        search(FEW, 1, hands)  # starts the workers
+        few = peak_bytes(lambda: search(FEW, 2, hands))
         began = time.perf_counter()
-        many = peak_bytes(lambda: search(MANY, 3, submit))
+        many = peak_bytes(lambda: search(MANY, 3, hands))
         rate = MANY / (time.perf_counter() - began)
     versus = f"{WORKERS} processes beside the one that proposes, {MODEL}, decode"
     figures = [Figure(f"design points of a search, {MANY}", rate, "1/s", BAR, "higher", versus)]

@@ -3,9 +3,10 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, partial
 from multiprocessing import get_context
 from typing import Any, TypeVar
@@ -34,53 +35,59 @@ def check_workers(workers: int) -> None:
         raise InputError(f"workers are between 1 and 1024, not {workers}")
 
 
+@dataclass(frozen=True)
+class Crew:
+    """Workers that stay: processes, a cluster's, or without a ``pool`` this process alone."""
+
+    pool: Any = None
+    as_completed: Callable[[dict[Any, Any]], Iterable[Any]] = as_completed
+
+    def begin(self, function: Callable[[Task], Result], task: Task) -> Callable[[], Result]:
+        """Begin with a task; what is returned waits for its result."""
+        if self.pool is None:
+            return cache(partial(function, task))
+        result: Callable[[], Result] = self.pool.submit(function, task).result
+        return result
+
+    def each(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+        """Every task and its result, in the order in which they are found."""
+        if self.pool is None:
+            return ((task, function(task)) for task in tasks)
+        futures = {self.pool.submit(function, task): task for task in tasks}
+        return ((futures[future], future.result()) for future in self.as_completed(futures))
+
+
 def each(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, scheduler: str | None = None
 ) -> Iterator[tuple[Task, Result]]:
-    """Every task and its result, in the order in which they are found.
-
-    In ``workers`` processes, in this one if that is 1, or on the cluster of a Dask ``scheduler`` (``tcp://HOST:PORT``).
-    Raises ``InputError`` for a scheduler that does not answer, ``Failure`` for workers that end before their work, and what
-    ``function`` raises; what is not begun then is not begun any more.
-    """
-    if not tasks:
-        return iter(())
-    if scheduler is not None:
-        return _on_cluster(function, tasks, scheduler)
+    """What :meth:`Crew.each` says, by a crew of its own; raises what :func:`crew` does."""
     check_workers(workers)
-    return ((task, function(task)) for task in tasks) if workers == 1 else _in_processes(function, tasks, workers)
+    return _each(function, tasks, min(workers, len(tasks)), scheduler) if tasks else iter(())
 
 
-def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Result]]:
-    with _processes(min(workers, len(tasks))) as pool:
-        futures = {pool.submit(function, task): task for task in tasks}
-        yield from _found(futures, as_completed(futures))
-
-
-def _on_cluster(function: Callable[[Task], Result], tasks: Sequence[Task], scheduler: str) -> Iterator[tuple[Task, Result]]:
-    import distributed
-
-    with _cluster(scheduler) as client:
-        futures = dict(zip(client.map(function, tasks, pure=False, retries=RETRIES), tasks, strict=True))
-        yield from _found(futures, distributed.as_completed(futures, loop=client.loop))
-
-
-Submit = Callable[[Callable[[Any], Any], Any], Callable[[], Any]]
-"""Begins a function of a task, and returns what waits for its result."""
+def _each(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int, scheduler: str | None
+) -> Iterator[tuple[Task, Result]]:
+    with crew(workers, scheduler) as own:
+        yield from own.each(function, tasks)
 
 
 @contextmanager
-def crew(workers: int, scheduler: str | None = None) -> Iterator[Submit]:
-    """Workers that stay, for tasks that are found one after the other; where and what is raised as :func:`each` has it."""
+def crew(workers: int, scheduler: str | None = None) -> Iterator[Crew]:
+    """So many processes, none where that is 1, or the cluster of a Dask ``scheduler`` (``tcp://HOST:PORT``).
+
+    Raises ``InputError`` for a scheduler that does not answer, ``Failure`` for workers that end before their work, and what
+    functions of tasks raise; what is not begun then is not begun any more.
+    """
     check_workers(workers)
     if scheduler is not None:
-        with _cluster(scheduler) as client:
-            yield lambda function, task: client.submit(function, task, pure=False, retries=RETRIES).result
+        with _cluster(scheduler) as own:
+            yield own
     elif workers == 1:
-        yield lambda function, task: cache(partial(function, task))
+        yield Crew()
     else:
         with _processes(workers) as pool:
-            yield lambda function, task: pool.submit(function, task).result
+            yield Crew(pool)
 
 
 @contextmanager
@@ -103,7 +110,7 @@ def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 @contextmanager
-def _cluster(scheduler: str) -> Iterator[Any]:
+def _cluster(scheduler: str) -> Iterator[Crew]:
     import distributed
 
     try:
@@ -114,9 +121,14 @@ def _cluster(scheduler: str) -> Iterator[Any]:
             f"scheduler {scheduler!r} does not answer within {PATIENCE} s: {reason}; one that runs at tcp://HOST:PORT is needed"
         ) from None
     with client:
-        yield client
+        yield Crew(_OfCluster(client), partial(distributed.as_completed, loop=client.loop))
 
 
-def _found(futures: dict[Any, Task], done: Iterable[Future[Result]]) -> Iterator[tuple[Task, Result]]:
-    for future in done:
-        yield futures[future], future.result()
+@dataclass(frozen=True)
+class _OfCluster:
+    """A cluster as a pool of processes: a task that is asked for twice is done twice, one whose worker is lost elsewhere."""
+
+    client: Any
+
+    def submit(self, function: Callable[[Any], Any], task: Any) -> Any:
+        return self.client.submit(function, task, pure=False, retries=RETRIES)

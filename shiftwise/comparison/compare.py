@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from shiftwise.comparison.fronts import AXES, LOSS, front, verdict, widths
 from shiftwise.comparison.points import BASE, DEFAULT_SETS, Point, points
 from shiftwise.findings import found
 from shiftwise.results import Results
-from shiftwise.workers import check_workers
+from shiftwise.workers import check_workers, each
 from sim.design import DesignPoint, load_design
 from sim.errors import InputError, choose
 from workloads.embedded import HELD_OUT_TEXT
@@ -132,7 +133,8 @@ def _found(
     tasks: Sequence[Task], results: Results, workers: int, scheduler: str | None, tell: Callable[[str, int, int], None]
 ) -> dict[str, Any]:
     """What is found of each task by key."""
-    return found(find, tasks, results, workers, scheduler, lambda done, total: tell("figures", done, total))
+    by_workers = partial(each, workers=workers, scheduler=scheduler)
+    return found(find, tasks, results, by_workers, lambda done, total: tell("figures", done, total))
 
 
 def find(task: Task) -> Any:

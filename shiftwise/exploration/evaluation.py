@@ -8,7 +8,7 @@ from shiftwise.exploration.front import Row
 from shiftwise.exploration.noise import Arithmetic, arithmetic
 from shiftwise.exploration.space import Place, Space
 from shiftwise.results import Results
-from shiftwise.workers import Submit
+from shiftwise.workers import Crew
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Evaluation:
     space: Space
     noises: Mapping[Arithmetic, float | None]
     results: Results
-    submit: Submit
+    crew: Crew
     why: str = ""
 
     def begin(self, places: Sequence[Place]) -> Callable[[], list[Row | None]]:
@@ -28,7 +28,7 @@ class Evaluation:
         keys = [self.asked.key_of(one) for one in fields]
         known = self.results.known(keys)
         missing = {key: one for key, one in zip(keys, fields, strict=True) if key not in known}
-        wait = self.submit(figures_of_batch, Batch(self.asked, tuple(missing.values()))) if missing else list
+        wait = self.crew.begin(figures_of_batch, Batch(self.asked, tuple(missing.values()))) if missing else list
 
         def rows() -> list[Row | None]:
             new = {key: [dict(missing[key]), value] for key, value in zip(missing, wait(), strict=True)}
@@ -40,8 +40,10 @@ class Evaluation:
 
     def all_rows(self) -> Iterator[Row]:
         """Every point of the space that was ever found, one after the other."""
-        for _, (fields, value) in self.results.beginning(f"{self.asked.key}-"):
-            if self.space.holds(fields) and (row := self._row(fields, value)) is not None:
+        for key, (fields, value) in self.results.beginning(f"{self.asked.key}-"):
+            # Points of another base may have the same fields.
+            ours = self.space.holds(fields) and key == self.asked.key_of(fields)
+            if ours and (row := self._row(fields, value)) is not None:
                 yield row
 
     def _row(self, fields: Fields, value: Figures | str) -> Row | None:

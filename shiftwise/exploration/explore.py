@@ -22,7 +22,7 @@ from shiftwise.exploration.space import BASE, Space, design_of, load_space
 from shiftwise.findings import found
 from shiftwise.request import check_recipe, has_accuracy, read_text
 from shiftwise.results import Results
-from shiftwise.workers import check_workers, crew
+from shiftwise.workers import Crew, check_workers, crew
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
 from workloads.embedded import HELD_OUT_TEXT, MODELS
@@ -115,16 +115,15 @@ def explore(
     judged = tuple(model for model in models if has_accuracy(model))
     check(asked, search, judged, survivors, recipes, accuracy_bytes, workers)
     tell = progress or (lambda *_: None)
-    with Results(out) as results:
+    with Results(out) as results, crew(workers, scheduler) as hands:
 
         def ask(find: Callable[[Any], Any], tasks: Sequence[Any], what: str) -> dict[str, Any]:
-            return found(find, tasks, results, workers, scheduler, lambda done, total: tell(what, done, total))
+            return found(find, tasks, results, hands.each, lambda done, total: tell(what, done, total))
 
         noises = _noises(chosen, judged[0] if judged else next(iter(MODELS)), ask)
-        with crew(workers, scheduler) as submit:
-            front = searched(search, Evaluation(asked, chosen, noises, results, submit), tell)
-        trials = Trial("", str(HELD_OUT_TEXT), accuracy_bytes, KV_CACHE)
-        rows = _exact(asked, front.spread(survivors), [replace(trials, model=model) for model in judged], recipes, ask)
+        front = searched(search, Evaluation(asked, chosen, noises, results, hands), tell)
+        trials = [Trial(model, str(HELD_OUT_TEXT), accuracy_bytes, KV_CACHE) for model in judged]
+        rows = _exact(asked, front.spread(survivors), trials, recipes, ask)
     table = _table(rows, search)
     told = {"models": list(models), "phase": phase, "sequence": sequence, "space": chosen.name, "size": chosen.size,
             "base": chosen.base.name, "target": target, "accuracy_bytes": accuracy_bytes if judged else 0,
@@ -194,12 +193,12 @@ def searched(search: Search, evaluation: Evaluation, tell: "Tell") -> Front:
             front.add(batch)
             batch = []
     front.add(batch)
-    what = (search.space.choices, search.objectives, search.budgets, search.sampler, search.seed)
+    what = (search.space.base, search.space.choices, search.objectives, search.budgets, search.sampler, search.seed)
     place = f"search-{digest_of('figures', evaluation.asked.key, *what)}"
     total = search.space.size if search.is_whole else search.points
     asked = min(evaluation.results.known([place]).get(place, 0), total)
     tell("points", asked, total)
-    for rows, looked_at in search.generations(front, asked, evaluation.begin):
+    for rows, looked_at in search.generations(front, asked, evaluation.begin, f"shiftwise-{search.space.name}-{place[-8:]}"):
         evaluation.results.keep({place: looked_at})
         front.add(rows)
         tell("points", looked_at, total)
@@ -281,4 +280,4 @@ def _table(rows: list[dict[str, Any]], search: Search) -> pd.DataFrame:
 
 def _all_rows(asked: Asked, space: Space, noises: Mapping[Arithmetic, float | None], out: str | Path) -> Iterator[Row]:
     with Results(out) as results:
-        yield from Evaluation(asked, space, noises, results, lambda *_: list).all_rows()
+        yield from Evaluation(asked, space, noises, results, Crew()).all_rows()

@@ -65,14 +65,17 @@ class Search:
         """Whether every point is looked at."""
         return self.space.size <= self.points
 
-    def generations(self, front: Front, asked: int, begin: Begin) -> Iterator[tuple[list[Row], int]]:
-        """Rows that are found from the ``asked``-th point on, and how many points were looked at by then."""
+    def generations(self, front: Front, asked: int, begin: Begin, name: str) -> Iterator[tuple[list[Row], int]]:
+        """Rows that are found from the ``asked``-th point on, and how many points were looked at by then.
+
+        ``name`` is that of studies in a storage, each with the number of its first point behind it.
+        """
         if self.is_whole:
             yield from _whole(self.space, asked, begin)
             return
         kind = SAMPLERS[self.sampler]
         while asked < self.points:
-            study = self._study(asked)
+            study = self._study(asked, name)
             for best in front.spread(BEST):
                 study.enqueue_trial(_parameters(self.space, self.space.place(best)))
             for _ in range(-(-min(kind.trials, self.points - asked) // kind.generation)):
@@ -98,7 +101,7 @@ class Search:
                 found.append(row)
         return found
 
-    def _study(self, asked: int) -> "Study":
+    def _study(self, asked: int, name: str) -> "Study":
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -113,7 +116,7 @@ class Search:
                 storage=self.storage,
                 directions=["minimize"] * len(self.objectives),
                 sampler=sampler,
-                study_name=None if self.storage is None else f"shiftwise-{self.space.name}-{self.seed}-{asked}",
+                study_name=None if self.storage is None else f"{name}-{asked}",
                 load_if_exists=True,
             )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shiftwise.workers import each
+from shiftwise.workers import crew, each
 from sim.errors import Failure, InputError
 
 TASKS = list(range(12))
@@ -104,6 +104,24 @@ def test_a_cluster_loses_a_worker_and_no_result(cluster: tuple[str, list["subpro
     assert workers[0].poll() is not None, "the worker that was killed had work"
     assert Counter(task for task, _ in found) == Counter(tasks), "each task has one result"
     assert all(square == number * number for (number, _), (square, _) in found)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_crew_stays_for_more_tasks(workers: int) -> None:
+    with crew(workers) as hands:
+        first = [hands.begin(square, number) for number in TASKS]
+        assert dict(hands.each(square, TASKS)) == {number: number * number for number in TASKS}
+        assert [wait() for wait in first] == [number * number for number in TASKS]
+        with pytest.raises(InputError, match="^task 3 has no result$"):
+            hands.begin(fails, 3)()
+
+
+def test_a_crew_is_a_cluster(cluster: tuple[str, list["subprocess.Popen[str]"]], tmp_path: Path) -> None:
+    tasks = [(number, str(tmp_path)) for number in range(4)]
+    with crew(1, cluster[0]) as hands:
+        found = [wait() for wait in [hands.begin(square_in_time, task) for task in tasks]]
+    assert [square for square, _ in found] == [0, 1, 4, 9]
+    assert {process for _, process in found} == {worker.pid for worker in cluster[1]}
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

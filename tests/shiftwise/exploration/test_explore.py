@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,14 @@ def test_what_was_found_is_not_found_again(found: Exploration, out: Path, monkey
     monkeypatch.setattr(evaluation, "figures_of_batch", lambda batch: pytest.fail(f"{batch} is known"))
     again = explore(SPACE, out=out, **ASK)
     pd.testing.assert_frame_equal(again.table, found.table)
+
+
+def test_points_of_another_base_are_not_mixed_up(found: Exploration, out: Path, fronts: list[Any]) -> None:
+    other = Space("small", replace(BASE, clock_mhz=250), SPACE.choices)
+    again = explore(other, out=out, **ASK)
+    assert len(again.points) == len(found.points) == len(explore(SPACE, out=out, **ASK).points)
+    assert again.points["tokens_per_s"].max() < found.points["tokens_per_s"].max()
+    assert fronts
 
 
 @pytest.mark.parametrize("points", [SPACE.size, SPACE.size - 1])
