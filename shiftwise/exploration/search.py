@@ -44,7 +44,7 @@ class Sampler:
     trials: int
 
 
-SAMPLERS: dict[str, Sampler] = {"nsga2": Sampler(96, 1920), "tpe": Sampler(16, 480)}
+SAMPLERS: dict[str, Sampler] = {"nsga2": Sampler(96, 960), "tpe": Sampler(16, 480)}
 """By name: NSGA-II (Deb et al., IEEE TEC 6(2), 2002) and tree-structured Parzen estimators (Ozaki et al., GECCO 2020)."""
 
 
