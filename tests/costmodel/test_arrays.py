@@ -16,7 +16,7 @@ from sim.design import DesignPoint
 PARTS = list(parts_of_arrays())
 
 SPANNED = {
-    "array_edge": {"rows": (4, 64), "columns": (4, 64), "weight bits": (2, 16), "activation bits": (4, 16)},
+    "array_edge": {"rows": (4, 64), "columns": (4, 64), "weight bits": (2, 16), "activation bits": (3, 16)},
     "epilogue": {"rows": (4, 64), "weight bits": (2, 16)},
     "controller": {"rows": (4, 64), "columns": (4, 64), "group size": (16, 1024)},
     "result_buffer": {"rows": (4, 64), "columns": (4, 64)},
