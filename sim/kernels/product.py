@@ -15,6 +15,7 @@ and the difference are rounded to fp32.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -119,7 +120,7 @@ class Task:
             raise InputError(f"activations with zero points go with integer ones and an exact accumulator, not {kept.family}")
         return Task(activations, weights, size, chain)
 
-    @property
+    @cached_property
     def fits_at_once(self) -> bool:
         """Whether one kernel does all groups: integers, whose sums are fp32 numbers, and scales that stay what they are."""
         exact = self.chain.is_exact and self.chain.path == "integer" and self.chain.bound <= LARGEST_EXACT
