@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from reports.page import embedded
+from reports.page import embedded, in_script, template
 from reports.plots import AMBER, BLUE, GREEN, figure
 from reports.printed import printed
 from reports.units import percent, significant
@@ -67,11 +66,8 @@ def render(
     asked: Mapping[str, Any],
 ) -> str:  # fmt: skip
     """The whole page; names that a user gave are escaped wherever they stand."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     first = verdicts[axes[0].column]
-    return environment.get_template(PAGE).render(
+    return template(PAGE).render(
         asked=asked,
         points=len(table),
         headline=first[0] if first else "No point of the table is within 10 % of float.",
@@ -81,7 +77,7 @@ def render(
         heads=[(head, column not in ("name", "family", "recipe")) for column, head in COLUMNS.items()],
         rows=[[_cell(column, row[column]) for column in COLUMNS] for _, row in table.iterrows()],
         figures=embedded({f"plot-{axis.column}": front_figure(table, axis) for axis in axes}),
-        details=_script(json.dumps([_details(row) for _, row in table.iterrows()])),
+        details=in_script(json.dumps([_details(row) for _, row in table.iterrows()])),
         plotly=get_plotlyjs(),
     )
 
@@ -139,8 +135,3 @@ def _details(row: pd.Series) -> dict[str, str]:
         str(name): value if isinstance(value, str) else "" if value is None or value != value else significant(float(value))
         for name, value in told.items()
     }
-
-
-def _script(text: str) -> str:
-    """JSON in which nothing can end a script."""
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

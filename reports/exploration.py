@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from reports.page import embedded
+from reports.page import embedded, in_script, template
 from reports.plots import AMBER, GREY, figure
 from reports.units import significant
 from sim.files import output_folder, remove, write_parts, write_whole
@@ -42,11 +41,8 @@ def write_exploration(
 
 def render(table: pd.DataFrame, points: pd.DataFrame, objectives: Sequence[Objective], asked: Mapping[str, Any]) -> str:
     """The whole page; names that a user gave are escaped wherever they stand."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     columns = [name for name in table if not str(name).startswith("quick_")]
-    return environment.get_template(PAGE).render(
+    return template(PAGE).render(
         asked=asked,
         points=len(points),
         best=int(table["front"].sum()),
@@ -56,7 +52,7 @@ def render(table: pd.DataFrame, points: pd.DataFrame, objectives: Sequence[Objec
         # The page puts the axes of two of these into the figure that it shows: there is WebGL for few figures at once.
         figures=embedded({"plot": scatter(points, table, objectives[0], objectives[min(1, len(objectives) - 1)])}),
         columns=embedded({one.name: scatter(points, table, one, one) for one in objectives}),
-        details=_script(json.dumps([_details(row) for _, row in table.iterrows()])),
+        details=in_script(json.dumps([_details(row) for _, row in table.iterrows()])),
         plotly=get_plotlyjs(),
     )
 
@@ -109,8 +105,3 @@ def _cell(value: Any) -> tuple[str, str]:
 def _details(row: pd.Series) -> dict[str, str]:
     """Everything that is known of a design, in words."""
     return {"name": _short(row)} | {str(name).replace("_", " "): _cell(value)[0] for name, value in row.items()}
-
-
-def _script(text: str) -> str:
-    """JSON in which nothing can end a script."""
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

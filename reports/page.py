@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
@@ -39,13 +39,10 @@ MOST_ROWS = 400
 
 def render(summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFrame) -> str:
     """The whole page. Text that was given by a user is escaped wherever it stands, labels of figures included."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     design = DesignPoint(**summary["design_fields"])
     drawn, captions = _in_time(layers, blocks)
     accuracy, rows = summary["accuracy"], folded(grouped(layers), MOST_ROWS)
-    page = environment.get_template(TEMPLATE).render(
+    page = template(TEMPLATE).render(
         run=summary,
         sentence=sentence(summary),
         tiles=_tiles(summary, design),
@@ -154,9 +151,20 @@ def _in_time(layers: pd.DataFrame, blocks: pd.DataFrame) -> tuple[dict[str, go.F
 
 
 def embedded(drawn: Mapping[str, go.Figure]) -> str:
-    """Figures as JSON in which nothing can end a script."""
+    """Figures as JSON for a script of the page."""
     members = ",".join(f'"{place}":{to_json(figure)}' for place, figure in drawn.items())
-    return f"{{{members}}}".replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return in_script(f"{{{members}}}")
+
+
+def in_script(text: str) -> str:
+    """JSON in which nothing can end a script."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def template(name: str) -> Template:
+    """A page beside this file; what is put into it is escaped unless the page says otherwise."""
+    folder = FileSystemLoader(Path(__file__).parent)
+    return Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True).get_template(name)
 
 
 def _fpga(summary: Mapping[str, Any]) -> str:

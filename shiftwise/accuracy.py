@@ -6,14 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from shiftwise.judged import recalled, remembered
 from shiftwise.request import Request
 from shiftwise.workload import Workload
 from sim.kernels.overflow import GroupSums
-from workloads.accuracy import WINDOW, Judged, accuracy, all_sums, judge
+from workloads.accuracy import Judged, accuracy, all_sums, calibration_tokens, judge
 from workloads.checkpoint import LanguageModel
 from workloads.hardware import Hardware
 from workloads.kv_cache import kv_bits
@@ -47,7 +44,12 @@ def quantized_model(asked: Request, workload: Workload, model: LanguageModel, te
         return hardware(recipe=recipe)
     calibrated = hardware()
     products = len(workload.traced)
-    calibrated.calibrate(model.network, _sequences(model, workload), recipe, lambda done: tell("calibrate", done, products))
+    calibrated.calibrate(
+        model.network,
+        calibration_tokens(model, workload.calibration, CALIBRATION_WINDOWS),
+        recipe,
+        lambda done: tell("calibrate", done, products),
+    )
     return calibrated
 
 
@@ -76,14 +78,6 @@ def _told(windows: Iterator[Judged], tokens: int, tell: Tell) -> Iterator[Judged
     for window in windows:
         tell("tokens predicted", window.start + window.tokens, tokens)
         yield window
-
-
-def _sequences(model: LanguageModel, workload: Workload) -> Tensor:
-    """Calibration tokens ``[sequences, tokens]``."""
-    tokens = model.encode(workload.calibration)
-    length = min(WINDOW, model.context, len(tokens))
-    sequences = min(CALIBRATION_WINDOWS, len(tokens) // length)
-    return torch.reshape(tokens[: sequences * length], (sequences, length))
 
 
 def _head_size(workload: Workload) -> int:

@@ -45,13 +45,23 @@ def front(table: pd.DataFrame, axis: Axis) -> NDArray[np.bool_]:
     """Which rows lose least for their cost: no row is at least as good in both and better in one. Unknown ones are none."""
     cost = table[axis.column].to_numpy(float) * (1 if axis.less else -1)
     loss = table[LOSS].to_numpy(float)
-    known = np.isfinite(cost) & np.isfinite(loss)
-    order = np.lexsort((loss, cost))
-    best, found = np.inf, np.zeros(len(table), bool)
-    for row in order[known[order]]:
-        if loss[row] < best:
-            best, found[row] = loss[row], True
+    known = np.flatnonzero(np.isfinite(cost) & np.isfinite(loss))
+    found = np.zeros(len(table), bool)
+    found[known[unbeaten(np.stack([cost[known], loss[known]], axis=1))]] = True
     return found
+
+
+def unbeaten(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Places of rows ``[rows, objectives]``, the smaller the better, that no other row beats; of equal ones the first."""
+    order = np.lexsort(values.T[::-1])
+    kept = np.empty_like(values)
+    places: list[int] = []
+    for place in order:
+        # A row that beats another one comes before it in this order.
+        if not (kept[: len(places)] <= values[place]).all(axis=1).any():
+            kept[len(places)] = values[place]
+            places.append(int(place))
+    return np.array(sorted(places), dtype=np.intp)
 
 
 def verdict(table: pd.DataFrame, axis: Axis) -> Iterator[str]:

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from shiftwise.comparison.accuracy import Trial, bits_per_byte_of
+from shiftwise.comparison.fronts import unbeaten
 from shiftwise.digests import digest_of
 from shiftwise.exploration.evaluation import Evaluation
 from shiftwise.exploration.figures import Asked, Exact, Fields, exact_figures
-from shiftwise.exploration.front import Front, Row, unbeaten
+from shiftwise.exploration.front import Front, Row
 from shiftwise.exploration.noise import Arithmetic, Noise, noise_db
 from shiftwise.exploration.objectives import DEFAULT, LOSS, Budgets, Objective, objectives
 from shiftwise.exploration.search import SAMPLERS, Search

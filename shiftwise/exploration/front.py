@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftwise.comparison.fronts import unbeaten
 from shiftwise.exploration.objectives import Budgets, Objective
 
 Row = Mapping[str, Any]
@@ -52,19 +53,6 @@ class Front:
         """
         order = np.argsort(-crowding(self._values), kind="stable")[:number]
         return [self.rows[place] for place in sorted(order)]
-
-
-def unbeaten(values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Places of rows ``[rows, objectives]``, the smaller the better, that no other row beats; of equal ones the first."""
-    order = np.lexsort(values.T[::-1])
-    kept = np.empty_like(values)
-    places: list[int] = []
-    for place in order:
-        # A row that beats another one comes before it in this order.
-        if not (kept[: len(places)] <= values[place]).all(axis=1).any():
-            kept[len(places)] = values[place]
-            places.append(int(place))
-    return np.array(sorted(places), dtype=np.intp)
 
 
 def crowding(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from shiftwise.exploration.front import Front, crowding, unbeaten
+from shiftwise.comparison.fronts import unbeaten
+from shiftwise.exploration.front import Front, crowding
 from shiftwise.exploration.objectives import Budgets, objectives
 from sim.errors import InputError
 
