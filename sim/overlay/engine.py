@@ -1,0 +1,245 @@
+"""The matrix engine of an overlay: its shape, and the cycles that a tile of a matrix product takes.
+
+Units x vector units x a chain of groups of two multipliers (FlightLLM, arXiv 2401.03868, section 4). Shapes: activations
+``a[m, k]``, weights ``w[k, n]``. Weights come in blocks of 16 x 16 ``[k, n]``, of which each column keeps ``N`` of 16
+(:mod:`sim.overlay.sparsity`); a dense block keeps all.
+
+A vector unit works on one column block at a time. Its ``D = 2 * chain`` multipliers take ``D`` kept weights a cycle, columns in
+order: ``D / N`` whole columns, or where ``D < N`` a part of one. So a block takes ``16 * N / D`` cycles, and one of which
+nothing is kept takes none. All columns of a block see the same 16 activations, of which a multiplexer before each
+multiplier selects the one that its weight's index names. Reduction nodes break the cascade of multipliers where a column ends.
+
+Each multiplier has two lanes that share a weight:
+
+- ``mm``: the lanes are two tokens. Units have the same weights and tokens of their own, so a pass is of ``2 * units`` tokens
+  and ``16 * vector_units`` columns.
+- ``mv``: one token. Units have the same token and columns of their own, so a pass is of one token and ``16 * units *
+  vector_units`` columns. The second lane idles: its partner would be a second weight for the same activation, and two
+  sparse columns select different activations. This halves the products a cycle, which a memory-bound decode does not notice: at
+  225 MHz the 460 GB/s of a U280 deliver 4,672 weights of 3.5 bits a cycle to 6,144 multipliers.
+
+A vector unit goes through its column blocks, for each through the passes of tokens, for each through the groups along ``k``.
+Every vector unit has the tile's activations in a bank of its own and does not wait for the others before the end of the tile.
+A group's 16 x 2 sums leave one column a cycle while the next group is computed, so that a group takes 16 cycles at least.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import InputError, choose, demand
+from sim.formats import FORMATS
+from sim.overlay.dequantizer import EXPANDED
+from sim.pe.dsp_packed import DspPacked
+
+Mode = Literal["mm", "mv"]
+MODES: dict[str, str] = {"mm": "matrix times matrix: two tokens share a weight", "mv": "matrix times vector: one token"}
+
+BLOCK = 16
+"""Of a block along ``k`` and along ``n``: M of N:M sparsity, and the columns whose sums a vector unit holds."""
+
+DENSITIES = (0, 2, 4, 8, 16)
+"""Weights that a column of a block may keep: FlightLLM's N."""
+
+CHAINS = (1, 2, 4, 8, 16)
+"""Groups of two multipliers in a vector unit: powers of two, so that a block's columns fill whole cycles."""
+
+GROUP = 2
+"""Multipliers of a group of a chain: the fewest that a column which is not empty keeps."""
+
+LANES = 2
+"""Products of a multiplier a cycle: one weight, two activations."""
+
+ACCUMULATOR_BITS = 32
+"""[bit] Of a column's sum."""
+
+LONGEST_GROUP = (1 << (ACCUMULATOR_BITS - 1)) // (1 << 14) - 1
+"""Products of two int8 numbers, 2**14 at most, whose sum an accumulator holds: 131,071."""
+
+SELECT, SLICE, SPLIT, ACCUMULATE, PRODUCT = 1, 4, 1, 1, 2
+"""[cycle] Of the sparse multiplexer, a DSP slice, taking its lanes apart, the sums of columns, a product of shifts and adds."""
+
+Sizes = int | NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Element:
+    """What multiplies: ``dsps`` slices for each multiplier of two lanes."""
+
+    dsps: int
+
+
+ELEMENTS: dict[str, Element] = {"dsp": Element(1), "shift_add": Element(0)}
+"""A DSP48E2 with two products of int8 packed into one, or two products of shifts and additions in LUTs."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """``units`` x ``vector_units`` x ``chain`` groups of two multipliers of int8 x int8, two lanes each.
+
+    ``element`` is one of :data:`ELEMENTS`. Without ``sparse`` there are no multiplexers, and all blocks are dense.
+    ``weight_formats`` are what the dequantization unit expands to int8 (:mod:`sim.overlay.dequantizer`). FlightLLM's U280 has
+    6,144 DSP48 = units x vector units x chain x 2. Raises ``InputError`` for other counts, names and formats.
+    """
+
+    units: int = 6
+    vector_units: int = 64
+    chain: int = 8
+    element: str = "dsp"
+    sparse: bool = True
+    weight_formats: tuple[str, ...] = ("int3", "int4", "int5", "int8")
+
+    def __post_init__(self) -> None:
+        for name in ("units", "vector_units", "chain"):
+            value = getattr(self, name)
+            demand(f"number of {name}", value, int)
+            if value < 1:
+                raise InputError(f"number of {name} is at least 1, not {value}")
+        if self.chain not in CHAINS:
+            raise InputError(f"groups of a chain are {', '.join(map(str, CHAINS))}, not {self.chain}")
+        choose("element of an engine", self.element, ELEMENTS)
+        demand("sparse", self.sparse, bool)
+        demand("weight formats of an engine", self.weight_formats, tuple)
+        for name in self.weight_formats:
+            choose("weight format of an overlay", name, EXPANDED)
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers of a vector unit: the weights that it takes a cycle."""
+        return GROUP * self.chain
+
+    @property
+    def total_multipliers(self) -> int:
+        return self.units * self.vector_units * self.multipliers
+
+    @property
+    def dsps(self) -> int:
+        """DSP slices of all vector units."""
+        return self.total_multipliers * ELEMENTS[self.element].dsps
+
+    @property
+    def segment(self) -> int:
+        """Multipliers that a column has at the most."""
+        return min(self.multipliers, BLOCK)
+
+    @property
+    def run(self) -> int:
+        """Multipliers in cascade before the lanes are taken apart.
+
+        Seven products of int8 x int8 fit a lane of 18 bits (:attr:`sim.pe.dsp_packed.DspPacked.run_length`), so 4, the largest
+        part of a column that does. Products of shifts and additions have a tree instead and none in cascade.
+        """
+        if self.element != "dsp":
+            return 1
+        fits = DspPacked(FORMATS["int8"], FORMATS["int8"]).run_length
+        return min(1 << (fits.bit_length() - 1), self.segment)
+
+    @property
+    def levels(self) -> int:
+        """Levels of adders above the runs of a column."""
+        return (self.segment // self.run).bit_length() - 1
+
+    @property
+    def latency(self) -> int:
+        """From a group's last operands to its column 0 on the vector unit's port [cycle].
+
+        Multiplexer; the slice and the cascade of a run, and its lanes taken apart, or products of shifts and additions; levels
+        of adders; the sums of columns; the port.
+        """
+        products = SLICE + self.run - 1 + SPLIT if self.element == "dsp" else PRODUCT
+        return (SELECT if self.sparse else 0) + products + self.levels + ACCUMULATE + 1
+
+    @property
+    def drain_cycles(self) -> int:
+        """From a tile's last cycle to the last of its sums on the port [cycle]; the next tile may begin meanwhile."""
+        return self.latency + BLOCK - 1
+
+    def tokens(self, mode: str) -> int:
+        """Tokens of a pass."""
+        choose("mode of an engine", mode, MODES)
+        return LANES * self.units if mode == "mm" else 1
+
+    def column_blocks(self, mode: str) -> int:
+        """Column blocks that are worked on side by side with weights of their own."""
+        choose("mode of an engine", mode, MODES)
+        return self.vector_units if mode == "mm" else self.units * self.vector_units
+
+    def macs_per_cycle(self, mode: str) -> int:
+        """Products that count, at most [1/cycle]; a pruned weight's is not among them."""
+        return self.tokens(mode) * self.column_blocks(mode) * self.multipliers
+
+    def weights_per_cycle(self, mode: str) -> int:
+        """Expanded weights that all vector units take together [1/cycle]; in ``mm`` units share them."""
+        return self.column_blocks(mode) * self.multipliers
+
+
+def tile_cycles(
+    engine: Engine, m: Sizes, k: Sizes, n: Sizes, density: Sizes = BLOCK, mode: str = "mm", group_size: Sizes = 0
+) -> Any:
+    """Cycles in which a tile's operands enter, for sizes that broadcast; the next tile may begin after them.
+
+    The last sum is on a port :attr:`Engine.drain_cycles` later. Blocks keep ``density`` of 16; ``group_size`` is along ``k``,
+    a multiple of 16, or 0 for all of ``k``. Sizes are at least 1 and ``density`` one of :data:`DENSITIES`, which is not checked
+    here: :func:`check_tile` does. int64 of the shape of the sizes, or an int.
+    """
+    blocks = _ceil(np.asarray(k, dtype=np.int64), BLOCK)
+    per_block = BLOCK * np.asarray(density, dtype=np.int64) // engine.multipliers
+    per_group = np.where(np.asarray(group_size) == 0, blocks, np.asarray(group_size, dtype=np.int64) // BLOCK)
+    whole, rest = blocks // per_group, blocks % per_group
+    along_k = whole * np.maximum(per_group * per_block, BLOCK) + np.where(rest > 0, np.maximum(rest * per_block, BLOCK), 0)
+    cycles = _passes(engine, m, mode) * _ceil(_ceil(np.asarray(n, dtype=np.int64), BLOCK), engine.column_blocks(mode)) * along_k
+    return int(cycles) if cycles.ndim == 0 else cycles
+
+
+def map_cycles(engine: Engine, m: int, densities: NDArray[np.integer], mode: str = "mm", group_size: int = 0) -> int:
+    """As :func:`tile_cycles`, for a tile whose blocks ``[ceil(k/16), ceil(n/16)]`` keep different numbers of weights.
+
+    Vector unit ``v`` has the column blocks ``v``, ``v + V``, ...; the one with most to do decides. Raises as
+    :func:`check_tile`.
+    """
+    check_tile(engine, m, densities, mode, group_size)
+    per_group = group_size // BLOCK or len(densities)
+    steps = densities.astype(np.int64) * BLOCK // engine.multipliers
+    groups = np.add.reduceat(steps, np.arange(0, len(steps), per_group), axis=0)
+    columns = np.maximum(groups, BLOCK).sum(axis=0)
+    side = engine.column_blocks(mode)
+    units = np.pad(columns, (0, -len(columns) % side)).reshape(-1, side).sum(axis=0)
+    return int(_passes(engine, m, mode) * units.max())
+
+
+def check_tile(engine: Engine, m: int, densities: NDArray[np.integer], mode: str, group_size: int) -> None:
+    """Raise ``InputError`` for a tile that the engine does not take."""
+    choose("mode of an engine", mode, MODES)
+    demand("tokens of a tile", m, int)
+    demand("group size", group_size, int)
+    if m < 1:
+        raise InputError(f"tokens of a tile are at least 1, not {m}")
+    if densities.ndim != 2 or 0 in densities.shape:
+        raise InputError(f"densities of a tile have two axes of at least 1, not shape {densities.shape}")
+    wrong = ~np.isin(densities, DENSITIES if engine.sparse else (BLOCK,))
+    if wrong.any():
+        allowed = ", ".join(map(str, DENSITIES)) if engine.sparse else f"{BLOCK} without multiplexers"
+        raise InputError(f"weights that a column of a block keeps are {allowed}, not {int(densities[wrong][0])}")
+    check_group(group_size, len(densities))
+
+
+def check_group(group_size: int, blocks: int) -> None:
+    """Raise ``InputError`` for groups along ``k`` of so many blocks that are not of whole blocks, or too long for a sum."""
+    if group_size < 0 or group_size % BLOCK:
+        above = max(1, _ceil(max(group_size, 1), BLOCK)) * BLOCK
+        raise InputError(
+            f"group size of an engine is 0 for all of k or a multiple of {BLOCK} such as {above}, not {group_size}"
+        )
+    terms = group_size or blocks * BLOCK
+    if terms > LONGEST_GROUP:
+        raise InputError(f"a group has at most {LONGEST_GROUP} products, not {terms}")
+
+
+def _passes(engine: Engine, m: Sizes, mode: str) -> Any:
+    return _ceil(np.asarray(m, dtype=np.int64), engine.tokens(mode))
+
+
+def _ceil(value: Any, divisor: int) -> Any:
+    return -(-value // divisor)
