@@ -62,6 +62,7 @@ SELECT, SLICE, SPLIT, ACCUMULATE, PRODUCT = 1, 4, 1, 1, 2
 """[cycle] Of the sparse multiplexer, a DSP slice, taking its lanes apart, the sums of columns, a product of shifts and adds."""
 
 Sizes = int | NDArray[np.integer]
+Numbers = Sizes | float | NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -176,19 +177,20 @@ class Engine:
 
 
 def tile_cycles(
-    engine: Engine, m: Sizes, k: Sizes, n: Sizes, density: Sizes = BLOCK, mode: str = "mm", group_size: Sizes = 0
+    engine: Engine, m: Sizes, k: Sizes, n: Sizes, density: Numbers = BLOCK, mode: str = "mm", group_size: Sizes = 0
 ) -> Any:
     """Cycles in which a tile's operands enter, for sizes that broadcast; the next tile may begin after them.
 
-    The last sum is on a port :attr:`Engine.drain_cycles` later. Blocks keep ``density`` of 16; ``group_size`` is along ``k``,
-    a multiple of 16, or 0 for all of ``k``. Sizes are at least 1 and ``density`` one of :data:`DENSITIES`, which is not checked
-    here: :func:`check_tile` does. int64 of the shape of the sizes, or an int.
+    The last sum is on a port :attr:`Engine.drain_cycles` later. Blocks keep ``density`` of 16, one of :data:`DENSITIES`; a mean
+    of several gives the cycles of blocks spread evenly, fewer than :func:`map_cycles` of any that have it. ``group_size`` is
+    along ``k``, a multiple of 16, or 0 for all of ``k``. Sizes are at least 1, which is not checked here. int64 of the shape of
+    the sizes, or an int.
     """
     blocks = _ceil(np.asarray(k, dtype=np.int64), BLOCK)
-    per_block = BLOCK * np.asarray(density, dtype=np.int64) // engine.multipliers
+    per_block = BLOCK * np.asarray(density, dtype=np.float64) / engine.multipliers
     per_group = np.where(np.asarray(group_size) == 0, blocks, np.asarray(group_size, dtype=np.int64) // BLOCK)
     whole, rest = blocks // per_group, blocks % per_group
-    along_k = whole * np.maximum(per_group * per_block, BLOCK) + np.where(rest > 0, np.maximum(rest * per_block, BLOCK), 0)
+    along_k = whole * _window(per_group * per_block) + np.where(rest > 0, _window(rest * per_block), 0)
     cycles = _passes(engine, m, mode) * _ceil(_ceil(np.asarray(n, dtype=np.int64), BLOCK), engine.column_blocks(mode)) * along_k
     return int(cycles) if cycles.ndim == 0 else cycles
 
@@ -235,6 +237,11 @@ def check_group(group_size: int, blocks: int) -> None:
     terms = group_size or blocks * BLOCK
     if terms > LONGEST_GROUP:
         raise InputError(f"a group has at most {LONGEST_GROUP} products, not {terms}")
+
+
+def _window(steps: Any) -> Any:
+    """Cycles of a group: its operands', or until the sums of the one before have left."""
+    return np.maximum(np.ceil(steps).astype(np.int64), BLOCK)
 
 
 def _passes(engine: Engine, m: Sizes, mode: str) -> Any:

@@ -34,8 +34,13 @@ def gptq(
     scheme: Scheme,
     start: Start = by_mse,
     activation_order: bool = True,
+    keep_zeros: bool = False,
 ) -> QuantizedLayer:
-    """Weights ``[k, n]`` rounded so that outputs for activations ``[m, k]`` change little; scales are those of ``start``."""
+    """Weights ``[k, n]`` rounded so that outputs for activations ``[m, k]`` change little; scales are those of ``start``.
+
+    With ``keep_zeros``, weights that are 0 stay so, as pruned ones must (:mod:`workloads.recipes.pruning`), and the others make
+    up for what they would have become.
+    """
     check_operands(weights, activations)
     moment = second_moment(activations)
     diagonal = np.diagonal(moment)
@@ -44,12 +49,12 @@ def gptq(
     if not diagonal.any():
         return QuantizedLayer.of(tensor)
     damped = moment + DAMPING * diagonal.mean() * np.eye(len(moment))
-    compensated = replace(tensor, codes=compensated_codes(weights, tensor, damped, order))
+    compensated = replace(tensor, codes=compensated_codes(weights, tensor, damped, order, keep_zeros))
     return QuantizedLayer.of(better_outputs(weights, moment, tensor, compensated))
 
 
 def compensated_codes(
-    weights: NDArray[np.float32], tensor: QuantizedTensor, moment: Double, order: Indices
+    weights: NDArray[np.float32], tensor: QuantizedTensor, moment: Double, order: Indices, keep_zeros: bool = False
 ) -> NDArray[np.unsignedinteger]:
     """Codes ``[k, n]`` by the scales of a tensor, inputs rounded in that order, for a positive definite moment ``[k, k]``."""
     factor = np.linalg.cholesky(np.linalg.inv(moment[np.ix_(order, order)])).T
@@ -59,8 +64,9 @@ def compensated_codes(
         block = range(first, min(first + BLOCK, len(left)))
         errors = np.empty((len(block), left.shape[1]))
         for i in block:
-            rounded = _rounded_input(tensor, int(order[i]), left[i])
-            codes[order[i]] = rounded.codes[0]
+            k = int(order[i])
+            rounded = _rounded_input(tensor, k, np.where(weights[k] == 0, 0, left[i]) if keep_zeros else left[i])
+            codes[k] = rounded.codes[0]
             errors[i - first] = (left[i] - rounded.dequantize()[0]) / factor[i, i]
             left[i + 1 : block.stop] -= np.outer(factor[i, i + 1 : block.stop], errors[i - first])
         left[block.stop :] -= factor[first : block.stop, block.stop :].T @ errors
