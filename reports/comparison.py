@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from reports.page import embedded, in_script, template
-from reports.plots import AMBER, BLUE, GREEN, figure
+from reports.passes import Pass, packed
+from reports.plots import AMBER, BLUE, GREEN, as_text, figure
 from reports.printed import printed
 from reports.units import percent, significant
 from sim.files import output_folder, remove, write_parts, write_whole
@@ -47,7 +47,7 @@ Axis = Any
 
 def write_comparison(
     table: pd.DataFrame, widths: Sequence[str], verdicts: Mapping[str, Sequence[str]], axes: Sequence[Axis],
-    asked: Mapping[str, Any], folder: Path,
+    asked: Mapping[str, Any], passes: Sequence[Sequence[Pass]], folder: Path,
 ) -> Path:  # fmt: skip
     """Write everything into a folder, the page last; returns the page's path."""
     place = output_folder(folder)
@@ -57,13 +57,13 @@ def write_comparison(
     for axis in axes:
         for ending, content in printed(table, axis, COLORS).items():
             write_parts(place / f"{axis.column}.{ending}", [content])
-    write_whole(place / PAGE, render(table, widths, verdicts, axes, asked))
+    write_whole(place / PAGE, render(table, widths, verdicts, axes, asked, passes))
     return place / PAGE
 
 
 def render(
     table: pd.DataFrame, widths: Sequence[str], verdicts: Mapping[str, Sequence[str]], axes: Sequence[Axis],
-    asked: Mapping[str, Any],
+    asked: Mapping[str, Any], passes: Sequence[Sequence[Pass]],
 ) -> str:  # fmt: skip
     """The whole page; names that a user gave are escaped wherever they stand."""
     first = verdicts[axes[0].column]
@@ -77,6 +77,7 @@ def render(
         heads=[(head, column not in ("name", "family", "recipe")) for column, head in COLUMNS.items()],
         rows=[[_cell(column, row[column]) for column in COLUMNS] for _, row in table.iterrows()],
         figures=embedded({f"plot-{axis.column}": front_figure(table, axis) for axis in axes}),
+        passes=packed(passes),
         details=in_script(json.dumps([_details(row) for _, row in table.iterrows()])),
         plotly=get_plotlyjs(),
     )
@@ -102,7 +103,7 @@ def front_figure(table: pd.DataFrame, axis: Axis) -> go.Figure:
             mode="markers",
             name=family,
             marker={"color": color, "size": [11 if on else 7 for on in rows[f"front_{axis.column}"]]},
-            customdata=[(int(place), escape(str(row["name"])), row["recipe"]) for place, row in rows.iterrows()],
+            customdata=[(int(place), as_text(str(row["name"])), row["recipe"]) for place, row in rows.iterrows()],
             hovertemplate="<b>%{customdata[1]}</b><br>%{customdata[2]}<br>loss %{y:.2f} %<br>%{x:.4~g} " + axis.unit
             + "<extra></extra>",
         )  # fmt: skip
@@ -128,7 +129,7 @@ def _cell(column: str, value: Any) -> tuple[str, str]:
 
 
 def _details(row: pd.Series) -> dict[str, str]:
-    """Everything that is known of a point, in words."""
+    """Everything that is known of a point, in words; losses in %."""
     told = {name: value for name, value in row.items() if not str(name).startswith("front_")}
     told["loss"] = percent(float(row["loss"]), 2, "+") if row["loss"] == row["loss"] else ""
     return {

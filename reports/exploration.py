@@ -3,19 +3,21 @@
 All points are one WebGL scatter, whose arrays are the binary numbers that plotly writes; only of the best ones there is more.
 """
 
+import base64
 import json
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from reports.page import embedded, in_script, template
-from reports.plots import AMBER, GREY, figure
+from reports.passes import Pass, packed
+from reports.plots import AMBER, GREY, as_text, figure
 from reports.units import significant
 from sim.files import output_folder, remove, write_parts, write_whole
 
@@ -27,46 +29,56 @@ Objective = Any
 
 
 def write_exploration(
-    table: pd.DataFrame, points: pd.DataFrame, objectives: Sequence[Objective], asked: Mapping[str, Any], folder: Path
-) -> Path:
+    table: pd.DataFrame, points: pd.DataFrame, objectives: Sequence[Objective], asked: Mapping[str, Any],
+    passes: Sequence[Sequence[Pass]], folder: Path,
+) -> Path:  # fmt: skip
     """Write everything into a folder, the page last; returns the page's path."""
     place = output_folder(folder)
     remove(place / PAGE)
     write_whole(place / TABLE, table.to_csv(index=False, lineterminator="\n"))
     write_parts(place / "exploration.parquet", [table.to_parquet(index=False)])
     write_parts(place / "points.parquet", [points.to_parquet(index=False)])
-    write_whole(place / PAGE, render(table, points, objectives, asked))
+    write_whole(place / PAGE, render(table, points, objectives, asked, passes))
     return place / PAGE
 
 
-def render(table: pd.DataFrame, points: pd.DataFrame, objectives: Sequence[Objective], asked: Mapping[str, Any]) -> str:
+def render(
+    table: pd.DataFrame, points: pd.DataFrame, objectives: Sequence[Objective], asked: Mapping[str, Any],
+    passes: Sequence[Sequence[Pass]],
+) -> str:  # fmt: skip
     """The whole page; names that a user gave are escaped wherever they stand."""
     columns = [name for name in table if not str(name).startswith("quick_")]
+    names = {one.name: f"{one.title} [{one.unit}]" for one in objectives}
     return template(PAGE).render(
         asked=asked,
         points=len(points),
         best=int(table["front"].sum()),
         objectives=objectives,
-        heads=[(str(name).replace("_", " "), pd.api.types.is_numeric_dtype(table[name])) for name in columns],
+        heads=[(_words(str(name)), pd.api.types.is_numeric_dtype(table[name])) for name in columns],
         rows=[[_cell(row[name]) for name in columns] for _, row in table.iterrows()],
         # The page puts the axes of two of these into the figure that it shows: there is WebGL for few figures at once.
         figures=embedded({"plot": scatter(points, table, objectives[0], objectives[min(1, len(objectives) - 1)])}),
-        columns=embedded({one.name: scatter(points, table, one, one) for one in objectives}),
-        details=in_script(json.dumps([_details(row) for _, row in table.iterrows()])),
+        all=in_script(json.dumps(_columns(points, table, objectives))),
+        passes=packed(passes),
+        details=in_script(
+            json.dumps([_details(name, row, names) for name, (_, row) in zip(_shorts(table), table.iterrows(), strict=True)])
+        ),
         plotly=get_plotlyjs(),
     )
 
 
 def scatter(points: pd.DataFrame, table: pd.DataFrame, x: Objective, y: Objective) -> go.Figure:
-    """All points over two objectives, in grey, and the best designs, whose places in the table are their ``customdata``."""
+    """All points over two objectives, in grey, and the best designs in the order of their table."""
     drawn = figure(HEIGHT)
+    hover = "<b>%{hovertext}</b><br>%{x:.4~g} " + x.unit + "<br>%{y:.4~g} " + y.unit + "<extra></extra>"
     drawn.add_scattergl(
         x=points[x.name].to_numpy(np.float32),
         y=points[y.name].to_numpy(np.float32),
         mode="markers",
         name="points looked at",
         marker={"color": GREY, "size": 4, "opacity": 0.45},
-        hovertemplate="%{x:.4~g}, %{y:.4~g}<extra></extra>",
+        hovertext=[as_text(words) for words in _shorts(points)],
+        hovertemplate=hover,
     )
     drawn.add_scatter(
         x=table[x.name],
@@ -74,22 +86,67 @@ def scatter(points: pd.DataFrame, table: pd.DataFrame, x: Objective, y: Objectiv
         mode="markers",
         name="best designs, scheduled",
         marker={"color": AMBER, "size": 10, "line": {"width": 1, "color": "#7a5a12"}},
-        customdata=[(place, escape(_short(row))) for place, (_, row) in enumerate(table.iterrows())],
-        hovertemplate="<b>%{customdata[1]}</b><br>%{x:.4~g} " + x.unit + "<br>%{y:.4~g} " + y.unit + "<extra></extra>",
+        hovertext=[as_text(words) for words in _shorts(table)],
+        hovertemplate=hover,
     )
-    drawn.update_xaxes(title_text=f"{x.title} [{x.unit}]", fixedrange=False, **_scale(points, x))
-    return drawn.update_yaxes(title_text=f"{y.title} [{y.unit}]", fixedrange=False, **_scale(points, y))
+    drawn.update_xaxes(fixedrange=False).update_yaxes(fixedrange=False)
+    return drawn.update_layout(xaxis=_axis(points, x), yaxis=_axis(points, y))
 
 
-def _scale(points: pd.DataFrame, objective: Objective) -> dict[str, str]:
-    return {"type": "log"} if len(points) and points[objective.name].min() > 0 else {}
+def _axis(points: pd.DataFrame, objective: Objective) -> dict[str, Any]:
+    scale = {"type": "log"} if len(points) and points[objective.name].min() > 0 else {}
+    return {"title": {"text": f"{objective.title} [{objective.unit}]"}, **scale}
 
 
-def _short(row: pd.Series) -> str:
-    """A design in a few words: its operands and its array as far as they were searched."""
-    formats = " x ".join(str(row[name]) for name in ("weight_format", "activation_format") if name in row)
-    array = "x".join(str(row[name]) for name in ("rows", "columns") if name in row)
-    return ", ".join(filter(None, (str(row.get("pe", "")), formats, array))) or "design"
+def _columns(points: pd.DataFrame, table: pd.DataFrame, objectives: Sequence[Objective]) -> dict[str, Any]:
+    """All points by column: of a field its values and of each point the place among them, of a figure its numbers."""
+    figures = [name for name in points if pd.api.types.is_float_dtype(points[name])]
+    fields = {}
+    for name in points.columns.difference(figures, sort=False):
+        places, values = pd.factorize(points[name])
+        fields[_words(name)] = {"values": [_cell(one)[0] for one in values], "places": _binary(places, len(values))}
+    # Of points with the same fields the last one is meant, which is drawn above the others.
+    seen = {design: place for place, design in enumerate(_designs(points, table))}
+    best = ((place, seen.get(design)) for place, design in enumerate(_designs(table, points)))
+    return {
+        "scheduled": {there: place for place, there in best if there is not None},
+        "fields": fields,
+        "figures": {name: _binary(points[name].to_numpy(np.float32)) for name in figures},
+        "objectives": {
+            one.name: {
+                "unit": one.unit,
+                "best": [None if value != value else value for value in table[one.name]],
+                "axis": _axis(points, one),
+            }
+            for one in objectives
+        },
+    }
+
+
+def _designs(rows: pd.DataFrame, others: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """The fields of each row that both have and that are no figures."""
+    names = [name for name in rows if name in others and not pd.api.types.is_float_dtype(rows[name])]
+    return zip(*(rows[name] for name in sorted(names)), strict=True)
+
+
+def _binary(numbers: NDArray[Any], values: int | None = None) -> dict[str, str]:
+    """Numbers as plotly writes them; places among so many ``values`` in as few bytes as they need."""
+    small = numbers if values is None else numbers.astype(np.uint8 if values <= 1 << 8 else np.uint16)
+    return {"dtype": f"{small.dtype.kind}{small.dtype.itemsize}", "bdata": base64.b64encode(small.tobytes()).decode()}
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _shorts(rows: pd.DataFrame) -> list[str]:
+    """Designs in a few words: operands and arrays as far as they were searched."""
+    parts = [
+        [joint.join(map(str, words)) for words in zip(*(rows[name] for name in names), strict=True)]
+        for names, joint in ((["pe"], ""), (["weight_format", "activation_format"], " x "), (["rows", "columns"], "x"))
+        if set(names) <= set(rows)
+    ]
+    return [", ".join(words) for words in zip(*parts, strict=True)] or ["design"] * len(rows)
 
 
 def _cell(value: Any) -> tuple[str, str]:
@@ -102,6 +159,7 @@ def _cell(value: Any) -> tuple[str, str]:
     return f"{number:,.0f}" if number.is_integer() else significant(number), repr(number)
 
 
-def _details(row: pd.Series) -> dict[str, str]:
-    """Everything that is known of a design, in words."""
-    return {"name": _short(row)} | {str(name).replace("_", " "): _cell(value)[0] for name, value in row.items()}
+def _details(name: str, row: pd.Series, names: Mapping[str, str]) -> dict[str, str]:
+    """Everything that is known of a design, in words; figures by their ``names`` with units."""
+    told = {names.get(str(column), _words(str(column))): _cell(value)[0] for column, value in row.items()}
+    return {"name": name} | told

@@ -1,14 +1,13 @@
 """Bars of cycles, energy and area; their numbers are in cycles, J, mm² and LUTs, without prefixes."""
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from reports.layers import folded, grouped, shape_text, short_names, titles, told_kinds
-from reports.plots import stacked_rows
+from reports.plots import as_text, stacked_rows
 from reports.splits import AREA_UNITS, area_parts, row_cycle_parts, sweep_parts
 
 MOST_BARS = 40
@@ -46,15 +45,15 @@ def area_breakdown(area: Mapping[str, Any]) -> go.Figure:
     silicon = area["unit"] == "um2"
     unit = "mm²" if silicon else AREA_UNITS[area["unit"]]
     sizes = [size / 1e6 if silicon else size for size in parts.values()]
-    names = [escape(part) for part in parts]
+    names = [as_text(part) for part in parts]
     figure = stacked_rows(names, names, {"area": sizes}, f"area [{unit}]", f"%{{x:,.3~g}} {unit}")
     return figure.update_layout(showlegend=False, margin_t=8, height=figure.layout.height - 32)
 
 
 def _tick_names(rows: pd.DataFrame) -> list[str]:
     names = told_kinds(rows, short_names(list(rows["name"])))
-    return [escape(title) for title in titles(rows, names)]
+    return [as_text(title) for title in titles(rows, names)]
 
 
 def _hover_names(rows: pd.DataFrame) -> list[str]:
-    return [f"<b>{escape(row['name'])}</b><br>{shape_text(row)}" for _, row in rows.iterrows()]
+    return [f"<b>{as_text(row['name'])}</b><br>{shape_text(row)}" for _, row in rows.iterrows()]

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from reports.layers import shape_text, short_names, told_kinds
-from reports.plots import BLUE, GREEN, ORANGE, PURPLE, figure
+from reports.plots import BLUE, GREEN, ORANGE, PURPLE, as_text, figure
 
 LANE_HEIGHT = 46  # [px]
 SHADES = {BLUE: "#2c659c", GREEN: "#237a60", ORANGE: "#ad5d1f", PURPLE: "#653f90"}
 """A darker shade of each lane's colour, for every other bar."""
+
+LANES = {"array": ("array", BLUE), "vector": ("vector unit", PURPLE)}
+"""By the unit of an operator its lane's name and colour."""
 
 SMALLEST_TEXT = 10  # [px]
 """Bars that are too small for it have no text; their hover has."""
@@ -45,17 +47,17 @@ def operators_in_time(operators: pd.DataFrame) -> go.Figure:
     """Operators on the array and on the vector unit over the run's cycles."""
     named = operators.assign(title=told_kinds(operators, short_names(list(operators["name"]))))
     lanes = []
-    for lane, unit, color in (("array", "array", BLUE), ("vector unit", "vector", PURPLE)):
+    for unit, (lane, color) in LANES.items():
         rows = named[named["unit"] == unit]
         hovers = [_hover(row) for _, row in rows.iterrows()]
-        texts = [escape(title) for title in rows["title"]]
+        texts = [as_text(title) for title in rows["title"]]
         lanes.append(Lane(lane, color, rows["start"].tolist(), rows["end"].tolist(), texts, hovers))
     return _lanes(lanes, "cycles of the run")
 
 
 def _hover(row: pd.Series) -> str:
     waits = f", of which {row['wait_cycles']:,} waiting" if row["wait_cycles"] else ""
-    return f"<b>{escape(row['name'])}</b><br>{shape_text(row)}<br>{row['end'] - row['start']:,} cycles{waits}"
+    return f"<b>{as_text(row['name'])}</b><br>{shape_text(row)}<br>{row['end'] - row['start']:,} cycles{waits}"
 
 
 def _lanes(lanes: Sequence[Lane], title: str) -> go.Figure:

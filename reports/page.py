@@ -1,7 +1,8 @@
 """The report of a run: one HTML file that needs nothing else, from the template beside this file."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ from reports.words import bits_per_byte, counted, density, energy_of_each, lost,
 from sim.design import DesignPoint
 
 TEMPLATE = "report.html"
+Bar = list[tuple[str, str, float, str]]
+"""Parts, each with its figure, its percentage and its colour."""
+
 MOST_ROWS = 400
 """Rows of a table of operators: with more of them the page takes long to open."""
 
@@ -106,22 +110,22 @@ def _model_tile(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [("Parameters", counted(summary["parameters"]), bits)]
 
 
-def _bars(summary: Mapping[str, Any]) -> dict[str, list[tuple[str, str, float, str]]]:
-    """What the whole run is made of, as bars of (part, figure, percent, colour)."""
+def _bars(summary: Mapping[str, Any]) -> dict[str, Bar]:
+    """What the whole run is made of."""
     return {
-        "cycles": _bar(cycle_parts(summary), "cycles"),
-        "energy": _bar(energy_parts(summary["energy_J"]), "J"),
-        "components": _bar(component_parts(summary["energy_by_component_J"]), "J"),
-        "dram": _bar(traffic_parts(summary["dram_bytes_by_tensor"]), "B"),
-        "buffers": _bar(traffic_parts(summary["buffer_bytes"]), "B"),
+        "cycles": bar_of(cycle_parts(summary), partial(engineering, unit="cycles")),
+        "energy": bar_of(energy_parts(summary["energy_J"]), partial(engineering, unit="J")),
+        "components": bar_of(component_parts(summary["energy_by_component_J"]), partial(engineering, unit="J")),
+        "dram": bar_of(traffic_parts(summary["dram_bytes_by_tensor"]), partial(engineering, unit="B")),
+        "buffers": bar_of(traffic_parts(summary["buffer_bytes"]), partial(engineering, unit="B")),
     }
 
 
-def _bar(parts: Parts, unit: str) -> list[tuple[str, str, float, str]]:
+def bar_of(parts: Parts, written: Callable[[float], str]) -> Bar:
+    """A bar of all parts, whose figures are ``written`` so."""
     total = math.fsum(parts.values())
     return [
-        (name, engineering(value, unit), 100 * value / total if total else 0.0, COLORS.get(name, GREY))
-        for name, value in parts.items()
+        (name, written(value), 100 * value / total if total else 0.0, COLORS.get(name, GREY)) for name, value in parts.items()
     ]
 
 

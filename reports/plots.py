@@ -1,10 +1,11 @@
 """What all figures share: colours, fonts, and horizontal bars.
 
-Labels are HTML to plotly, so every name that a user gave is escaped before it comes here. Colours of text and grid are
+Labels are HTML to plotly, so every name that a user gave has gone through :func:`as_text`. Colours of text and grid are
 left to the page's style sheet; those of the data are readable on light and on dark ground.
 """
 
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import plotly.graph_objects as go
 
@@ -46,6 +47,11 @@ COLORS = {
 }
 ROW_HEIGHT = 30  # [px]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+
+
+def as_text(name: str) -> str:
+    """A name as text in the HTML of plotly's labels, which does not know quotes as entities."""
+    return escape(name, quote=False)
 
 
 def figure(height: int) -> go.Figure:

@@ -1,13 +1,12 @@
 """The roofline plot: what each product reaches under the array's peak and what the DRAM sustains."""
 
-from html import escape
 from math import log10
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from reports.layers import grouped, shape_text, short_names
-from reports.plots import BLUE, GREY, RED, figure
+from reports.plots import BLUE, GREY, RED, as_text, figure
 from sim.design import DesignPoint
 
 HEIGHT = 430  # [px]
@@ -31,9 +30,6 @@ def roofline(layers: pd.DataFrame, design: DesignPoint) -> go.Figure:
     drawn = figure(HEIGHT).update_layout(showlegend=True)
     for peak in peaks:
         _roof(drawn, peak, bandwidth, left, right)
-    middle = left**0.8 * (peaks[0] / bandwidth) ** 0.2
-    slope = {"text": f"{bandwidth:,.4g} B/cycle", "xanchor": "left", "yanchor": "top", "showarrow": False, "yshift": -3}
-    drawn.add_annotation(x=log10(middle), y=log10(middle * bandwidth), **slope)
     for under, chosen, color in (
         ("under the array's peak", points["x"] >= ridge, BLUE),
         ("under the DRAM's rate", points["x"] < ridge, RED),
@@ -57,11 +53,15 @@ def roofline(layers: pd.DataFrame, design: DesignPoint) -> go.Figure:
 
 
 def _roof(drawn: go.Figure, peak: float, bandwidth: float, left: float, right: float) -> None:
-    line = {"color": GREY, "width": 2}
-    x, y = [left, peak / bandwidth, right], [left * bandwidth, peak, peak]
-    drawn.add_scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
-    text = {"text": f"{peak:,g} MAC/cycle", "xanchor": "right", "yanchor": "top", "showarrow": False, "yshift": -3}
-    drawn.add_annotation(x=log10(right), y=log10(peak), **text)
+    """A line, whose figures stand in the legend, where no name of a point can be."""
+    drawn.add_scatter(
+        x=[left, peak / bandwidth, right],
+        y=[left * bandwidth, peak, peak],
+        mode="lines",
+        line={"color": GREY, "width": 2},
+        hoverinfo="skip",
+        name=f"{peak:,g} MAC/cycle, {bandwidth:,.4g} B/cycle",
+    )
 
 
 def _distinct_products(layers: pd.DataFrame) -> pd.DataFrame:
@@ -82,7 +82,7 @@ def _listed(names: pd.Series) -> str:
             break
         shown.append(name)
     more = len(names) - len(shown)
-    return escape(", ".join(shown)) + (f" and {more} more" if more else "")
+    return as_text(", ".join(shown)) + (f" and {more} more" if more else "")
 
 
 def _label_points(drawn: go.Figure, points: pd.DataFrame, base: float, step: float) -> None:

@@ -7,13 +7,16 @@ from typing import Any
 
 from workloads.embedded import model_folder
 
+TOLD = ("shiftwise/passes.py", "shiftwise/rows.py", "reports/layers.py", "reports/excerpts.py")
+"""What makes rows of operators that are kept with figures."""
+
 ROOMS: dict[str, tuple[str, ...]] = {
     "accuracy": ("sim", "workloads", "shiftwise/comparison"),
-    "costs": ("sim", "hdl", "costmodel", "workloads", "shiftwise/comparison"),
-    "figures": ("sim", "hdl", "costmodel", "workloads", "shiftwise/exploration"),
+    "costs": ("sim", "hdl", "costmodel", "workloads", "shiftwise/comparison", *TOLD),
+    "figures": ("sim", "hdl", "costmodel", "workloads", "shiftwise/exploration", *TOLD),
     "noise": ("sim", "workloads", "shiftwise/exploration"),
 }
-"""Folders whose text and tables decide a result of each kind; pages and figures are made anew in every run."""
+"""Folders and files whose text and tables decide a result of each kind; pages and figures are made anew in every run."""
 
 
 def digest_of(kind: str, *parts: Any) -> str:
@@ -31,5 +34,9 @@ def model_digest(model: str) -> str:
 @cache
 def _program(kind: str) -> str:
     root = Path(__file__).parent.parent
-    texts = [path for room in ROOMS[kind] for ending in ("*.py", "*.csv") for path in sorted((root / room).rglob(ending))]
+    texts = [path for room in ROOMS[kind] for path in _texts(root / room)]
     return hashlib.sha256(b"".join(path.read_bytes() for path in texts)).hexdigest()
+
+
+def _texts(room: Path) -> list[Path]:
+    return [room] if room.is_file() else [path for ending in ("*.py", "*.csv") for path in sorted(room.rglob(ending))]

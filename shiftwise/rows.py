@@ -123,7 +123,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) 
     dram_bits = _dram_bits(run.trace)
     dram = sum(step.run.dram_cycles for step in run.steps)
     ports = sum(product.port_cycles for product in run.products)
-    areas = {target: _measured_area(design, target) for target in CHARACTERISED}
+    areas = {target: measured_area(design, target) for target in CHARACTERISED}
     return {
         "shiftwise": version("shiftwise"),
         "design": design.name,
@@ -151,9 +151,9 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) 
         **_cost(cost, workload.tokens),
         "counts": dict(run.trace.counts),
         "energy_per_action_pJ": dict(cost.per_action),
-        "area": _area(areas["sky130"]),
+        "area": area_fields(areas["sky130"]),
         "reachable_clock_MHz": _reachable_mhz(areas["sky130"]),
-        "fpga": _area(areas["xcup"]),
+        "fpga": area_fields(areas["xcup"]),
         "uncounted_operations": list(workload.unknown),
         "sources": _sources(cost, design.technology)
         | {f"area on {target}": _area_source(design, area) for target, area in areas.items()},
@@ -192,7 +192,7 @@ def _buffer_bits(counted: Trace, name: str) -> int:
     return counted.counts.get(f"{name}_buffer_read", 0) + counted.counts.get(f"{name}_buffer_write", 0)
 
 
-def _measured_area(design: DesignPoint, target: str) -> DesignArea | NotMeasuredError:
+def measured_area(design: DesignPoint, target: str) -> DesignArea | NotMeasuredError:
     """The area, or why it is not known."""
     try:
         return component_areas(design, target)
@@ -200,7 +200,8 @@ def _measured_area(design: DesignPoint, target: str) -> DesignArea | NotMeasured
         return error
 
 
-def _area(area: DesignArea | NotMeasuredError) -> dict[str, Any] | None:
+def area_fields(area: DesignArea | NotMeasuredError) -> dict[str, Any] | None:
+    """An area by its parts, nothing of one that is not known."""
     if isinstance(area, NotMeasuredError):
         return None
     parts = {name: share.total for name, share in area.components.items()}

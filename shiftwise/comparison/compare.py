@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from shiftwise.comparison.accuracy import RECIPES, Trial, bits_per_byte_of
-from shiftwise.comparison.costs import Priced, costs_of
+from shiftwise.comparison.costs import PASSES, Priced, costs_of
 from shiftwise.comparison.fronts import AXES, LOSS, front, verdict, widths
 from shiftwise.comparison.points import BASE, DEFAULT_SETS, Point, points
 from shiftwise.findings import found
@@ -42,18 +42,21 @@ class Comparison:
 
     ``table`` has the formats, the best recipe and its ``loss`` against the float model, its bits per byte, every cost of
     :data:`shiftwise.comparison.fronts.AXES`, and for each of these whether the point is on the front of cost and loss.
+    ``passes`` are, of each row, those that its figures come from, operator by operator (:mod:`shiftwise.passes`).
     """
 
     table: pd.DataFrame
     widths: tuple[str, ...]
     verdicts: Mapping[str, tuple[str, ...]]
     asked: Mapping[str, Any]
+    passes: tuple[Sequence[Mapping[str, Any]], ...] = field(repr=False)
 
     def write(self, folder: str | Path) -> Path:
         """Write ``comparison.csv``, ``.parquet``, ``.html`` and figures as PNG and SVG; returns the page's path."""
         from reports.comparison import write_comparison
 
-        return write_comparison(self.table, self.widths, self.verdicts, list(AXES.values()), self.asked, Path(folder))
+        axes = list(AXES.values())
+        return write_comparison(self.table, self.widths, self.verdicts, axes, self.asked, self.passes, Path(folder))
 
     def plot(self, cost: str = "luts_per_mac") -> "go.Figure":
         """Loss over a cost (:data:`shiftwise.comparison.fronts.AXES`), a point for each design, the front as a line."""
@@ -103,10 +106,9 @@ def compare(
     for column, axis in AXES.items():
         table[f"front_{column}"] = front(table, axis)
     verdicts = {column: tuple(verdict(table, axis)) for column, axis in AXES.items()}
-    about = {"model": model, "base": base.name, "target": target, "recipes": list(recipes), "kv_cache": kv_cache}
-    return Comparison(
-        table, tuple(widths(table)), verdicts, about | {"bytes": accuracy_bytes, "float_bits_per_byte": reference}
-    )
+    about = {"model": model, "base": base.name, "target": target, "recipes": list(recipes), "kv_cache": kv_cache,
+             "bytes": accuracy_bytes, "float_bits_per_byte": reference}  # fmt: skip
+    return Comparison(table, tuple(widths(table)), verdicts, about, tuple(known[priced[p.name].key][PASSES] for p in chosen))
 
 
 def check(
@@ -162,5 +164,5 @@ def _row(point: Point, known: Mapping[str, Any], trials: Sequence[Trial], priced
         "bits_per_byte": bits,
         LOSS: bits / reference - 1,
         **{f"bits_per_byte_{name}": tried.get(name, math.nan) for name in (trial.recipe for trial in trials)},
-        **known[priced.key],
+        **{name: value for name, value in known[priced.key].items() if name != PASSES},
     }

@@ -11,10 +11,11 @@ from costmodel.measured import own_measured_csv
 from shiftwise.digests import digest_of, model_digest
 from sim.design import DesignPoint
 from sim.errors import InputError
-from sim.schedule import Schedule, schedule
+from sim.schedule import schedule
 from workloads.passes import Phase
 
-if TYPE_CHECKING:  # what it imports takes seconds
+if TYPE_CHECKING:  # what they import takes seconds
+    from shiftwise.passes import Pass
     from workloads.model_trace import ModelTrace
 
 PHASES: tuple[Phase, ...] = ("prefill", "decode")
@@ -24,6 +25,12 @@ SILICON = "sky130"
 
 COLUMNS = 1 << 16
 """Of the tensor whose bits a weight are told: a scale of the tensor is nothing in them."""
+
+PASSES = "passes"
+"""The key of what is told of each pass (:mod:`shiftwise.passes`) beside the costs that come from them."""
+
+LARGEST = ("prefill, largest array of the base's area", "decode, largest array of the base's area")
+OF_THE_BASE = "decode, array of as many PEs as the base's"
 
 MOST = 512
 """Rows and columns of the largest array that is looked for."""
@@ -69,7 +76,7 @@ class Priced:
 
 
 def costs_of(asked: Priced) -> dict[str, Any]:
-    """:class:`Costs` by name, for workers.
+    """:class:`Costs` by name, and the :data:`PASSES` that they come from, for workers.
 
     Components are measured or fitted on ``xcup`` and ``sky130``. Blocks are scaled by the epilogue of fp16 scales, whose
     hardware there is.
@@ -81,6 +88,10 @@ def costs_of(asked: Priced) -> dict[str, Any]:
     prefill, decode = (shapes(asked.model, phase, 1, asked.sequence) for phase in PHASES)
     side = largest_side(built, array_area(asked.base, asked.target), asked.target, unknown)
     sized = replace(design, rows=side, columns=side) if side else None
+    largest = [_pass(title, sized, work, unknown) for title, work in zip(LARGEST, (prefill, decode), strict=True)]
+    alike = _pass(OF_THE_BASE, design, decode, unknown)
+    if alike and alike["unknown"]:
+        unknown.append(alike["unknown"])
     found = Costs(
         luts_per_mac=_of_a_mac(built, "xcup", "lut_sites", unknown),
         um2_per_mac=_of_a_mac(built, SILICON, "area_um2", unknown),
@@ -88,12 +99,35 @@ def costs_of(asked: Priced) -> dict[str, Any]:
         accumulator_bits=design.accumulator_bits,
         bits_per_weight=design.weight_scheme.storage_bits((design.group_size, COLUMNS), 0) / (design.group_size * COLUMNS),
         side=side,
-        prefill_tokens_per_s=_tokens_per_s(sized, prefill) if sized else None,
-        decode_tokens_per_s=_tokens_per_s(sized, decode) if sized else None,
-        energy_per_token_j=_energy(design, built, decode, unknown),
+        prefill_tokens_per_s=_tokens_per_s(largest[0]),
+        decode_tokens_per_s=_tokens_per_s(largest[1]),
+        energy_per_token_j=alike["energy_J"] / alike["tokens"] if alike and alike["energy_J"] is not None else None,
         unknown="; ".join(dict.fromkeys(unknown)),
     )
-    return asdict(found)
+    return {**asdict(found), PASSES: [one for one in (alike, *largest) if one]}
+
+
+def _pass(title: str, design: DesignPoint | None, work: "ModelTrace", unknown: list[str]) -> "Pass | None":
+    """A pass as it is told of; traffic is that of the design's own scales. Why there is none is told ``unknown``."""
+    from shiftwise.passes import told_pass
+
+    if design is None:
+        return None
+    built = replace(design, scaling="fp16")
+    try:
+        run = schedule(design, work.operators, memory_prices(design))
+    except InputError as error:
+        unknown.append(str(error))
+        return None
+    try:
+        cost = evaluate(built, run, SILICON)
+    except InputError as error:
+        return told_pass(title, design, built, run, work.tokens, str(error))
+    return told_pass(title, design, built, run, work.tokens, cost if cost.area else f"the area on {SILICON} is not known")
+
+
+def _tokens_per_s(told: "Pass | None") -> float | None:
+    return told["tokens"] * told["clock_hz"] / told["cycles"] if told else None
 
 
 def _of_a_mac(design: DesignPoint, target: str, number: str, unknown: list[str]) -> float | None:
@@ -128,21 +162,3 @@ def largest_side(design: DesignPoint, budget: float, target: str, unknown: list[
     if side is None:
         unknown.append(refused or f"an array of 2 x 2 is larger than {budget:.6g} on {target}")
     return side
-
-
-def _tokens_per_s(design: DesignPoint, work: "ModelTrace") -> float:
-    return work.tokens * design.clock_hz / _run(design, work).trace.cycles
-
-
-def _run(design: DesignPoint, work: "ModelTrace") -> Schedule:
-    return schedule(design, work.operators, memory_prices(design))
-
-
-def _energy(design: DesignPoint, built: DesignPoint, work: "ModelTrace", unknown: list[str]) -> float | None:
-    """Of a token of the decode step [J]; traffic is that of the design's own scales."""
-    try:
-        cost = evaluate(built, _run(design, work), SILICON)
-    except InputError as error:
-        unknown.append(str(error))
-        return None
-    return cost.energy_j.total / work.tokens if cost.area else None

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from shiftwise.comparison.accuracy import Trial, bits_per_byte_of
+from shiftwise.comparison.costs import PASSES
 from shiftwise.comparison.fronts import unbeaten
 from shiftwise.digests import digest_of
 from shiftwise.exploration.evaluation import Evaluation
@@ -49,12 +50,14 @@ class Exploration:
 
     ``table`` has the fields that were searched, exact figures, the ``noise`` that stood for accuracy and, of a model with
     weights, the ``loss`` that was measured and its recipe; ``quick_*`` are the figures that the search went by, ``front``
-    says whether no other row is as good in every objective and better in one.
+    says whether no other row is as good in every objective and better in one. ``passes`` are those of each row's models,
+    operator by operator (:mod:`shiftwise.passes`).
     """
 
     table: pd.DataFrame
     objectives: tuple[Objective, ...]
     asked: Mapping[str, Any]
+    passes: tuple[Sequence[Mapping[str, Any]], ...] = field(repr=False)
     _rows: Callable[[], Iterator[Row]]
 
     @property
@@ -73,7 +76,7 @@ class Exploration:
         """Write ``exploration.csv``, ``.parquet`` and ``.html``, and ``points.parquet``; returns the page's path."""
         from reports.exploration import write_exploration
 
-        return write_exploration(self.table, self.points, self.objectives, self.asked, Path(folder))
+        return write_exploration(self.table, self.points, self.objectives, self.asked, self.passes, Path(folder))
 
     def _repr_html_(self) -> str:
         return str(self.table.to_html(index=False, float_format="{:.4g}".format))
@@ -126,10 +129,11 @@ def explore(
         trials = [Trial(model, str(HELD_OUT_TEXT), accuracy_bytes, KV_CACHE) for model in judged]
         rows = _exact(asked, front.spread(survivors), trials, recipes, ask)
     table = _table(rows, search)
+    passes = tuple(table.pop(PASSES))
     told = {"models": list(models), "phase": phase, "sequence": sequence, "space": chosen.name, "size": chosen.size,
             "base": chosen.base.name, "target": target, "accuracy_bytes": accuracy_bytes if judged else 0,
             "recipes": list(recipes), "sampler": "all points" if search.is_whole else sampler}  # fmt: skip
-    return Exploration(table, search.objectives, told, lambda: _all_rows(asked, chosen, noises, out))
+    return Exploration(table, search.objectives, told, passes, lambda: _all_rows(asked, chosen, noises, out))
 
 
 def check(
@@ -237,8 +241,9 @@ def _exact(
     rows = []
     for row, one, task, of_row in zip(best, fields, tasks, tried, strict=True):
         if figures[task.key] is not None:
-            quick = {f"quick_{name}": value for name, value in row.items() if name in figures[task.key]}
-            rows.append({**one, **figures[task.key], "noise": row["noise"], **_loss(of_row, trials, bits), **quick})
+            exact, passes = figures[task.key]["figures"], figures[task.key][PASSES]
+            quick = {f"quick_{name}": value for name, value in row.items() if name in exact}
+            rows.append({**one, **exact, "noise": row["noise"], **_loss(of_row, trials, bits), **quick, PASSES: passes})
     return rows
 
 

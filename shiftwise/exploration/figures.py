@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from costmodel.area import component_areas
 from costmodel.cost import SILICON, evaluate
@@ -11,6 +12,7 @@ from costmodel.energy import memory_prices
 from costmodel.fpga.utilization import greatest_share
 from costmodel.measured import own_measured_csv
 from costmodel.technology import TECHNOLOGIES, Fabric
+from shiftwise.comparison.costs import PASSES
 from shiftwise.digests import digest_of
 from shiftwise.exploration.closed_form import energy_j, run_pass
 from shiftwise.exploration.objectives import DEVICE_SHARE
@@ -112,17 +114,25 @@ class Exact:
         return f"exact-{self.asked.key_of(dict(self.fields))}"
 
 
-def exact_figures(task: Exact) -> Figures | None:
-    """As :func:`closed_form`, by the best schedule; ``None`` where there is none. A function for workers."""
+def exact_figures(task: Exact) -> dict[str, Any] | None:
+    """``figures`` as :func:`closed_form`, by the best schedule, and the ``passes`` of the models; ``None`` where there is none.
+
+    A function for workers.
+    """
+    from shiftwise.passes import told_pass
+
     asked = task.asked
     design = design_of(asked.base, dict(task.fields))
     seconds = energy = 0.0
+    passes = []
     try:
         for model in asked.models:
             work = shapes(model, asked.phase, 1, asked.sequence)
-            cost = evaluate(design, schedule(design, work.operators, memory_prices(design)))
+            run = schedule(design, work.operators, memory_prices(design))
+            cost = evaluate(design, run)
             seconds += cost.time_s / work.tokens
             energy += cost.energy_j.total / work.tokens
+            passes.append(told_pass(f"{asked.phase} of {model}", design, design, run, work.tokens, cost))
     except InputError:
         return None
-    return _figures(asked, design, component_areas(design, asked.target).total, seconds, energy)
+    return {"figures": _figures(asked, design, component_areas(design, asked.target).total, seconds, energy), PASSES: passes}

@@ -23,7 +23,9 @@ def table() -> pd.DataFrame:
 def page() -> str:
     asked = {"model": NAME, "base": NAME, "target": "xcup", "recipes": ["nearest"], "kv_cache": "per_token"}
     asked |= {"bytes": 4096, "float_bits_per_byte": 1.2}
-    return render(table(), [f"width of {NAME}"], dict.fromkeys(AXES, (f"verdict on {NAME}",)), list(AXES.values()), asked)
+    return render(
+        table(), [f"width of {NAME}"], dict.fromkeys(AXES, (f"verdict on {NAME}",)), list(AXES.values()), asked, [[], []]
+    )
 
 
 def test_names_are_text_wherever_they_stand() -> None:

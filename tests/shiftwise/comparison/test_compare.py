@@ -59,12 +59,13 @@ def test_an_interrupted_comparison_goes_on(out: Path, few: tuple[Point, ...], tm
     del out
     monkeypatch.setattr(module, "points", lambda *_: few)
     done: list[object] = []
+    made_up = dict.fromkeys(module.AXES, 1.0) | {"passes": []}
 
     def interrupted(task: object) -> float | dict:
         if len(done) == 3:
             raise KeyboardInterrupt
         done.append(task)
-        return 1.0 if isinstance(task, module.Trial) else dict.fromkeys(module.AXES, 1.0)
+        return 1.0 if isinstance(task, module.Trial) else made_up
 
     monkeypatch.setattr(module, "find", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -74,7 +75,7 @@ def test_an_interrupted_comparison_goes_on(out: Path, few: tuple[Point, ...], tm
     monkeypatch.setattr(
         module,
         "find",
-        lambda task: done.append(task) or (1.0 if isinstance(task, module.Trial) else dict.fromkeys(module.AXES, 1.0)),
+        lambda task: done.append(task) or (1.0 if isinstance(task, module.Trial) else made_up),
     )
     compare(recipes=("nearest",), accuracy_bytes=BYTES, out=tmp_path)
     assert len(first) + len(done) == 1 + 2 * len(few)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from costmodel.area import array_area
@@ -10,6 +11,7 @@ from costmodel.measured import read_measured
 from shiftwise.comparison.costs import Priced, costs_of, largest_side
 from shiftwise.comparison.points import BASE, points
 from sim.design import DesignPoint
+from workloads.shapes import shapes
 
 
 def row_of(design: DesignPoint, component: str, target: str) -> dict[str, float]:
@@ -70,6 +72,26 @@ def test_blocks_cost_the_epilogue_of_fp16_scales_and_move_their_own() -> None:
     one, other = (costs_of(Priced(design, BASE, "xcup", "tiny-stdlib", 64)) for design in (mx, fp16))
     assert (one["side"], one["luts_per_mac"]) == (other["side"], other["luts_per_mac"])
     assert (one["bits_per_weight"], other["bits_per_weight"]) == (6 + 8 / 32, 6 + 16 / 32)
+
+
+def test_passes_are_what_the_costs_come_from() -> None:
+    """Rows of operators add up to the pass, passes to the point's figures, and MACs are those of the model."""
+    found = costs_of(Priced(BASE, BASE, "xcup", "tiny-stdlib", 64))
+    alike, prefill, decode = found["passes"]
+    for told, tokens, column in ((prefill, 64, "prefill_tokens_per_s"), (decode, 1, "decode_tokens_per_s")):
+        assert (told["tokens"], told["array"]) == (tokens, [16, 16])
+        assert found[column] == tokens * 5e8 / told["cycles"]
+    assert found["energy_per_token_j"] == alike["energy_J"] == pytest.approx(sum(alike["components"].values()))
+    for told in (prefill, decode, alike):
+        rows = pd.DataFrame(told["rows"])
+        assert sum(told["losses"].values()) == told["cycles"]
+        assert (rows["ideal_cycles"].sum(), rows["edge_cycles"].sum()) == (told["losses"]["ideal"], told["losses"]["edges"])
+        macs = (rows["operators"] * rows["count"] * rows["m"] * rows["k"] * rows["n"]).sum()
+        work = shapes("tiny-stdlib", "prefill" if told is prefill else "decode", 1, 64)
+        assert macs == sum(product.macs for product in work.products)
+        parts = rows[[name for name in rows if name.startswith("energy_")]].to_numpy().sum()
+        always = told["components"]["pe_clock"] + told["components"]["leakage"]  # of no operator alone
+        assert parts + always == pytest.approx(told["energy_J"], rel=1e-3)  # rows have four digits
 
 
 def test_keys_tell_what_a_figure_depends_on() -> None:

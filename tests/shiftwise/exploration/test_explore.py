@@ -76,7 +76,7 @@ def seen_fronts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def kept(_: object, best: object, *others: object) -> list[dict[str, Any]]:
         del others
         seen.append(best)
-        return [dict(row) for row in best]  # type: ignore[attr-defined]
+        return [{**row, "passes": []} for row in best]  # type: ignore[attr-defined]
 
     monkeypatch.setattr(module, "_exact", kept)
     return seen
@@ -204,14 +204,14 @@ def test_a_page_of_many_points_stays_small(found: Exploration) -> None:
     from reports.exploration import render
 
     points = pd.concat([found.points] * (10_000 // SPACE.size + 1))
-    assert len(render(found.table, points, found.objectives, found.asked).encode()) < 10e6
+    assert len(render(found.table, points, found.objectives, found.asked, found.passes).encode()) < 10e6
 
 
 def test_names_of_users_are_escaped(found: Exploration) -> None:
     from reports.exploration import render
 
     asked = {**found.asked, "space": "<b>mine</b>", "models": ["<i>x</i>"]}
-    text = render(found.table.assign(pe="<script>alert(1)</script>"), found.points, found.objectives, asked)
+    text = render(found.table.assign(pe="<script>alert(1)</script>"), found.points, found.objectives, asked, found.passes)
     assert "<b>mine" not in text and "<i>x" not in text and "<script>alert" not in text
 
 
