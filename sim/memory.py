@@ -80,6 +80,14 @@ MEMORIES: dict[str, Dram] = {
         source="JESD79-4: x64 channel at 3200 Mb/s a pin, BL8; sustained: 18.0 of 19.2 GB/s a channel measured (Wang et al., "
         "Shuhai, FCCM 2020); 20 pJ/bit (Horowitz, ISSCC 2014: 1300 pJ per 64 bit)",
     ),
+    "ddr4_2400": Dram(
+        bits_per_second=64 * 2_400_000_000,
+        burst_bits=64 * 8,
+        efficiency=Fraction(1800, 1920),
+        energy_per_bit=20.0,
+        source="JESD79-4: as ddr4 at 2400 Mb/s a pin, at which 18.0 of 19.2 GB/s were measured (Wang et al., Shuhai, FCCM "
+        "2020); 20 pJ/bit as ddr4",
+    ),
     "hbm2": Dram(
         bits_per_second=128 * 2_000_000_000,
         burst_bits=64 * 4,
@@ -87,6 +95,20 @@ MEMORIES: dict[str, Dram] = {
         energy_per_bit=3.9,
         source="JESD235: 128-bit channel at 2000 Mb/s a pin, two pseudo channels of 64 bit, BL4; sustained: 425 of 460 GB/s "
         "measured (Wang et al., Shuhai, FCCM 2020); 3.9 pJ/bit (O'Connor et al., MICRO 2017)",
+    ),
+    "hbm2e": Dram(
+        bits_per_second=128 * 3_200_000_000,
+        burst_bits=64 * 4,
+        efficiency=Fraction(425, 460),
+        energy_per_bit=3.9,
+        source="JESD235D: as hbm2 at 3200 Mb/s a pin; sustained share and 3.9 pJ/bit taken to be those of hbm2",
+    ),
+    "hbm2_1800": Dram(
+        bits_per_second=128 * 1_800_000_000,
+        burst_bits=64 * 4,
+        efficiency=Fraction(425, 460),
+        energy_per_bit=3.9,
+        source="JESD235: as hbm2 at 1800 Mb/s a pin, as on AMD's U280, 460 GB/s of 16 channels (PG276); 3.9 pJ/bit as hbm2",
     ),
     "hbm2_peak": Dram(
         bits_per_second=128 * 2_000_000_000,

@@ -44,9 +44,18 @@ def test_one_channel(name: str, bits_per_second: int, burst_bits: int, efficienc
 
 
 def test_sustained_rates_in_numbers() -> None:
-    """[Gb/s] 51.2 x 0.92828, 204.8 x 0.9375, 256 x 0.92391, 409.6 x 0.91026."""
+    """[Gb/s] 51.2 x 0.92828, 204.8 and 153.6 x 0.9375, 256, 230.4 and 409.6 x 0.92391, 409.6 x 0.91026."""
     sustained = {name: round(float(dram.sustained_bits_per_second / 10**9), 2) for name, dram in MEMORIES.items()}
-    assert sustained == {"lpddr4": 47.53, "ddr4": 192.0, "hbm2": 236.52, "hbm2_peak": 256.0, "hbm3": 372.84}
+    assert sustained == {
+        "lpddr4": 47.53,
+        "ddr4": 192.0,
+        "ddr4_2400": 144.0,
+        "hbm2": 236.52,
+        "hbm2_1800": 212.87,
+        "hbm2e": 378.43,
+        "hbm2_peak": 256.0,
+        "hbm3": 372.84,
+    }
 
 
 def test_each_names_its_source() -> None:
@@ -190,7 +199,7 @@ def test_a_scratchpad_too_small_is_refused(fields: dict[str, Any], buffer: str, 
         ("bank_width", 0, "bank_width of a design is between 1 and 65536, not 0"),
         ("output_buffer_banks", -1, "output_buffer_banks of a design is between 1 and 65536, not -1"),
         ("weight_buffer_kib", 65537, "weight_buffer_kib of a design is between 1 and 65536, not 65537"),
-        ("memory", "ddr5", "unknown memory 'ddr5'; known are lpddr4, ddr4, hbm2, hbm2_peak, hbm3"),
+        ("memory", "ddr5", "unknown memory 'ddr5'; known are lpddr4, ddr4, ddr4_2400, hbm2, hbm2e, hbm2_1800, hbm2_peak, hbm3"),
     ],
 )
 def test_memories_that_cannot_be_built(field: str, value: Any, message: str) -> None:

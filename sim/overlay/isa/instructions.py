@@ -20,11 +20,13 @@ BUFFERS: Final = ("weight", "activation")
 """Buffers on the chip by number."""
 
 LAYOUTS: Final = ("dense", "sparse", "keys", "values")
-"""What a tile of weights is: of a matrix with or without N:M sparsity, or of the KV cache."""
+"""What a tile of weights is: cells of a matrix with or without N:M sparsity, or heads of the KV cache. Results with ``keys``
+are ``[heads, tokens, group, n]``, others ``[tokens, heads, group, n]`` with ``pitch`` from token to token."""
 
 SPECIAL: Final = (
     "quantize",
-    "fold_quantize",
+    "quantize_heads",
+    "quantize_folded",
     "rms_norm",
     "layer_norm",
     "softmax",
@@ -35,10 +37,11 @@ SPECIAL: Final = (
     "rotary",
     "add",
     "multiply",
-    "cache",
 )
-"""Operations of the special-function unit by number (:mod:`sim.overlay.special`). ``fold_quantize`` multiplies by the scales
-of cached values first, ``cache`` quantizes each head of keys or values by itself, as the KV cache keeps them."""
+"""Operations of the special-function unit by number (:mod:`sim.overlay.special`). ``quantize`` makes codes ``[rows, length]``
+and behind them a scale for each row. ``quantize_heads`` takes ``[tokens, heads, group, length]`` and makes codes
+``[heads, tokens, group, length]`` and so many scales. ``quantize_folded`` multiplies probabilities by the scales of cached
+values first, and leaves powers of two in fp32 behind the scales. A softmax counts the numbers up to its token's position."""
 
 SYSTEM: Final = ("end", "barrier")
 """``end``: everything before has ended and the program too. ``barrier``: nothing behind begins before."""
@@ -71,15 +74,18 @@ _TRANSFER = (
 
 _PRODUCT = (
     Field("weights", 28, "of the tile in the weight buffer"),
-    Field("source", 28, "of the codes in the activation buffer, a scale of fp16 for each row behind them"),
+    Field("source", 28, "of the codes [heads, m, k] in the activation buffer"),
+    Field("scales", 28, "of their rows in the activation buffer, fp16 [heads, m]"),
     Field("target", 28, "of the results in the activation buffer, fp16"),
-    Field("m", 14, "rows of activations"),
+    Field("m", 14, "rows of activations of a head"),
     Field("k", 20, "of the reduction"),
-    Field("n", 18, "columns of the tile"),
-    Field("pitch", 24, "from one row of results to the next"),
+    Field("n", 18, "columns of the tile of a head"),
+    Field("heads", 10, "products side by side, each with operands of its own"),
+    Field("pitch", 24, "from the results of one token to those of the next"),
+    Field("group", 8, "rows of a token, whose results lie one behind the other"),
     Field("format", 6, "number of the weights' format in the design"),
     Field("layout", 2, "number of the layout"),
-    Field("kept", 12, "of a sparse tile: sum of kept of 16 over columns of blocks, in mean times 256"),
+    Field("cycles", 20, "of one pass of tokens through the tile, of the vector unit with most to do"),
     Field("part", 2, "bit 0: goes on with the sums that the engine holds; bit 1: leaves its sums in the engine"),
     Field("bias", 1, "whether fp16 biases of the columns lie behind the tile"),
 )
@@ -96,12 +102,13 @@ FIELDS: Final = MappingProxyType(
             Field("source", 28, "first operand in the activation buffer"),
             Field("second", 28, "second operand, or the operation's table"),
             Field("target", 28, "of the results in the activation buffer"),
-            Field("rows", 16, "how many"),
-            Field("length", 20, "numbers of a row"),
+            Field("rows", 16, "how many; of quantize_heads, rotary and softmax tokens"),
+            Field("length", 20, "numbers of a row; of quantize_heads and rotary those of a head"),
             Field("pitch", 24, "from one row of the source to the next"),
+            Field("heads", 10, "of a token in quantize_heads and rotary; of a softmax those of keys"),
+            Field("group", 8, "rows of a token and head: queries that share a head of keys"),
+            Field("last", 1, "whether the first row is that of the last new token"),
             Field("scalar", 16, "a number in fp16 bits: factor of scores, epsilon of a norm"),
-            Field("valid", 20, "of a softmax: how many numbers of the first new token's row count, less its position"),
-            Field("group", 12, "rows that share a token: heads of queries beside each other"),
         ),
     }
 )

@@ -1,0 +1,118 @@
+"""From a decoder and a design to programs: the code of one pass, shared by all lengths that its padding covers."""
+
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import InputError
+from sim.overlay.compiler.code import Code
+from sim.overlay.compiler.layer import begin, finish, whole_layer
+from sim.overlay.compiler.memory_map import MemoryMap
+from sim.overlay.decoder import Decoder
+from sim.overlay.design import OverlayDesign
+from sim.overlay.isa.encoding import Program
+from sim.overlay.isa.instructions import FIELDS, HEADER, OPCODES
+
+MEMORY = [field.name for field in HEADER + FIELDS["LD"]].index("memory")
+TRANSFERS = (OPCODES["LD"], OPCODES["ST"])
+
+UNLIKE = 3
+"""Periods of layers that are emitted: the first, before which there is none; one that is repeated; and the one behind it,
+which shows what a period gives to the next, and how far its addresses lie from those of the one before."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A program of ``new`` tokens with a cache padded to ``length``; ``steps`` names what each instruction belongs to, a number
+    of ``names``, and ``layers`` its layer, -1 outside of them."""
+
+    program: Program
+    new: int
+    length: int
+    names: tuple[str, ...]
+    steps: NDArray[np.int16]
+    layers: NDArray[np.int16]
+
+
+def compile_step(decoder: Decoder, design: OverlayDesign, new: int, length: int, context: int | None = None) -> Compiled:
+    """The code that computes ``new`` tokens, at the end of ``length`` of them, with a cache for ``context`` (default: the
+    decoder's).
+
+    Raises ``InputError`` for lengths that cannot be, and where memory or buffers are too small.
+    """
+    context = context or decoder.context
+    if not 1 <= new <= length:
+        raise InputError(f"new tokens are between 1 and the length of {length}, not {new}")
+    padded = padded_length(design, new, length)
+    if length > context:
+        raise InputError(f"length is at most the context of {context} tokens, not {length}")
+    memory_map = MemoryMap(decoder, design, padded_length(design, 1, max(context, padded)))
+    code = Code(memory_map, new, padded)
+    period = _period(code)
+    if decoder.layers < (UNLIKE + 1) * period:
+        return _compiled(code, list(range(decoder.layers)))
+    alike = decoder.layers // period - UNLIKE
+    behind = decoder.layers - (2 + alike) * period
+    layers = [*range(2 * period), *range(decoder.layers - behind, decoder.layers)]
+    return _repeated(_compiled(code, layers), period, alike)
+
+
+def padded_length(design: OverlayDesign, new: int, length: int) -> int:
+    """The length whose code a pass shares."""
+    step = design.decode_step if new == 1 else design.prefill_step
+    return -(-length // step) * step
+
+
+def _period(code: Code) -> int:
+    """Layers until the ring of slots is where it was."""
+    d = code.decoder
+    tiles = sum(len(cells.tiles(code.multiply)) for name, cells in code.map.cells.items() if name != "head")
+    tiles += 2 * -(-d.kv_heads // code.heads)
+    return code.design.slots // gcd(tiles, code.design.slots)
+
+
+def _compiled(code: Code, layers: list[int]) -> Compiled:
+    """The code of these layers."""
+    begin(code)
+    starts = []
+    for layer in layers:
+        starts.append(len(code.emitter.rows))
+        whole_layer(code, layer)
+    end = len(code.emitter.rows)
+    finish(code)
+    steps = code.emitter.steps
+    of_layer = np.full(len(steps), -1, np.int16)
+    of_layer[starts[0] : end] = np.repeat(np.array(layers, np.int16), np.diff([*starts, end]))
+    names = tuple(dict.fromkeys(steps))
+    places = {name: number for number, name in enumerate(names)}
+    of_step = np.array([places[step] for step in steps], np.int16)
+    return Compiled(code.emitter.program(), code.new, code.length, names, of_step, of_layer)
+
+
+def _repeated(code: Compiled, period: int, alike: int) -> Compiled:
+    """With so many periods more behind the second one, like it but for addresses in the memory.
+
+    What an address moves on by from layer to layer is seen between the second period and the one behind it.
+    """
+    second = np.flatnonzero((code.layers >= period) & (code.layers < 2 * period))
+    third = second + len(second)
+    numbers = code.program.numbers
+    one, other = numbers[second], numbers[third]
+    moved = (other - one)[:, MEMORY] * np.isin(one[:, 0], TRANSFERS)
+    stride = moved // int(code.layers[third[0]] - period)
+    copies = np.tile(one, (alike, 1))
+    number = np.repeat(np.arange(1, alike + 1), len(second))
+    copies[:, MEMORY] += number * period * np.tile(stride, alike)
+    at = second[-1] + 1
+    return Compiled(
+        Program(np.concatenate([numbers[:at], copies, numbers[at:]])),
+        code.new,
+        code.length,
+        code.names,
+        np.concatenate([code.steps[:at], np.tile(code.steps[second], alike), code.steps[at:]]),
+        np.concatenate(
+            [code.layers[:at], (np.tile(code.layers[second], alike) + number * period).astype(np.int16), code.layers[at:]]
+        ),
+    )

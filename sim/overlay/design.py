@@ -1,0 +1,154 @@
+"""An overlay's design: the one description that its arithmetic, code, cycles, hardware and cost are read from."""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sim.design import DesignPoint
+from sim.errors import InputError, choose, demand
+from sim.overlay.engine import BLOCK, Engine, check_group
+from sim.overlay.memory import LATENCIES, Channels
+
+LARGEST = 1 << 20
+"""Of every count of a design: far beyond anything built."""
+
+
+@dataclass(frozen=True)
+class OverlayDesign:
+    """A matrix engine, a special-function unit, two buffers and a memory on a board, led by instructions.
+
+    ``device`` is a board's name. ``units`` to ``sparse`` are the engine's (:class:`sim.overlay.engine.Engine`). Weights are of
+    ``weight_format``, those of products that ``formats`` names of another: pairs of names (:attr:`sim.overlay.decoder.Decoder.
+    products`) and formats. Of 16 weights ``kept`` are not pruned, in the mean over blocks. ``group_size`` is along the
+    reduction axis. The weight buffer holds ``slots`` tiles of ``slot_kib``. ``special_lanes`` numbers a cycle go through the
+    special-function unit. The memory has ``channels`` behind ``ports`` of ``port_bits`` [bit/cycle] and ``memory_gib`` in all.
+    ``queue`` instructions wait before each unit. With ``on_chip`` what is between products stays in the activation buffer,
+    else each operator reads it from the memory and writes it there. Code is shared by lengths up to a multiple of
+    ``decode_step`` or ``prefill_step`` tokens. Raises ``TypeError`` for a field of the wrong kind and ``InputError`` for a
+    value that cannot be built.
+    """
+
+    name: str
+    device: str = "u280"
+    clock_mhz: int = 225
+    units: int = 6
+    vector_units: int = 64
+    chain: int = 8
+    element: str = "dsp"
+    sparse: bool = True
+    weight_format: str = "int4"
+    formats: tuple[tuple[str, str], ...] = ()
+    kept: int = 8
+    group_size: int = 64
+    slots: int = 4
+    slot_kib: int = 2048
+    activation_buffer_kib: int = 18_432
+    special_lanes: int = 64
+    memory: str = "hbm2_1800"
+    channels: int = 16
+    ports: int = 32
+    port_bits: int = 256
+    memory_gib: int = 8
+    queue: int = 16
+    on_chip: bool = True
+    decode_step: int = 16
+    prefill_step: int = 128
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "formats", tuple((str(a), str(b)) for a, b in map(tuple, self.formats)))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.type, type):
+                demand(f"{field.name} of an overlay", value, field.type)
+            if type(value) is int and not 1 <= value <= LARGEST:
+                raise InputError(f"{field.name} of an overlay is between 1 and {LARGEST}, not {value}")
+        choose("memory of an overlay", self.memory, LATENCIES)
+        _ = self.engine, self.points
+        if self.kept > BLOCK or (self.kept < BLOCK and not self.sparse):
+            most = f"at most {BLOCK}" if self.sparse else f"{BLOCK} without multiplexers"
+            raise InputError(f"kept of an overlay, of {BLOCK} weights, is {most}, not {self.kept}")
+        check_group(self.group_size, 1)
+        if self.slots < 2:
+            raise InputError(f"slots of an overlay are at least 2, one to fill and one to read, not {self.slots}")
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The matrix engine."""
+        formats = dict.fromkeys((self.weight_format, *(format_ for _, format_ in self.formats), "int8"))
+        return Engine(self.units, self.vector_units, self.chain, self.element, self.sparse, tuple(formats))
+
+    @cached_property
+    def points(self) -> dict[str, DesignPoint]:
+        """By format of weights, what a product is by the rules of :mod:`sim.kernels.product`: the KV cache's is int8."""
+        return {
+            name: DesignPoint(
+                self.name,
+                pe="multiplier",
+                weight_format=name,
+                kv_format="int8",
+                group_size=self.group_size,
+            )
+            for name in self.engine.weight_formats
+        }
+
+    @cached_property
+    def channels_off_chip(self) -> Channels:
+        """The memory."""
+        return Channels(self.memory, self.channels, self.ports, self.port_bits, self.clock_hz)
+
+    @property
+    def clock_hz(self) -> int:
+        return self.clock_mhz * 1_000_000
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether weights are pruned."""
+        return self.kept < BLOCK
+
+    @property
+    def slot_bytes(self) -> int:
+        """Of a tile at the most."""
+        return self.slot_kib * 1024
+
+    @property
+    def activation_bytes(self) -> int:
+        """The activation buffer's."""
+        return self.activation_buffer_kib * 1024
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory's capacity."""
+        return self.memory_gib << 30
+
+    def format_of(self, product: str) -> str:
+        """The format of a product's weights."""
+        return dict(self.formats).get(product, self.weight_format)
+
+
+FLIGHTLLM_FORMATS = (
+    ("query", "int3"),
+    ("key", "int3"),
+    ("value", "int5"),
+    ("gate", "int3"),
+    ("up", "int3"),
+)
+"""3, 4 and 5 bits in the decoder's products, 3.5 in the mean of LLaMA-2-7B's weights, as FlightLLM states; which product has
+which is not published, and here values, which quantization hurts most, have the most."""
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "flightllm-u280": {"formats": FLIGHTLLM_FORMATS},
+}
+"""Named overlays."""
+
+
+def load_overlay(name_or_path: str | OverlayDesign) -> OverlayDesign:
+    """The preset of that name, or the overlay that a TOML file of keyword arguments describes; an overlay as it is.
+
+    Raises ``InputError`` when there is neither, or when the file holds something that cannot be built.
+    """
+    if isinstance(name_or_path, OverlayDesign):
+        return name_or_path
+    if name_or_path in PRESETS:
+        return OverlayDesign(name=name_or_path, **PRESETS[name_or_path])
+    raise InputError(f"unknown overlay {name_or_path!r}; known are {', '.join(PRESETS)}, or a .toml file")
