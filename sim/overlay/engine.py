@@ -58,8 +58,9 @@ ACCUMULATOR_BITS = 32
 LONGEST_GROUP = (1 << (ACCUMULATOR_BITS - 1)) // (1 << 14) - 1
 """Products of two int8 numbers, 2**14 at most, whose sum an accumulator holds: 131,071."""
 
-SELECT, SLICE, SPLIT, ACCUMULATE, PRODUCT = 1, 4, 1, 1, 2
-"""[cycle] Of the sparse multiplexer, a DSP slice, taking its lanes apart, the sums of columns, a product of shifts and adds."""
+SELECT, SLICE, SPLIT, PRODUCT, ROUTE, ACCUMULATE = 1, 4, 1, 2, 1, 1
+"""[cycle] Of the sparse multiplexer, a DSP slice, taking its lanes apart, a product of shifts and additions, a sum's way to its
+column, and the columns' sums."""
 
 Sizes = int | NDArray[np.integer]
 Numbers = Sizes | float | NDArray[np.floating]
@@ -147,10 +148,10 @@ class Engine:
         """From a group's last operands to its column 0 on the vector unit's port [cycle].
 
         Multiplexer; the slice and the cascade of a run, and its lanes taken apart, or products of shifts and additions; levels
-        of adders; the sums of columns; the port.
+        of adders; the way to the columns; their sums.
         """
         products = SLICE + self.run - 1 + SPLIT if self.element == "dsp" else PRODUCT
-        return (SELECT if self.sparse else 0) + products + self.levels + ACCUMULATE + 1
+        return (SELECT if self.sparse else 0) + products + self.levels + ROUTE + ACCUMULATE
 
     @property
     def drain_cycles(self) -> int:

@@ -12,6 +12,7 @@ from hdl.accelerator.controller import Controller
 from hdl.bench.vectors import Vectors
 from hdl.epilogue import Epilogue
 from hdl.export import array_parts
+from hdl.overlay.vector_unit import VectorUnit
 from hdl.pe import pe_parts
 from hdl.proof import contract
 from hdl.proof.contract import Rule
@@ -21,9 +22,11 @@ from hdl.verify.array import array_vectors, reset_among_results
 from hdl.verify.controller import controller_vectors
 from hdl.verify.output import OutputBank, Target, output_vectors
 from hdl.verify.pe import pe_vectors
+from hdl.verify.vector_unit import vector_unit_vectors
 from sim.design import DesignPoint
 from sim.formats import FORMATS
 from sim.output import output_format
+from sim.overlay.engine import Engine
 from tests.hdl.test_array import random_product
 from tests.hdl.test_epilogue import DESIGN as EPILOGUE_DESIGN
 from tests.hdl.test_epilogue import epilogue_vectors
@@ -102,12 +105,19 @@ def of_outputs(*formats: Target) -> Case:
     return Case((OutputBank(formats),), output_vectors(formats, SEED, TIES))
 
 
+def of_vector_unit() -> Case:
+    engine = Engine(units=1, vector_units=1, chain=2)
+    unit = VectorUnit(engine)
+    return Case((*unit.parts, unit), vector_unit_vectors(engine, 30, SEED))
+
+
 CASES: dict[str, Callable[[], Case]] = {
     **{kind: partial(of_pe, kind) for kind in PES},
     "row_sum": of_row_sum,
     "epilogue": of_epilogue,
     "array": of_array,
     "controller": of_controller,
+    "vector_unit": of_vector_unit,
     "output": partial(of_outputs, output_format("fp16"), output_format("fixed8.4")),
     "requantizer": partial(of_outputs, FORMATS["int3"], FORMATS["e2m1"]),
 }

@@ -1,0 +1,1 @@
+"""Hardware of the overlay: vector units, dequantization, buffers, and an accelerator that executes its instructions."""

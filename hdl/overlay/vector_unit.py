@@ -1,0 +1,64 @@
+"""A vector unit: a chain and the columns that leave it, as streams."""
+
+from typing import Any
+
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.overlay.chain import COLUMN_BITS, Chain, beat_ports
+from hdl.placement import place
+from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, LANES, Engine
+
+
+class VectorUnit(wiring.Component):
+    """Sums of groups, column after column (:mod:`sim.overlay.chain`).
+
+    Ports:
+
+    ================================ ============ =================================================================
+    valid, ready                     in, out      of a beat; nothing moves on in a cycle that is not ``ready``
+    :func:`hdl.overlay.chain`'s      in           the beat
+    sum                              out 2 x 32   of both lanes, the first lowest
+    sum_column                       out 4        0 to 15, in this order
+    sum_valid, sum_ready             out, in
+    ================================ ============ =================================================================
+
+    Latency: ``Engine.latency`` cycles from a group's last beat to its column 0, if nothing waits. Throughput: a beat a cycle, a
+    group in 16 cycles: its sums leave while the next one's are formed, and a group that is complete before they have left
+    makes everything wait.
+    """
+
+    module_name = "vector_unit"
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self._chain = engine, Chain(engine)
+        beat = {name: In(bits) for name, bits in beat_ports(engine).items()}
+        sums = {"sum": Out(LANES * ACCUMULATOR_BITS), "sum_column": Out(COLUMN_BITS), "sum_valid": Out(1), "sum_ready": In(1)}
+        super().__init__({"valid": In(1), "ready": Out(1), **beat, **sums})
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """One of each component that this one instantiates."""
+        return *self._chain.parts, self._chain
+
+    def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
+        m = Module()
+        beat = {name: getattr(self, name) for name in ("valid", *beat_ports(self.engine))}
+        chain = place(m, self._chain, "chain", {**beat, "advance": self.ready})
+        # Columns that leave; the next group's may come when there are none, or with the last one.
+        drained = Signal(BLOCK * len(self.sum), reset_less=True)
+        left = Signal(range(BLOCK + 1))
+        leaves = Signal()
+        m.d.comb += [
+            self.sum_valid.eq(left.any()),
+            leaves.eq(self.sum_valid & self.sum_ready),
+            self.ready.eq(~chain["group"] | ~self.sum_valid | ((left == 1) & leaves)),
+            self.sum.eq(drained[: len(self.sum)]),
+            self.sum_column.eq(-left),
+        ]
+        with m.If(chain["group"] & self.ready):
+            m.d.sync += [drained.eq(chain["totals"]), left.eq(BLOCK)]
+        with m.Elif(leaves):
+            m.d.sync += [drained.eq(drained >> len(self.sum)), left.eq(left - 1)]
+        return m
