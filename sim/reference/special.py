@@ -178,7 +178,7 @@ def quantize(row: Row) -> tuple[list[int], Fraction]:
     return [min(max(nearest_even(x / scale), -128), 127) for x in row], scale
 
 
-def fold_quantize(row: Row, factors: Row) -> tuple[list[int], Fraction, Fraction]:
+def quantize_folded(row: Row, factors: Row) -> tuple[list[int], Fraction, Fraction]:
     """Codes, scale and the power of two that a row times factors was divided by."""
     products = [x * f for x, f in zip(row, factors, strict=True)]
     greatest = max(abs(x) for x in products)

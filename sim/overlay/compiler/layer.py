@@ -41,7 +41,7 @@ def norm(code: Code, layer: int, name: str, rows: int = 0, last: int = 0) -> Non
     """A norm of the stream and the codes of what it makes."""
     d, rows = code.decoder, rows or code.new
     code.load(name, "norm", code.map.norm(layer, name), code.map.norm_bytes)
-    scalar = int(np.float16(d.epsilon).view(np.uint16))
+    scalar = int(np.float32(d.epsilon).view(np.uint32))
     code.special(name, d.norm, "stream", "normed", rows, d.hidden, second="norm", scalar=scalar, last=last)
     code.spill(name, "normed", rows * d.hidden * FP16_BYTES)
     code.special(name, "quantize", "normed", "codes", rows, d.hidden)
@@ -97,7 +97,7 @@ def heads_of(code: Code, layer: int, head: int, heads: int, pair: str) -> None:
         pitch=d.queries * code.length * FP16_BYTES, group=d.queries,
     )  # fmt: skip
     code.spill("scores", scores, heads * rows * code.length * FP16_BYTES)
-    factor = int(np.float16(d.head_dim**-0.5).view(np.uint16))
+    factor = int(np.float32(d.head_dim**-0.5).view(np.uint32))
     code.special("softmax", "softmax", scores, scores, code.new, code.length, scalar=factor, heads=heads, group=d.queries)
     code.spill("softmax", scores, heads * rows * code.length * FP16_BYTES)
     code.load(

@@ -108,7 +108,7 @@ FIELDS: Final = MappingProxyType(
             Field("heads", 10, "of a token in quantize_heads and rotary; of a softmax those of keys"),
             Field("group", 8, "rows of a token and head: queries that share a head of keys"),
             Field("last", 1, "whether the first row is that of the last new token"),
-            Field("scalar", 16, "a number in fp16 bits: factor of scores, epsilon of a norm"),
+            Field("scalar", 32, "a number in fp32 bits: factor of scores, epsilon of a norm"),
         ),
     }
 )

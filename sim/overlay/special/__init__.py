@@ -11,19 +11,19 @@ Operands and results are finite; a result beyond 65504 is an ``InputError``.
 from sim.overlay.special.elementwise import add, gelu, gelu_tanh, multiply, relu, rotary, silu
 from sim.overlay.special.norms import layer_norm, rms_norm
 from sim.overlay.special.operations import OPERATIONS, Operation
-from sim.overlay.special.quantizer import fold_quantize, quantize
+from sim.overlay.special.quantizer import quantize, quantize_folded
 from sim.overlay.special.softmax import softmax
 
 __all__ = [
     "OPERATIONS",
     "Operation",
     "add",
-    "fold_quantize",
     "gelu",
     "gelu_tanh",
     "layer_norm",
     "multiply",
     "quantize",
+    "quantize_folded",
     "relu",
     "rms_norm",
     "rotary",

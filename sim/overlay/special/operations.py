@@ -8,7 +8,7 @@ from sim.errors import InputError
 from sim.overlay.special import cycles as c
 from sim.overlay.special.elementwise import add, gelu, gelu_tanh, multiply, relu, rotary, silu
 from sim.overlay.special.norms import layer_norm, rms_norm
-from sim.overlay.special.quantizer import fold_quantize, quantize
+from sim.overlay.special.quantizer import quantize, quantize_folded
 from sim.overlay.special.reduction import check_lanes
 from sim.overlay.special.softmax import softmax
 
@@ -76,10 +76,10 @@ OPERATIONS: dict[str, Operation] = {
     "rms_norm": Operation(rms_norm, _rms_norm),
     "layer_norm": Operation(layer_norm, _layer_norm),
     "quantize": Operation(quantize, _quantize),
-    "cache": Operation(quantize, _quantize),
-    "fold_quantize": Operation(
-        fold_quantize, lambda lanes: (c.MULTIPLY + c.greatest_latency(lanes) + c.DIVIDE, c.MULTIPLY + c.DIVIDE)
+    "quantize_heads": Operation(quantize, _quantize),
+    "quantize_folded": Operation(
+        quantize_folded, lambda lanes: (c.MULTIPLY + c.greatest_latency(lanes) + c.DIVIDE, c.MULTIPLY + c.DIVIDE)
     ),
 }
-"""By the names that instructions have (:data:`sim.overlay.isa.instructions.SPECIAL`). A row of ``cache`` is one head of keys or
-values of a token, everything else has a token's numbers in a row, or a query's scores."""
+"""By the names that instructions have (:data:`sim.overlay.isa.instructions.SPECIAL`). A row of ``quantize_heads`` is one head
+of queries, keys or values of a token; other rows have a token's numbers, or a query's scores."""

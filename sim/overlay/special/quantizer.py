@@ -10,7 +10,7 @@ midpoint of codes times a scale has 8 + 11, one of fp16 numbers times 127 has 12
 differ by more than ``2**-22`` of the greater, so fp32 tells them apart. A divider of integers that keeps 9 bits of the
 quotient and whether anything remains is enough.
 
-``fold_quantize`` first multiplies a row by a factor for each column, the scales of cached values: 22 bits, exact in fp32. A
+``quantize_folded`` first multiplies a row by a factor for each column, the scales of cached values: 22 bits, exact in fp32. A
 row is then shifted by the power of two that brings its ``amax`` into [1/2, 1), so that its scale is a normal number; the
 product's result is multiplied by that power again (:func:`sim.kernels.rows.folded`). A row of zeros has scale 1.
 """
@@ -34,8 +34,8 @@ def quantize(x: Halves) -> QuantizedTensor:
     return quantized(x, SCHEME, axis=1)
 
 
-def fold_quantize(x: Halves, factors: Halves) -> tuple[QuantizedTensor, NDArray[np.float32]]:
+def quantize_folded(x: Halves, factors: Halves) -> tuple[QuantizedTensor, NDArray[np.float32]]:
     """Codes of ``x [rows, columns]`` times ``factors [columns]`` over powers of two, and those ``[rows, 1]``."""
-    check_rows("fold_quantize", x, factors)
+    check_rows("quantize_folded", x, factors)
     shifted, powers = folded(x.astype(np.float32), factors.astype(np.float32))
     return quantized(shifted, SCHEME, axis=1), powers

@@ -9,7 +9,7 @@ from sim.design import DesignPoint
 from sim.errors import InputError
 from sim.kernels.rows import folded
 from sim.overlay.isa.instructions import SPECIAL
-from sim.overlay.special import OPERATIONS, fold_quantize, layer_norm, quantize, rms_norm, softmax
+from sim.overlay.special import OPERATIONS, layer_norm, quantize, quantize_folded, rms_norm, softmax
 from sim.overlay.special.functions import ROOT_ERROR
 from sim.overlay.special.reduction import row_totals, sum_error
 from sim.overlay.special.softmax import error_bound
@@ -152,10 +152,10 @@ def test_quantized_rows_at_midpoints() -> None:
 def test_folded_rows(columns: int, rng: np.random.Generator) -> None:
     x = rows_of(rng, columns)
     factors = np.exp(rng.normal(scale=3, size=columns)).astype(np.float16)
-    tensor, powers = fold_quantize(x, factors)
+    tensor, powers = quantize_folded(x, factors)
     assert powers.tolist() == folded(x.astype(np.float32), factors.astype(np.float32))[1].tolist()
     for row, codes, scale, power in zip(x, tensor.integers, tensor.level_values(0)[:, 0], powers[:, 0], strict=True):
-        judged = judge.fold_quantize(fractions(row), fractions(factors))
+        judged = judge.quantize_folded(fractions(row), fractions(factors))
         assert (codes.tolist(), Fraction(float(scale)), Fraction(float(power))) == judged
 
 
@@ -188,8 +188,8 @@ CYCLES = {
     "rms_norm": 2 * 3 * 2 + (3 + 36 + 3 + 4 + 15) + 7,
     "layer_norm": 3 * 3 * 2 + (36 + 3) + (4 + 3 + 36 + 3 + 4 + 15) + (8 + 6 + 1),
     "quantize": 2 * 3 * 2 + (7 + 12) + 12,
-    "cache": 2 * 3 * 2 + (7 + 12) + 12,
-    "fold_quantize": 2 * 3 * 2 + (3 + 7 + 12) + (3 + 12),
+    "quantize_heads": 2 * 3 * 2 + (7 + 12) + 12,
+    "quantize_folded": 2 * 3 * 2 + (3 + 7 + 12) + (3 + 12),
 }
 """Of 3 rows of 100 on 64 lanes, by hand: a tree has 6 levels, of 4 cycles for sums and of 1 for comparisons."""
 
