@@ -22,7 +22,7 @@ from hdl.bench.vectors import Vectors
 from hdl.export import module_texts
 from hdl.proof.contract import Rule
 from hdl.proof.equal import SELECT_BITS, declared, equal, ports
-from hdl.tools.verilator import SimulationError, call
+from hdl.tools.verilator import ONE_FILE, SimulationError, call
 from hdl.tools.yosys import find_yosys
 
 MUTATED = "mutated"
@@ -139,7 +139,7 @@ def _compile(folder: Path) -> None:
     verilate = ["verilator", "--cc", "--exe", "--main", "--timing", "--prefix", "Vtop", "--top-module", "bench"]
     verilate += ["-o", PROGRAM, "-Mdir", ".", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++20"]
     make = ["make", "-j2", "-f", "Vtop.mk", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
-    call([*verilate, "bench.v", "top.v", "mutated.v"], folder)
+    call([*verilate, *ONE_FILE, "bench.v", "top.v", "mutated.v"], folder)
     runtime = folder.parent / "runtime"
     runtime.mkdir(exist_ok=True)
     for name in RUNTIME_OBJECTS:
