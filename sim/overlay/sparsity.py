@@ -7,11 +7,12 @@ weights than N is filled up with pruned ones, whose code is that of 0; so format
 Order of all that is stored: column blocks outermost, then blocks along ``k``, then columns, then ``k`` upwards. In memory
 
     densities   3 bits for each block, its place in ``DENSITIES``, filled up to a byte with zeros
-    of each block:
-        codes       16 * N codes of the format's bits, 2 * N * bits bytes
-        indices     16 * N indices of 4 bits, 8 * N bytes, where 0 < N < 16
+    of each block, 16 * N weights, each
+        code        of the format's bits, lowest
+        index       4 bits above it, where 0 < N < 16
 
-each packed as :func:`sim.quantized.packing.pack_codes` does, so that a block of any density begins with a byte.
+each packed as :func:`sim.quantized.packing.pack_codes` does, so that a block of any density begins with a byte, and so does
+what a vector unit of 8 multipliers or more takes in a cycle.
 """
 
 from dataclasses import dataclass
@@ -136,10 +137,10 @@ class SparseCodes:
         packed[: len(head)] = head
         starts = len(head) + np.cumsum(sizes) - sizes
         for density, where in self._of_each_density():
-            parts = [pack_codes(self.codes[where], self.format.bits)]
+            weights = self.codes[where].astype(np.uint16)
             if density < BLOCK:
-                parts.append(pack_codes(self.indices[where], INDEX_BITS))
-            rows = np.concatenate([part.reshape(len(where), -1) for part in parts], axis=1)
+                weights |= self.indices[where].astype(np.uint16) << self.format.bits
+            rows = pack_codes(weights, _weight_bits(density, self.format)).reshape(len(where), -1)
             packed[starts[self._ordered == density][:, None] + np.arange(rows.shape[1])] = rows
         return packed
 
@@ -205,12 +206,11 @@ def unpack(packed: Codes, format_: Format, k: int, n: int) -> SparseCodes:
         if not count:
             continue
         rows = packed[starts[at][:, None] + np.arange(sizes[at][0])]
-        split = weights * format_.bits // 8
+        found = unpack_codes(rows.reshape(-1), _weight_bits(density, format_), count * weights).astype(np.uint16)
         where = stored[at][:, None] + np.arange(weights)
-        codes[where] = unpack_codes(rows[:, :split].reshape(-1), format_.bits, count * weights).reshape(where.shape)
-        every = np.tile(np.arange(BLOCK, dtype=np.uint8), count * BLOCK)
-        found = unpack_codes(rows[:, split:].reshape(-1), INDEX_BITS, count * weights) if density < BLOCK else every
-        indices[where] = found.reshape(where.shape)
+        codes[where] = (found & ((1 << format_.bits) - 1)).reshape(where.shape)
+        every = np.tile(np.arange(BLOCK, dtype=np.uint16), count * BLOCK)
+        indices[where] = (found >> format_.bits if density < BLOCK else every).reshape(where.shape)
     return SparseCodes(format_, ordered.reshape(n // BLOCK, k // BLOCK).T.astype(np.uint8), codes, indices)
 
 
@@ -237,10 +237,15 @@ def _check_codes(codes: NDArray[np.integer], format_: Format) -> None:
         raise InputError(f"codes of {format_.name} are 0 to {len(format_.values) - 1}, not {int(codes[wrong][0])}")
 
 
+def _weight_bits(density: int, format_: Format) -> int:
+    """Width [bit] of a kept weight with its index, of blocks that have them."""
+    return format_.bits + (INDEX_BITS if density < BLOCK else 0)
+
+
 def _block_bytes(densities: NDArray[np.integer], format_: Format) -> NDArray[np.int64]:
-    """Size [byte] of the codes and indices of blocks."""
-    indices = np.where((densities > 0) & (densities < BLOCK), INDEX_BITS, 0)
-    sizes: NDArray[np.int64] = densities.astype(np.int64) * BLOCK * (format_.bits + indices) // 8
+    """Size [byte] of the weights of blocks."""
+    of_each = np.array([n * BLOCK * _weight_bits(n, format_) // 8 for n in range(BLOCK + 1)], np.int64)
+    sizes: NDArray[np.int64] = of_each[densities]
     return sizes
 
 

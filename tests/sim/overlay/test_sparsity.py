@@ -42,12 +42,12 @@ def test_each_block_by_the_least_n(rng: np.random.Generator) -> None:
 
 
 def test_bytes_by_hand() -> None:
-    """Two blocks along k, 2:16 and empty: 3 bits 1 and 3 bits 0, then 32 codes of 4 bits, then 32 indices of 4 bits."""
+    """Two blocks along k, 2:16 and empty: 3 bits 1 and 3 bits 0, then 16 times code 5 at 3 and code 9 at 14."""
     codes = np.zeros((32, 16), int)
     codes[3], codes[14] = 5, 9
     made = sparse(codes, codes > 0, FORMATS["int4"])
     assert made.densities.tolist() == [[2], [0]]
-    assert made.pack().tolist() == [0b000_001, *[0x95] * 16, *[0xE3] * 16]
+    assert made.pack().tolist() == [0b000_001, *[0x35, 0xE9] * 16]
     assert made.bits == 6 + 32 * 4 + 32 * 4
     assert made.density == 2 / 32
 
