@@ -7,8 +7,12 @@ from typing import Any
 
 from sim.design import DesignPoint
 from sim.errors import InputError, choose, demand
+from sim.overlay.cells import CellLayout
+from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.engine import BLOCK, Engine, check_group
+from sim.overlay.isa.instructions import ADDRESS_BITS
 from sim.overlay.memory import LATENCIES, Channels
+from sim.overlay.special.reduction import check_lanes
 
 LARGEST = 1 << 20
 """Of every count of a design: far beyond anything built."""
@@ -69,6 +73,14 @@ class OverlayDesign:
             most = f"at most {BLOCK}" if self.sparse else f"{BLOCK} without multiplexers"
             raise InputError(f"kept of an overlay, of {BLOCK} weights, is {most}, not {self.kept}")
         check_group(self.group_size, 1)
+        check_lanes(self.special_lanes)
+        for buffer, size in (("weight", self.slots * self.slot_bytes), ("activation", self.activation_bytes)):
+            if size > 1 << ADDRESS_BITS:
+                raise InputError(
+                    f"a buffer has at most {1 << ADDRESS_BITS - 20} MiB, not the {size >> 20} of the {buffer} buffer"
+                )
+        for name in dict.fromkeys((self.weight_format, *(format_ for _, format_ in self.formats))):
+            CellLayout(EXPANDED[name], BLOCK, self.kept, self.group_size, False)
         if self.slots < 2:
             raise InputError(f"slots of an overlay are at least 2, one to fill and one to read, not {self.slots}")
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from sim.errors import InputError
+from sim.overlay.cells import FP16_BYTES, aligned
 from sim.overlay.compiler.emission import Emitter
-from sim.overlay.compiler.memory_map import FP16_BYTES, MemoryMap
+from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.compiler.regions import Regions
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
@@ -23,7 +24,7 @@ class Code:
     ring: int = 0
 
     def __post_init__(self) -> None:
-        one = self.length * (self.decoder.head_dim + FP16_BYTES)
+        one = aligned(self.length * self.decoder.head_dim) + self.length * FP16_BYTES
         self.heads = min(self.decoder.kv_heads, self.design.slot_bytes // one)
         if not self.heads:
             raise InputError(

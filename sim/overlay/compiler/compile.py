@@ -38,18 +38,17 @@ class Compiled:
 
 def compile_step(decoder: Decoder, design: OverlayDesign, new: int, length: int, context: int | None = None) -> Compiled:
     """The code that computes ``new`` tokens, at the end of ``length`` of them, with a cache for ``context`` (default: the
-    decoder's).
+    decoder's); of the new ones as many may be padding as lie behind ``length``.
 
     Raises ``InputError`` for lengths that cannot be, and where memory or buffers are too small.
     """
     context = context or decoder.context
-    if not 1 <= new <= length:
-        raise InputError(f"new tokens are between 1 and the length of {length}, not {new}")
+    if not 1 <= length <= context:
+        raise InputError(f"length is between 1 and the context of {context} tokens, not {length}")
     padded = padded_length(design, new, length)
-    if length > context:
-        raise InputError(f"length is at most the context of {context} tokens, not {length}")
-    memory_map = MemoryMap(decoder, design, padded_length(design, 1, max(context, padded)))
-    code = Code(memory_map, new, padded)
+    if not 1 <= new <= padded:
+        raise InputError(f"new tokens are between 1 and the padded length of {padded}, not {new}")
+    code = Code(memory_map(decoder, design, context), new, padded)
     period = _period(code)
     if decoder.layers < (UNLIKE + 1) * period:
         return _compiled(code, list(range(decoder.layers)))
@@ -57,6 +56,12 @@ def compile_step(decoder: Decoder, design: OverlayDesign, new: int, length: int,
     behind = decoder.layers - (2 + alike) * period
     layers = [*range(2 * period), *range(decoder.layers - behind, decoder.layers)]
     return _repeated(_compiled(code, layers), period, alike)
+
+
+def memory_map(decoder: Decoder, design: OverlayDesign, context: int) -> MemoryMap:
+    """Where everything is for all programs of up to ``context`` tokens, which have room for the padding of any."""
+    room = max(-(-context // step) * step for step in (design.decode_step, design.prefill_step))
+    return MemoryMap(decoder, design, room)
 
 
 def padded_length(design: OverlayDesign, new: int, length: int) -> int:

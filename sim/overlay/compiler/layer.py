@@ -2,14 +2,19 @@
 
 import numpy as np
 
+from sim.overlay.cells import FP16_BYTES, aligned
 from sim.overlay.compiler.code import Code
-from sim.overlay.compiler.memory_map import FP16_BYTES, aligned
 from sim.overlay.compiler.regions import PAIRS
 from sim.overlay.engine import BLOCK
 from sim.overlay.isa.instructions import SYSTEM
 
 GOES_ON, LEAVES = 1, 2
 """Bits of ``part``: a tile adds to the sums that the engine holds, and leaves its own there."""
+
+
+def bits_of(number: float) -> int:
+    """Of fp32."""
+    return int(np.float32(number).view(np.uint32))
 
 
 def begin(code: Code) -> None:
@@ -41,7 +46,7 @@ def norm(code: Code, layer: int, name: str, rows: int = 0, last: int = 0) -> Non
     """A norm of the stream and the codes of what it makes."""
     d, rows = code.decoder, rows or code.new
     code.load(name, "norm", code.map.norm(layer, name), code.map.norm_bytes)
-    scalar = int(np.float32(d.epsilon).view(np.uint32))
+    scalar = bits_of(d.epsilon)
     code.special(name, d.norm, "stream", "normed", rows, d.hidden, second="norm", scalar=scalar, last=last)
     code.spill(name, "normed", rows * d.hidden * FP16_BYTES)
     code.special(name, "quantize", "normed", "codes", rows, d.hidden)
@@ -90,23 +95,27 @@ def heads_of(code: Code, layer: int, head: int, heads: int, pair: str) -> None:
     d, scores, codes, scales = code.decoder, f"scores{pair}", f"score_codes{pair}", f"value_scales{pair}"
     rows = code.new * d.queries
     slot = cached(code, layer, head, heads, values=False)
-    first = head * rows
+    first, pitch = head * rows, d.queries * code.length * FP16_BYTES
     code.engine(
         "scores", slot, "query_codes", scores, m=rows, k=d.head_dim, n=code.length, heads=heads, layout="keys",
         skip=first * d.head_dim, scales=code.at["query_codes"] + aligned(code.new * d.heads * d.head_dim) + first * FP16_BYTES,
-        pitch=d.queries * code.length * FP16_BYTES, group=d.queries,
+        pitch=pitch, group=d.queries,
     )  # fmt: skip
     code.spill("scores", scores, heads * rows * code.length * FP16_BYTES)
-    factor = int(np.float32(d.head_dim**-0.5).view(np.uint32))
-    code.special("softmax", "softmax", scores, scores, code.new, code.length, scalar=factor, heads=heads, group=d.queries)
+    factor = bits_of(d.head_dim**-0.5)
+    code.special(
+        "softmax", "softmax", scores, scores, code.new, code.length,
+        pitch=pitch, heads=heads, group=d.queries, scalar=factor,
+    )  # fmt: skip
     code.spill("softmax", scores, heads * rows * code.length * FP16_BYTES)
     code.load(
         "values", scales, code.map.cache_scales(layer, True, head), code.length * FP16_BYTES,
         runs=heads, pitch=code.map.head_scale_bytes, cache="values",
     )  # fmt: skip
     code.special(
-        "softmax", "quantize_folded", scores, codes, code.new, code.length, second=scales, heads=heads, group=d.queries
-    )
+        "softmax", "quantize_folded", scores, codes, code.new, code.length,
+        second=scales, pitch=pitch, heads=heads, group=d.queries,
+    )  # fmt: skip
     slot = cached(code, layer, head, heads, values=True)
     code.engine(
         "values", slot, codes, "mixed", m=rows, k=code.length, n=d.head_dim, heads=heads, layout="values",
@@ -158,7 +167,7 @@ def product(code: Code, layer: int, name: str, source: str, target: str, rows: i
             name, slot, source, target, m=rows or code.new, k=k, n=n, layout=layout, multiply=multiply, scales=scales,
             skip=parts[0] * cells.part, target_skip=blocks[0] * BLOCK * FP16_BYTES, pitch=cells.n * FP16_BYTES,
             format=number, bias=int(name in code.decoder.biases),
-            part=GOES_ON * (parts[0] > 0) + LEAVES * (parts.stop < cells.parts),
+            part=GOES_ON * (parts[0] > 0) + LEAVES * (parts.stop < cells.parts), cell=cells.part // BLOCK,
         )  # fmt: skip
 
 
@@ -170,6 +179,6 @@ def cached(code: Code, layer: int, head: int, heads: int, values: bool) -> int:
     code.fill(name, slot, code.map.cache(layer, values, head), size, heads, code.map.head_bytes, cache=name)
     if not values:
         address = code.map.cache_scales(layer, values, head)
-        behind, pitch = heads * size, code.map.head_scale_bytes
+        behind, pitch = aligned(heads * size), code.map.head_scale_bytes
         code.fill(name, slot, address, code.length * FP16_BYTES, heads, pitch, behind, cache=name)
     return slot

@@ -10,26 +10,14 @@ from functools import cached_property
 
 from sim.errors import InputError
 from sim.formats import FORMATS
+from sim.overlay.cells import FP16_BYTES, CellLayout, aligned
 from sim.overlay.decoder import Decoder
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK
 
-WORD = 32
-"""[byte] Of a port."""
-
-FP16_BYTES = 2
-
-INDEX_BITS, COUNT_BITS = 4, 3
-"""[bit] Of a kept weight's place among 16, and of a block's N."""
-
 HELD_BLOCKS = 8
 """Blocks of columns whose fp32 sums a vector unit holds from one part of ``k`` to the next: 128 words, two rows of LUT RAM."""
-
-
-def aligned(size: int) -> int:
-    """The next multiple of a word."""
-    return -(-size // WORD) * WORD
 
 
 @dataclass(frozen=True)
@@ -122,15 +110,15 @@ class MemoryMap:
         high = min(blocks, high // side * side if high > side else high)
         return Cells(k, n, part, size, wide, high)
 
-    def cell_bytes(self, name: str, part: int) -> int:
-        """Of so much of ``k`` of 16 columns of a product: N of each block and indices if sparse, codes, scales, biases."""
+    def cell_layout(self, name: str, part: int) -> CellLayout:
+        """Of a product's cells of ``part`` along ``k``."""
         design = self.design
-        bits = EXPANDED[design.format_of(name)].bits
-        kept = part * design.kept
-        sparse = kept * INDEX_BITS + -(-part // BLOCK) * COUNT_BITS if design.is_sparse else 0
-        scales = -(-part // design.group_size) * BLOCK * FP16_BYTES
-        biases = BLOCK * FP16_BYTES if name in self.decoder.biases else 0
-        return aligned(-(-(kept * bits + sparse) // 8) + scales + biases)
+        biased = name in self.decoder.biases
+        return CellLayout(EXPANDED[design.format_of(name)], part, design.kept, design.group_size, biased)
+
+    def cell_bytes(self, name: str, part: int) -> int:
+        """Of so much of ``k`` of 16 columns of a product."""
+        return self.cell_layout(name, part).size
 
     @cached_property
     def _layer(self) -> dict[str, int]:
@@ -154,7 +142,7 @@ class MemoryMap:
     @property
     def row_bytes(self) -> int:
         """Of a token's numbers between layers."""
-        return aligned(self.decoder.hidden * FP16_BYTES)
+        return self.decoder.hidden * FP16_BYTES
 
     @property
     def inputs(self) -> int:
@@ -164,22 +152,22 @@ class MemoryMap:
     @property
     def logits(self) -> int:
         """Of the last token."""
-        return self.inputs + self.context * self.row_bytes
+        return self.inputs + aligned(self.context * self.row_bytes)
 
     @property
     def positions(self) -> int:
-        """Cosines and sines of each position, ``head_dim`` numbers in all."""
+        """Of each position cosines, then sines, ``head_dim`` numbers in all."""
         return self.logits + aligned(self.decoder.vocabulary * FP16_BYTES)
 
     @property
     def position_bytes(self) -> int:
         """Of a position's cosines and sines."""
-        return aligned(self.decoder.head_dim * FP16_BYTES) if self.decoder.rotary else 0
+        return self.decoder.head_dim * FP16_BYTES if self.decoder.rotary else 0
 
     @property
     def scratch(self) -> int:
         """Room for any region of the activation buffer, where results are kept off the chip."""
-        return self.positions + self.context * self.position_bytes
+        return self.positions + aligned(self.context * self.position_bytes)
 
     @property
     def scratch_bytes(self) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sim.errors import InputError
-from sim.overlay.compiler.memory_map import FP16_BYTES, aligned
+from sim.overlay.cells import FP16_BYTES, aligned
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
 
@@ -47,7 +47,7 @@ class Regions:
             "norm": 2 * aligned(d.hidden * FP16_BYTES),
             "normed": new * d.hidden * FP16_BYTES,
             "codes": _coded(new, d.hidden),
-            "positions": new * aligned(d.head_dim * FP16_BYTES),
+            "positions": new * d.head_dim * FP16_BYTES,
             "branch": new * d.hidden * FP16_BYTES,
         }
 

@@ -27,9 +27,9 @@ def _random_program(count: int = 200) -> Program:
 
 
 def test_words_are_those_of_the_documented_layout() -> None:
-    """Lowest bits by hand: 0 of the opcode, then 4, 9, 14, 16, 44, 84, 112, 128."""
+    """Lowest bits by hand: 0 of the opcode, then 4, 9, 14, 16, 43, 83, 111, 127."""
     program = assemble("LD wait=engine signal=special buffer=activation address=3 memory=0xabcdef0123 size=5 runs=6 pitch=7")
-    word = 1 | 0b00100 << 4 | 0b01000 << 9 | 1 << 14 | 3 << 16 | 0xABCDEF0123 << 44 | 5 << 84 | 6 << 112 | 7 << 128
+    word = 1 | 0b00100 << 4 | 0b01000 << 9 | 1 << 14 | 3 << 16 | 0xABCDEF0123 << 43 | 5 << 83 | 6 << 111 | 7 << 127
     assert encode(program) == word.to_bytes(32, "little")
 
 

@@ -1,0 +1,28 @@
+"""What of an overlay's design cannot be built."""
+
+from typing import Any
+
+import pytest
+
+from sim.errors import InputError
+from sim.overlay.design import OverlayDesign
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"special_lanes": 48}, "a power of two, at most 4096, not 48"),
+        ({"slots": 4, "slot_kib": 1 << 16}, "at most 128 MiB, not the 256 of the weight buffer"),
+        ({"activation_buffer_kib": 1 << 18}, "at most 128 MiB, not the 256 of the activation buffer"),
+        ({"weight_format": "uint4"}, "sparse weights have no zero points, as uint4 has"),
+        ({"formats": (("up", "bipolar2"),)}, "pruned weights are 0, which bipolar2 does not have"),
+        ({"kept": 8, "sparse": False}, "16 without multiplexers, not 8"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        OverlayDesign("wrong", **fields)
+
+
+def test_dense_weights_may_have_zero_points() -> None:
+    assert OverlayDesign("dense", kept=16, weight_format="uint4").engine.weight_formats == ("uint4", "int8")
