@@ -10,11 +10,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from reports.formats import Widths, formats_figure
 from reports.page import embedded, in_script, template
 from reports.passes import Pass, packed
 from reports.plots import AMBER, BLUE, GREEN, as_text, figure
-from reports.printed import printed
-from reports.units import percent, significant
+from reports.printed import printed_formats, printed_front, write_figures
+from reports.units import significant
 from sim.files import output_folder, remove, write_parts, write_whole
 
 PAGE, TABLE = "comparison.html", "comparison.csv"
@@ -54,9 +55,8 @@ def write_comparison(
     remove(place / PAGE)
     write_whole(place / TABLE, table.to_csv(index=False, lineterminator="\n"))
     write_parts(place / "comparison.parquet", [table.to_parquet(index=False)])
-    for axis in axes:
-        for ending, content in printed(table, axis, COLORS).items():
-            write_parts(place / f"{axis.column}.{ending}", [content])
+    drawn = {axis.column: printed_front(table, axis, COLORS) for axis in axes}
+    write_figures(place, {"formats": printed_formats(table, Widths.of(table), COLORS), **drawn})
     write_whole(place / PAGE, render(table, widths, verdicts, axes, asked, passes))
     return place / PAGE
 
@@ -76,7 +76,9 @@ def render(
         widths=widths,
         heads=[(head, column not in ("name", "family", "recipe")) for column, head in COLUMNS.items()],
         rows=[[_cell(column, row[column]) for column in COLUMNS] for _, row in table.iterrows()],
-        figures=embedded({f"plot-{axis.column}": front_figure(table, axis) for axis in axes}),
+        figures=embedded(
+            {f"plot-{axis.column}": front_figure(table, axis) for axis in axes} | {"formats": formats_figure(table, COLORS)}
+        ),
         passes=packed(passes),
         details=in_script(json.dumps([_details(row) for _, row in table.iterrows()])),
         plotly=get_plotlyjs(),
@@ -129,10 +131,8 @@ def _cell(column: str, value: Any) -> tuple[str, str]:
 
 
 def _details(row: pd.Series) -> dict[str, str]:
-    """Everything that is known of a point, in words; losses in %."""
-    told = {name: value for name, value in row.items() if not str(name).startswith("front_")}
-    told["loss"] = percent(float(row["loss"]), 2, "+") if row["loss"] == row["loss"] else ""
-    return {
-        str(name): value if isinstance(value, str) else "" if value is None or value != value else significant(float(value))
-        for name, value in told.items()
+    """Everything that is known of a point, under the heads of the table where it is there too."""
+    told = {str(name): value for name, value in row.items() if not str(name).startswith("front_")}
+    return {"name": str(told.pop("name"))} | {
+        COLUMNS.get(name, name.replace("_", " ")): _cell(name, value)[0] for name, value in told.items()
     }

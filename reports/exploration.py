@@ -4,6 +4,7 @@ All points are one WebGL scatter, whose arrays are the binary numbers that plotl
 """
 
 import base64
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from plotly.offline import get_plotlyjs
 from reports.page import embedded, in_script, template
 from reports.passes import Pass, packed
 from reports.plots import AMBER, GREY, as_text, figure
+from reports.printed import printed_points, write_figures
 from reports.units import significant
 from sim.files import output_folder, remove, write_parts, write_whole
 
@@ -38,6 +40,8 @@ def write_exploration(
     write_whole(place / TABLE, table.to_csv(index=False, lineterminator="\n"))
     write_parts(place / "exploration.parquet", [table.to_parquet(index=False)])
     write_parts(place / "points.parquet", [points.to_parquet(index=False)])
+    pairs = itertools.combinations(objectives, 2)
+    write_figures(place, {f"{x.name}-{y.name}": printed_points(points, table, x, y) for x, y in pairs})
     write_whole(place / PAGE, render(table, points, objectives, asked, passes))
     return place / PAGE
 
@@ -80,7 +84,7 @@ def scatter(points: pd.DataFrame, table: pd.DataFrame, x: Objective, y: Objectiv
         hovertext=[as_text(words) for words in _shorts(points)],
         hovertemplate=hover,
     )
-    drawn.add_scatter(
+    drawn.add_scattergl(  # as the others, which would else be drawn above it
         x=table[x.name],
         y=table[y.name],
         mode="markers",
@@ -94,8 +98,13 @@ def scatter(points: pd.DataFrame, table: pd.DataFrame, x: Objective, y: Objectiv
 
 
 def _axis(points: pd.DataFrame, objective: Objective) -> dict[str, Any]:
-    scale = {"type": "log"} if len(points) and points[objective.name].min() > 0 else {}
-    return {"title": {"text": f"{objective.title} [{objective.unit}]"}, **scale}
+    """Logarithmic where numbers are above zero, with ticks at 1, 2 and 5, over many decades at 1 alone."""
+    title = {"title": {"text": f"{objective.title} [{objective.unit}]"}}
+    least, most = points[objective.name].min(), points[objective.name].max()
+    if not least > 0:
+        return title
+    decades = np.log10(most / least)
+    return {**title, "type": "log", "dtick": "D1" if decades < 0.5 else "D2" if decades < 4 else 1}
 
 
 def _columns(points: pd.DataFrame, table: pd.DataFrame, objectives: Sequence[Objective]) -> dict[str, Any]:

@@ -1,38 +1,111 @@
-"""Figures of a comparison as files for print: PNG and SVG, by matplotlib, which needs no browser."""
+"""Figures of comparisons and searches as files for print: PNG and SVG, by matplotlib, which needs no browser."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+from reports.formats import LINEAR, Widths, loss_ticks
+from reports.plots import AMBER, GREY
+from sim.files import write_parts
 
 INCHES = (7.0, 4.6)
 DOTS = 160  # [1/inch]
+NAME = (110, 11)  # [px] of a name at matplotlib's 100 dots an inch
 FIXED = {"svg": {"Date": None}, "png": {}}
 """No time of day in a file, so that the same figure is the same file."""
 
+Files = dict[str, bytes]
+"""A figure as ``png`` and ``svg``."""
 
-def printed(table: pd.DataFrame, axis: Any, colors: Mapping[str, str]) -> dict[str, bytes]:
-    """Loss [%] over a cost, as ``png`` and ``svg``; names stand beside the points of the front."""
-    drawn = Figure(figsize=INCHES, layout="constrained")
-    plot = drawn.subplots()
+
+def printed_front(table: pd.DataFrame, axis: Any, colors: Mapping[str, str]) -> Files:
+    """Loss [%] over a cost; names stand beside the points of the front."""
+    drawn, plot = _empty()
     best = table[table[f"front_{axis.column}"]].sort_values(axis.column)
-    plot.step(best[axis.column], best["loss"] * 100, where="post" if axis.less else "pre", color="#8a8f98", linewidth=1)
-    for family, color in colors.items():
-        rows = table[table["family"] == family]
-        plot.scatter(rows[axis.column], rows["loss"] * 100, s=18, color=color, label=family, zorder=2)
-    for _, row in best.iterrows():
-        plot.annotate(
-            row["name"].replace("$", r"\$"),
-            (row[axis.column], row["loss"] * 100),
-            (4, 4),
-            textcoords="offset points",
-            fontsize=7,
-        )
-    plot.set_yscale("symlog", linthresh=1)
+    plot.step(best[axis.column], best["loss"] * 100, where="post" if axis.less else "pre", color=GREY, linewidth=1)
+    _families(plot, table, table[axis.column], colors)
+    _losses(plot, table)
     plot.set_xlabel(f"{axis.name} [{axis.unit}]")
+    _names(plot, best["name"], best[axis.column], best["loss"] * 100)
+    return _files(drawn, plot)
+
+
+def printed_formats(table: pd.DataFrame, widths: Widths, colors: Mapping[str, str]) -> Files:
+    """Loss [%] by the widths of both operands."""
+    drawn, plot = _empty()
+    _families(plot, table, widths.places, colors)
+    plot.set_xticks(range(len(widths.names)), widths.names, rotation=90)
+    _losses(plot, table)
+    plot.set_xlabel("weight x activation [bit]")
+    return _files(drawn, plot)
+
+
+def printed_points(points: pd.DataFrame, table: pd.DataFrame, x: Any, y: Any) -> Files:
+    """All points of a search over two objectives, and the best designs; the points of an SVG are one picture in it."""
+    drawn, plot = _empty()
+    plot.scatter(
+        points[x.name], points[y.name], s=3, color=GREY, alpha=0.45, linewidths=0, label="points looked at", rasterized=True
+    )
+    plot.scatter(table[x.name], table[y.name], s=22, color=AMBER, edgecolors="#7a5a12", linewidths=0.6, label="best, scheduled")
+    for one, axis, scale, label in (
+        (x, plot.xaxis, plot.set_xscale, plot.set_xlabel),
+        (y, plot.yaxis, plot.set_yscale, plot.set_ylabel),
+    ):
+        if len(points) and points[one.name].min() > 0:
+            scale("log")
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(EngFormatter())
+            axis.set_minor_formatter(NullFormatter())
+        label(f"{one.title} [{one.unit}]")
+    return _files(drawn, plot)
+
+
+def write_figures(folder: Path, drawn: Mapping[str, Files]) -> None:
+    """Write figures into a folder under their names, with the endings of their kinds."""
+    for name, files in drawn.items():
+        for ending, content in files.items():
+            write_parts(folder / f"{name}.{ending}", [content])
+
+
+def _empty() -> tuple[Figure, Axes]:
+    drawn = Figure(figsize=INCHES, layout="constrained")
+    return drawn, drawn.subplots()
+
+
+def _families(plot: Axes, table: pd.DataFrame, x: Any, colors: Mapping[str, str]) -> None:
+    for family, color in colors.items():
+        own = table["family"] == family
+        plot.scatter(x[own], table["loss"][own] * 100, s=18, color=color, label=family, zorder=2)
+
+
+def _losses(plot: Axes, table: pd.DataFrame) -> None:
+    """The axis of losses, as those of the page's figure of formats."""
+    plot.set_yscale("asinh", linear_width=LINEAR)
+    plot.set_yticks(*zip(*loss_ticks(table), strict=True))
+    plot.minorticks_off()
     plot.set_ylabel("loss [%]")
+    losses = table["loss"].dropna() * 100
+    if len(losses):
+        plot.set_ylim(losses.min() - LINEAR / 2, losses.max() * 1.3 + LINEAR / 2)
+
+
+def _names(plot: Axes, names: Iterable[str], x: Iterable[float], y: Iterable[float]) -> None:
+    """Names beside points, but for those that would stand on one that is there."""
+    there: list[tuple[float, float]] = []
+    for name, point in zip(names, zip(x, y, strict=True), strict=True):
+        across, up = plot.transData.transform(point)
+        if all(abs(across - a) > NAME[0] or abs(up - b) > NAME[1] for a, b in there):
+            there.append((across, up))
+            plot.annotate(name.replace("$", r"\$"), point, (4, 4), textcoords="offset points", fontsize=7)
+
+
+def _files(drawn: Figure, plot: Axes) -> Files:
     plot.grid(alpha=0.3)
     plot.legend(frameon=False)
     files = {}

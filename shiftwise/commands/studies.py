@@ -130,7 +130,8 @@ def explore(
     All points have area, and cycles and energy in closed form, and the noise of their products in the place of accuracy; of the
     best ones every operator is scheduled and accuracy is measured through the simulated hardware. A space that is no
     larger than `--points` is looked at whole; else Optuna proposes points. Budgets that nothing keeps within end with the
-    nearest that is possible. Writes `exploration.csv`, `.parquet`, `.html` (opens offline) and `points.parquet` into `--out`.
+    nearest that is possible. Writes `exploration.csv`, `.parquet`, `.html` (opens offline), `points.parquet` and figures into
+    `--out`.
 
     What is found is kept in `results.sqlite` in `--out`: a search that was interrupted goes on.
 

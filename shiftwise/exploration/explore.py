@@ -73,7 +73,7 @@ class Exploration:
         return scatter(self.points, self.table, choose("objective", x, names), choose("objective", y, names))
 
     def write(self, folder: str | Path) -> Path:
-        """Write ``exploration.csv``, ``.parquet`` and ``.html``, and ``points.parquet``; returns the page's path."""
+        """Write ``exploration.csv``, ``.parquet``, ``.html``, ``points.parquet`` and figures; returns the page's path."""
         from reports.exploration import write_exploration
 
         return write_exploration(self.table, self.points, self.objectives, self.asked, self.passes, Path(folder))

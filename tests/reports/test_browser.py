@@ -64,7 +64,8 @@ def comparison(folder: Path) -> Path:
     for place, name in enumerate(names):
         found = costs_of(Priced(chosen[name].design, BASE, "xcup", "tiny-stdlib", 64))
         passes.append(found.pop("passes"))
-        rows.append({"name": name, "family": chosen[name].family, "recipe": "nearest", "loss": 0.03 - 0.01 * place, **found})
+        told = {"family": chosen[name].family, "recipe": "nearest", "loss": 0.03 - 0.01 * place}
+        rows.append({"name": name, **told, "weight_bits": 4, "activation_bits": 4, **found})
     rows[1]["name"] = EVIL
     for one in passes[1]:
         one["title"] = EVIL
@@ -171,6 +172,7 @@ def test_a_point_of_a_comparison_opens_its_layers(browser, compared: Path) -> No
     products = browser.execute_script("return document.querySelector('.roof')._fullData.at(-1).x.length")
     assert 0 < products <= len(shown_rows(browser, "#chosen .sortable"))
     assert browser.execute_script("return document.querySelector('.time')._fullData[0].x.length") > 5
+    assert "loss 3.00 %" in hover(browser, "formats", 0, 0)
     press(browser, "#points tbody tr:nth-child(3)")
     assert texts(browser, "#chosen h3") == ["e2m1 x e2m1"]
     assert "No pass of this point could be scheduled." in texts(browser, "#chosen p")

@@ -13,6 +13,7 @@ NAME = "<b>int4</b> & </script><script>alert(1)</script>"
 
 def table() -> pd.DataFrame:
     known = dict.fromkeys(COLUMNS, 2.0) | {"name": NAME, "family": "integer", "recipe": "nearest", "loss": 0.01}
+    known |= {"weight_bits": 4, "activation_bits": 4}
     unknown = known | {"name": "int3 x int3", "luts_per_mac": math.nan, "loss": 0.5}
     rows = pd.DataFrame([known, unknown])
     for column, axis in AXES.items():

@@ -89,7 +89,7 @@ def test_everything_is_written(found: Comparison, tmp_path: Path) -> None:
     assert list(table["name"]) == list(found.table["name"])
     assert np.array_equal(table["loss"], found.table["loss"])
     assert pd.read_parquet(tmp_path / "comparison.parquet")["loss"].tolist() == found.table["loss"].tolist()
-    for column in module.AXES:
+    for column in ("formats", *module.AXES):
         assert (tmp_path / f"{column}.png").read_bytes().startswith(b"\x89PNG")
         assert b"<svg" in (tmp_path / f"{column}.svg").read_bytes()[:1000]
 

@@ -194,6 +194,8 @@ def test_a_board_is_a_budget(tmp_path: Path) -> None:
 def test_everything_is_written(found: Exploration, tmp_path: Path) -> None:
     page = found.write(tmp_path)
     assert page.name == "exploration.html" and "explored" not in pd.read_csv(tmp_path / "exploration.csv").columns
+    assert (tmp_path / "area-tokens_per_s.png").read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in (tmp_path / "area-tokens_per_s.svg").read_bytes()[:1000]
     assert len(pd.read_parquet(tmp_path / "points.parquet")) == len(found.points)
     assert pd.read_parquet(tmp_path / "exploration.parquet")["area"].tolist() == found.table["area"].tolist()
     text = page.read_text()
