@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sim.design import DesignPoint
 from sim.errors import InputError, choose, demand
 from sim.overlay.cells import CellLayout
 from sim.overlay.dequantizer import EXPANDED
@@ -13,6 +12,7 @@ from sim.overlay.engine import BLOCK, Engine, check_group
 from sim.overlay.isa.instructions import ADDRESS_BITS
 from sim.overlay.memory import LATENCIES, Channels
 from sim.overlay.special.reduction import check_lanes
+from sim.quantized import Scheme, weight_scheme
 
 LARGEST = 1 << 20
 """Of every count of a design: far beyond anything built."""
@@ -68,7 +68,7 @@ class OverlayDesign:
             if type(value) is int and not 1 <= value <= LARGEST:
                 raise InputError(f"{field.name} of an overlay is between 1 and {LARGEST}, not {value}")
         choose("memory of an overlay", self.memory, LATENCIES)
-        _ = self.engine, self.points
+        _ = self.engine, self.schemes
         if self.kept > BLOCK or (self.kept < BLOCK and not self.sparse):
             most = f"at most {BLOCK}" if self.sparse else f"{BLOCK} without multiplexers"
             raise InputError(f"kept of an overlay, of {BLOCK} weights, is {most}, not {self.kept}")
@@ -91,18 +91,9 @@ class OverlayDesign:
         return Engine(self.units, self.vector_units, self.chain, self.element, self.sparse, tuple(formats))
 
     @cached_property
-    def points(self) -> dict[str, DesignPoint]:
-        """By format of weights, what a product is by the rules of :mod:`sim.kernels.product`: the KV cache's is int8."""
-        return {
-            name: DesignPoint(
-                self.name,
-                pe="multiplier",
-                weight_format=name,
-                kv_format="int8",
-                group_size=self.group_size,
-            )
-            for name in self.engine.weight_formats
-        }
+    def schemes(self) -> dict[str, Scheme]:
+        """How weights are quantized, by their format."""
+        return {name: weight_scheme(EXPANDED[name], self.group_size) for name in self.engine.weight_formats}
 
     @cached_property
     def channels_off_chip(self) -> Channels:
