@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from sim.design import DesignPoint
 from sim.errors import InputError, choose, demand
 from sim.overlay.cells import CellLayout
 from sim.overlay.dequantizer import EXPANDED
@@ -68,7 +69,7 @@ class OverlayDesign:
             if type(value) is int and not 1 <= value <= LARGEST:
                 raise InputError(f"{field.name} of an overlay is between 1 and {LARGEST}, not {value}")
         choose("memory of an overlay", self.memory, LATENCIES)
-        _ = self.engine, self.schemes
+        _ = self.engine, self.point, self.schemes
         if self.kept > BLOCK or (self.kept < BLOCK and not self.sparse):
             most = f"at most {BLOCK}" if self.sparse else f"{BLOCK} without multiplexers"
             raise InputError(f"kept of an overlay, of {BLOCK} weights, is {most}, not {self.kept}")
@@ -94,6 +95,11 @@ class OverlayDesign:
     def schemes(self) -> dict[str, Scheme]:
         """How weights are quantized, by their format."""
         return {name: weight_scheme(EXPANDED[name], self.group_size) for name in self.engine.weight_formats}
+
+    @cached_property
+    def point(self) -> DesignPoint:
+        """What a product is by the rules of :mod:`sim.kernels.product`: all weights are int8 when they are multiplied."""
+        return DesignPoint(self.name, pe="multiplier", weight_format="int8", group_size=self.group_size)
 
     @cached_property
     def channels_off_chip(self) -> Channels:

@@ -30,7 +30,7 @@ LAYOUTS: Final = ("dense", "sparse", "keys", "values")
 ``[heads, n]`` in fp16, or ``values [heads, k, n]``, whose scales are in the activations already. Results are
 ``[tokens, heads, group, n]``, of ``keys`` ``[heads, tokens, group, n]``, with ``pitch`` from token to token. ``values`` are
 multiplied by the powers of two that :data:`SPECIAL`'s ``quantize_folded`` left. A product's arithmetic is that of
-:func:`sim.kernels.product.matrix_product`, its results are rounded to fp16, and a bias is added in fp16."""
+:func:`sim.kernels.product.matrix_product`; a bias is added in fp32, and results are rounded to fp16."""
 
 SPECIAL: Final = (
     "quantize",
