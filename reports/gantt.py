@@ -40,7 +40,7 @@ def blocks_in_time(blocks: pd.DataFrame) -> go.Figure:
         texts = [str(block) for block in rows["block"]]
         hovers = [f"<b>{lane} of block {block}</b>" for block in texts]
         lanes.append(Lane(lane, color, rows["start"].tolist(), rows["end"].tolist(), texts, hovers))
-    return _lanes(lanes, "cycles since the product's first load")
+    return lanes_in_time(lanes, "cycles since the product's first load")
 
 
 def operators_in_time(operators: pd.DataFrame) -> go.Figure:
@@ -52,7 +52,7 @@ def operators_in_time(operators: pd.DataFrame) -> go.Figure:
         hovers = [_hover(row) for _, row in rows.iterrows()]
         texts = [as_text(title) for title in rows["title"]]
         lanes.append(Lane(lane, color, rows["start"].tolist(), rows["end"].tolist(), texts, hovers))
-    return _lanes(lanes, "cycles of the run")
+    return lanes_in_time(lanes, "cycles of the run")
 
 
 def _hover(row: pd.Series) -> str:
@@ -60,7 +60,8 @@ def _hover(row: pd.Series) -> str:
     return f"<b>{as_text(row['name'])}</b><br>{shape_text(row)}<br>{row['end'] - row['start']:,} cycles{waits}"
 
 
-def _lanes(lanes: Sequence[Lane], title: str) -> go.Figure:
+def lanes_in_time(lanes: Sequence[Lane], title: str) -> go.Figure:
+    """Bars of each lane over cycles; ``title`` says which."""
     drawn = figure(LANE_HEIGHT * len(lanes) + 70)
     for place, lane in enumerate(lanes):
         colors = [(lane.color, SHADES[lane.color])[index % 2] for index in range(len(lane.starts))]

@@ -1,13 +1,11 @@
 """A design point: the one description that arithmetic, cycles, hardware and cost are read from."""
 
 import dataclasses
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from sim.array import DATAFLOWS, Dataflow
@@ -17,6 +15,7 @@ from sim.formats import FORMATS, Format, signed_bits
 from sim.memory import MEMORIES, Dram, Scratchpad
 from sim.pe import PES, Element
 from sim.quantized import SCALINGS, Scheme, activation_scheme, weight_scheme
+from sim.toml import read_fields
 
 FP32_BITS = 32
 AS_WEIGHTS = "as_weights"
@@ -309,22 +308,12 @@ def load_design(name_or_path: str | DesignPoint) -> DesignPoint:
         return name_or_path
     if name_or_path in PRESETS:
         return DesignPoint(name=name_or_path, **PRESETS[name_or_path])
-    path = Path(name_or_path)
-    if path.suffix != ".toml":
-        raise InputError(f"unknown design {name_or_path!r}; known are {', '.join(PRESETS)}, or a .toml file")
-    try:
-        fields = tomllib.loads(path.read_bytes().decode())
-    except OSError as error:
-        raise InputError(f"design file {name_or_path!r} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"design file {name_or_path!r} is not TOML: it is no text in UTF-8") from None
-    except ValueError as error:  # of tomllib; its integers of thousands of digits are Python's own error
-        raise InputError(f"design file {name_or_path!r} is not TOML: {error}") from None
+    fields = read_fields(name_or_path, PRESETS)
     with of_file(name_or_path):
         for name in fields:
             choose("field of a design", name, {field.name: field for field in dataclasses.fields(DesignPoint)})
         try:
-            return DesignPoint(**{"name": path.stem, **fields})
+            return DesignPoint(**fields)
         except TypeError as error:
             raise InputError(str(error)) from None
 

@@ -1,7 +1,7 @@
 """Commands about a model on a design: ``simulate``, ``topology``, ``trace``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -59,6 +59,9 @@ def simulate(
     `decode` token by token with the quantized KV cache. A configuration or a topology alone has cycles, traffic and energy,
     of a model of any size.
 
+    An overlay (`flightllm-u280` and the like) runs the instructions that its compiler writes for a decoder's sizes, at
+    batch 1; its report shows them in time.
+
     Writes `summary.json`, `layers.csv` and `report.html` (one file, opens offline) into `--out`. A run that was interrupted
     goes on from the last window of text that it had judged.
 
@@ -69,11 +72,19 @@ def simulate(
         shiftwise simulate --design my-array.toml --model ~/models/my-llama --text notes.txt --out build/mine
 
         shiftwise simulate --model llama-2-70b --phase decode --sequence 2048
+
+        shiftwise simulate --design flightllm-u280 --model llama-2-7b --phase decode --sequence 1024
     """
-    from shiftwise.request import checked_request
     from sim.files import check_output
+    from sim.overlay.design import is_overlay
 
     check_output(out)
+    if is_overlay(design):
+        of_others = {"text": text, "accuracy_bytes": accuracy_bytes, "recipe": recipe, "kv_cache": kv_cache}
+        _simulate_overlay(design, model, phase, batch, sequence, of_others, out, as_json)
+        return
+    from shiftwise.request import checked_request
+
     given = (design, model, phase, batch, sequence, text, accuracy_bytes, recipe, kv_cache)
     asked = checked_request(*given)  # type: ignore[arg-type]
 
@@ -91,6 +102,28 @@ def simulate(
         print((out / SUMMARY).read_text(), end="")
         return
     print_run(run.summary, run.layers, Console())
+    print(f"report: {report}")
+
+
+def _simulate_overlay(
+    design: str, model: str, phase: str, batch: int, sequence: int | None, of_others: dict[str, Any], out: Path, as_json: bool
+) -> None:
+    """:func:`simulate` of an overlay, which goes by a model's sizes and one sequence."""
+    if batch != 1:
+        raise InputError(f"batch of an overlay is 1, not {batch}")
+    for name, value in of_others.items():
+        if value is not None:
+            raise InputError(f"{name} does not go with an overlay, which is simulated by a model's sizes: {str(value)!r}")
+    from reports.files import SUMMARY
+    from reports.overlay import print_overlay
+    from shiftwise.overlay import simulate_overlay
+
+    run = simulate_overlay(design, model, phase, sequence)  # type: ignore[arg-type]
+    report = run.write(out)
+    if as_json:
+        print((out / SUMMARY).read_text(), end="")
+        return
+    print_overlay(run.summary, run.steps, Console())
     print(f"report: {report}")
 
 

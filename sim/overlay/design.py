@@ -14,6 +14,7 @@ from sim.overlay.isa.instructions import ADDRESS_BITS
 from sim.overlay.memory import LATENCIES, Channels
 from sim.overlay.special.reduction import check_lanes
 from sim.quantized import Scheme, weight_scheme
+from sim.toml import read_fields
 
 LARGEST = 1 << 20
 """Of every count of a design: far beyond anything built."""
@@ -145,6 +146,8 @@ FLIGHTLLM_FORMATS = (
 """3, 4 and 5 bits in the decoder's products, 3.5 in the mean of LLaMA-2-7B's weights, as FlightLLM states; which product has
 which is not published, and here values, which quantization hurts most, have the most."""
 
+FIELDS = {field.name: field for field in dataclasses.fields(OverlayDesign)}
+
 PRESETS: dict[str, dict[str, Any]] = {
     "flightllm-u280": {"formats": FLIGHTLLM_FORMATS},
 }
@@ -160,4 +163,20 @@ def load_overlay(name_or_path: str | OverlayDesign) -> OverlayDesign:
         return name_or_path
     if name_or_path in PRESETS:
         return OverlayDesign(name=name_or_path, **PRESETS[name_or_path])
-    raise InputError(f"unknown overlay {name_or_path!r}; known are {', '.join(PRESETS)}, or a .toml file")
+    fields = read_fields(name_or_path, PRESETS)
+    try:
+        for name in fields:
+            choose("field of an overlay", name, FIELDS)
+        return OverlayDesign(**fields)
+    except (InputError, TypeError) as error:
+        raise InputError(f"design file {name_or_path!r}: {error}") from None
+
+
+def is_overlay(name_or_path: object) -> bool:
+    """Whether this names an overlay: a preset, or a TOML file with a field that no other design has."""
+    if not isinstance(name_or_path, str) or name_or_path in PRESETS:
+        return isinstance(name_or_path, OverlayDesign) or name_or_path in PRESETS
+    if not name_or_path.endswith(".toml"):
+        return False
+    alone = FIELDS.keys() - {field.name for field in dataclasses.fields(DesignPoint)}
+    return bool(alone & read_fields(name_or_path, PRESETS).keys())

@@ -1,0 +1,172 @@
+"""A run of an overlay: its page, its files, and what the terminal shows."""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+from rich import box
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from reports.files import REPORT, SUMMARY
+from reports.gantt import Lane, lanes_in_time
+from reports.page import embedded, template
+from reports.plots import BLUE, GREEN, GREY, ORANGE, PURPLE
+from reports.tables import OperatorTable
+from reports.units import engineering, percent, significant
+from sim.files import output_folder, remove, write_together
+
+COLORS = {"memory": ORANGE, "engine": BLUE, "special": PURPLE, "waiting": GREY}
+
+LANES = {"load": ORANGE, "engine": BLUE, "special": PURPLE, "store": GREEN}
+"""Units of the timeline, in the order in which numbers pass through them."""
+
+Bar = list[tuple[str, str, float, str]]
+
+
+def write_overlay(summary: Mapping[str, Any], steps: pd.DataFrame, timeline: pd.DataFrame, folder: Path) -> Path:
+    """Write a run into a folder, all files or none, the summary last; returns the page's path."""
+    place = output_folder(folder)
+    contents = {
+        "steps.csv": steps.to_csv(index=False, lineterminator="\n"),
+        "timeline.csv": timeline.to_csv(index=False, lineterminator="\n"),
+        REPORT: render(summary, steps, timeline),
+        SUMMARY: json.dumps(summary, indent=2, allow_nan=False) + "\n",
+    }
+    remove(place / SUMMARY)
+    write_together(place, {name: text.encode() for name, text in contents.items()})
+    return place / REPORT
+
+
+def render(summary: Mapping[str, Any], steps: pd.DataFrame, timeline: pd.DataFrame) -> str:
+    """The whole page; names that a user gave are escaped wherever they stand."""
+    layers = sorted(set(timeline["layer"]))
+    page = template("overlay.html").render(
+        run=summary,
+        sentence=sentence(summary),
+        tiles=[(what, figure, remark) for what, figure, remark in key_figures(summary)],
+        bars={"cycles": _bar(summary["cycles_by_unit"])},
+        caption=f"Layer {' and '.join(map(str, layers))} of the last program." if len(timeline) else "",
+        steps=table(steps),
+        memory=memory_facts(summary),
+        resources=table(pd.DataFrame(summary["resources"]["blocks"])) if summary["resources"] else None,
+        verdict=summary["resources"]["verdict"] if summary["resources"] else "",
+        design=[(name.replace("_", " "), _shown(value)) for name, value in summary["design_fields"].items()],
+        figures=embedded({"timeline": in_time(timeline)} if len(timeline) else {}),
+        plotly=get_plotlyjs(),
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def print_overlay(summary: Mapping[str, Any], steps: pd.DataFrame, console: Console) -> None:
+    """Print a row for each step of a pass and the key figures."""
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    cells = table(steps)
+    for head, numeric in cells.heads:
+        shown.add_column(head, justify="right" if numeric else "left", no_wrap=True)
+    for row in cells.rows:
+        shown.add_row(*(Text(text) for text, _ in row))
+    console.print(shown)
+    lines = [f"{what:<22}{figure}  {remark}" for what, figure, remark in key_figures(summary)]
+    lines += [f"{what:<22}{figure}" for what, figure in memory_facts(summary)]
+    where = ", ".join(f"{name} {share:.1f} %" for name, _, share, _ in _bar(summary["cycles_by_unit"]))
+    lines.append(f"{'Cycles':<22}{where}")
+    if summary["resources"]:
+        lines.append(f"{'Board':<22}{summary['resources']['verdict']}")
+    console.print(Panel(Text("\n".join(lines)), title=Text(f"{summary['design']}: {summary['model']}"), expand=False))
+
+
+def sentence(summary: Mapping[str, Any]) -> str:
+    """The run in words."""
+    what = "token" if summary["phase"] == "decode" else "tokens"
+    does = f"decodes a {what} of {summary['model']} after {summary['sequence'] - 1:,} others"
+    if summary["phase"] == "prefill":
+        does = f"reads {summary['sequence']:,} {what} of {summary['model']}"
+    rate = significant(summary["tokens_per_s"])
+    return f"{summary['design']} {does} in {engineering(summary['time_s'], 's')}: {rate} tokens/s, bound by {summary['bound']}"
+
+
+def key_figures(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Key figures as (what, figure, remark)."""
+    energy = summary["energy_per_token_J"]
+    found = [
+        (
+            "Throughput",
+            f"{significant(summary['tokens_per_s'])} tokens/s",
+            f"{summary['phase']} at {summary['sequence']:,} tokens",
+        ),
+        ("Time", engineering(summary["time_s"], "s"), f"{engineering(summary['cycles'], 'cycles')}, one sequence"),
+        (
+            "Bandwidth",
+            engineering(summary["bandwidth"], "B/s"),
+            f"{percent(summary['bandwidth_use'])} of the pins', {percent(summary['port_use'])} of the ports' rate",
+        ),
+        ("Engine", percent(summary["utilization"]), "of its products a cycle, pruned weights left out"),
+        ("Weights", f"{significant(summary['bits_per_weight'])} bit", "each, with indices and scales, pruned ones among them"),
+    ]
+    if energy:
+        spread = f"{engineering(energy['low'], 'J')} to {engineering(energy['high'], 'J')}"
+        found.insert(2, ("Energy per token", engineering(energy["mid"], "J"), f"an estimate, {spread}"))
+    return found
+
+
+def memory_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What lies in the memory, and how long code is."""
+    storage = summary["instruction_storage"]
+    saved = storage["each_length"] / storage["shared"]
+    return [
+        ("Stored weights", engineering(summary["weight_bytes"], "B")),
+        ("In the memory", f"{engineering(summary['memory_bytes'], 'B')} with a cache for the model's context"),
+        ("Code of this pass", f"{summary['instructions']:,} instructions, {engineering(summary['instruction_bytes'], 'B')}"),
+        (
+            "Code of all lengths",
+            f"{engineering(storage['shared'], 'B')} up to {summary['sequence']:,} tokens, and {engineering(storage['each_length'], 'B')} "
+            f"without sharing: {significant(saved)} times as much",
+        ),
+    ]
+
+
+def in_time(timeline: pd.DataFrame) -> go.Figure:
+    """Instructions of each unit over cycles."""
+    lanes = []
+    for unit, color in LANES.items():
+        rows = timeline[timeline["unit"] == unit]
+        hovers = [
+            f"<b>{row.opcode} of {escape(row.step)}</b>, layer {row.layer}<br>instruction {row.instruction:,}, dispatched in "
+            f"{row.dispatched:,}, results in {row.end:,}"
+            for row in rows.itertuples()
+        ]
+        lanes.append(
+            Lane(unit, color, rows["begin"].tolist(), rows["free"].tolist(), [escape(s) for s in rows["step"]], hovers)
+        )
+    return lanes_in_time(lanes, "cycles of the program")
+
+
+def table(rows: pd.DataFrame) -> OperatorTable:
+    """Any table: numbers with separators, everything else as it is."""
+    numeric = {str(name): pd.api.types.is_numeric_dtype(rows[name]) for name in rows}
+    heads = [(name.replace("_", " "), is_number) for name, is_number in numeric.items()]
+    cells = [tuple((_shown(row[name]), row[name]) for name in numeric) for _, row in rows.iterrows()]
+    return OperatorTable(heads, cells)
+
+
+def _bar(parts: Mapping[str, int]) -> Bar:
+    total = sum(parts.values())
+    return [(name, f"{value:,}", 100 * value / total, COLORS[name]) for name, value in parts.items()]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: ""}[value]
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence):
+        return ", ".join(" ".join(pair) for pair in value)
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"

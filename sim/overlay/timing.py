@@ -1,0 +1,195 @@
+"""When each instruction runs: units in order, queues, tokens, and what each unit takes.
+
+A cycle dispatches one instruction, in the program's order, to the queue of its unit, when there is room. An instruction begins
+when it is in its queue, the one before it in the unit has left it, and its tokens are there:
+
+    dispatched = max(dispatched before + 1, begin of the instruction ``queue`` before it in its unit)
+    begin      = max(dispatched + 1, free of the unit, every token)
+    free       = begin + busy
+    end        = begin + busy + latency       when its tokens are given, the cycle from which others may begin
+
+A ``barrier`` and the ``end`` wait for all ends before them, and nothing is dispatched behind a barrier before.
+
+| unit | busy | latency |
+|---|---|---|
+| load, store | :meth:`sim.overlay.memory.Channels.cycles` | until the first bytes |
+| engine | passes of tokens times ``cycles`` of the instruction | :attr:`sim.overlay.engine.Engine.drain_cycles` |
+| special | :mod:`sim.overlay.special.cycles` | none: the next operation waits |
+
+Loads and stores have ports of their own and do not wait for each other: the traffic of stores is small, which is not checked.
+A program whose token is not there when it is waited for, in the program's order, is malformed.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import InputError
+from sim.overlay.design import OverlayDesign
+from sim.overlay.isa.encoding import NAMES, Program
+from sim.overlay.isa.instructions import OPCODES, SPECIAL, SYSTEM, UNIT_OF, UNITS
+from sim.overlay.special.operations import OPERATIONS
+
+Cycles = NDArray[np.int64]
+
+UNIT_NUMBERS = np.array([UNITS.index(UNIT_OF[name]) for name in NAMES], np.int64)
+
+KEPT_BY = ("memory", "engine", "special", "waiting")
+"""What a cycle is given to: the first of these that is at work in it."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When each instruction was dispatched, began, left its unit free and ended [cycle].
+
+    ``units`` are numbers of :data:`sim.overlay.isa.UNITS`, ``moved_by`` what each moves to or from the memory [byte].
+    """
+
+    units: Cycles
+    dispatched: Cycles
+    begin: Cycles
+    free: Cycles
+    end: Cycles
+    moved_by: Cycles
+
+    @property
+    def cycles(self) -> int:
+        """Of the whole program."""
+        return int(self.end.max(initial=0))
+
+    @property
+    def moved(self) -> int:
+        """All traffic of the memory [byte]."""
+        return int(self.moved_by.sum())
+
+    def busy(self, unit: str) -> int:
+        """Cycles in which a unit is occupied."""
+        at = self.units == UNITS.index(unit)
+        return int((self.free - self.begin)[at].sum())
+
+    @cached_property
+    def where(self) -> dict[str, int]:
+        """Every cycle, given to the first of ``KEPT_BY`` that is at work in it; the sum is :attr:`cycles`."""
+        loads = np.flatnonzero((self.units == UNITS.index("load")) | (self.units == UNITS.index("store")))
+        loads = loads[np.argsort(self.begin[loads], kind="stable")]
+        order = [loads, *(np.flatnonzero(self.units == UNITS.index(unit)) for unit in ("engine", "special"))]
+        found = _given(*(part for at in order for part in (self.begin[at], self.free[at])), self.cycles)
+        return dict(zip(KEPT_BY, map(int, found), strict=True))
+
+
+def durations(program: Program, design: OverlayDesign) -> tuple[Cycles, Cycles]:
+    """How long each instruction occupies its unit, and how much later it ends [cycle]."""
+    busy, latency = (np.ones(len(program), np.int64), np.zeros(len(program), np.int64))
+    opcodes, memory, engine = program.numbers[:, 0], design.channels_off_chip, design.engine
+    for name in ("LD", "ST"):
+        at = opcodes == OPCODES[name]
+        busy[at] = memory.cycles(program.column(name, "size"), program.column(name, "runs"))
+        latency[at] = memory.latency
+    for name in ("MM", "MV"):
+        at = opcodes == OPCODES[name]
+        busy[at] = -(-program.column(name, "m") // engine.tokens(name.lower())) * program.column(name, "cycles")
+        latency[at] = engine.drain_cycles
+    busy[opcodes == OPCODES["MISC"]] = _special(program, design.special_lanes)
+    return np.maximum(busy, 1), latency
+
+
+def _special(program: Program, lanes: int) -> Cycles:
+    """Of each operation of the special-function unit."""
+    operation, rows, length, heads, group = (
+        program.column("MISC", name) for name in ("operation", "rows", "length", "heads", "group")
+    )
+    busy = np.zeros(len(operation), np.int64)
+    turns = rows * heads * group * -(-length // lanes)
+    for number, name in enumerate(SPECIAL):
+        latencies = OPERATIONS["quantize" if name == "quantize_heads" else name].latencies(lanes)
+        at = operation == number
+        busy[at] = len(latencies) * turns[at] + sum(latencies)
+    return busy
+
+
+def simulate(program: Program, design: OverlayDesign) -> Timing:
+    """The program's instructions in time.
+
+    Raises ``InputError`` for a malformed program: one that does not end, and one that waits for a token that is not there.
+    """
+    busy, latency = durations(program, design)
+    if not len(program) or program.column("SYS", "operation")[-1:].tolist() != [SYSTEM.index("end")] or program.numbers[-1, 0]:
+        raise InputError("the last instruction of a program is SYS operation=end, and of no other kind")
+    stops = program.numbers[:, 0] == OPCODES["SYS"]
+    units = UNIT_NUMBERS[program.numbers[:, 0]]
+    failed, dispatched, begin = _run(units, program.numbers[:, 1], program.numbers[:, 2], busy, latency, stops, design.queue)
+    if failed >= 0:
+        raise InputError(
+            f"instruction {failed}, {NAMES[program.numbers[failed, 0]]}, waits for a token that no instruction before it gives"
+        )
+    moved = np.zeros(len(program), np.int64)
+    for name in ("LD", "ST"):
+        moved[program.numbers[:, 0] == OPCODES[name]] = program.column(name, "size") * program.column(name, "runs")
+    return Timing(units, dispatched, begin, begin + busy, begin + busy + latency, moved)
+
+
+@numba.njit(cache=True)
+def _run(units, waits, signals, busy, latency, stops, queue):  # type: ignore[no-untyped-def]
+    count, kinds = len(units), 5
+    dispatched, begin = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    free = np.zeros(kinds, np.int64)
+    done = np.zeros(kinds, np.int64)
+    issued = np.zeros(kinds, np.int64)
+    begun = np.zeros((kinds, queue), np.int64)
+    given, taken = np.zeros((kinds, kinds), np.int64), np.zeros((kinds, kinds), np.int64)
+    tokens = np.zeros((kinds, kinds, count + 1), np.int64)
+    clock = -1
+    for i in range(count):
+        u = units[i]
+        clock += 1
+        if issued[u] >= queue:
+            clock = max(clock, begun[u, issued[u] % queue])
+        dispatched[i] = clock
+        start = max(clock + 1, free[u])
+        for v in range(kinds):
+            if waits[i] >> v & 1:
+                if taken[v, u] == given[v, u]:
+                    return i, dispatched, begin
+                start = max(start, tokens[v, u, taken[v, u]])
+                taken[v, u] += 1
+        if stops[i]:
+            for v in range(kinds):
+                start = max(start, done[v])
+            clock = start
+        begin[i] = start
+        begun[u, issued[u] % queue] = start
+        issued[u] += 1
+        free[u] = start + busy[i]
+        end = start + busy[i] + latency[i]
+        done[u] = max(done[u], end)
+        for v in range(kinds):
+            if signals[i] >> v & 1:
+                tokens[u, v, given[u, v]] = end
+                given[u, v] += 1
+    return -1, dispatched, begin
+
+
+@numba.njit(cache=True)
+def _given(load_begin, load_end, engine_begin, engine_end, special_begin, special_end, cycles):  # type: ignore[no-untyped-def]
+    found = np.zeros(4, np.int64)
+    at = np.zeros(3, np.int64)
+    now = 0
+    while now < cycles:
+        chosen, until = 3, cycles
+        for kind in range(3):
+            begins = load_begin if kind == 0 else engine_begin if kind == 1 else special_begin
+            ends = load_end if kind == 0 else engine_end if kind == 1 else special_end
+            while at[kind] < len(begins) and ends[at[kind]] <= now:
+                at[kind] += 1
+            if at[kind] == len(begins):
+                continue
+            if begins[at[kind]] <= now:
+                chosen, until = kind, min(until, ends[at[kind]])
+                break
+            until = min(until, begins[at[kind]])
+        found[chosen] += until - now
+        now = until
+    return found
