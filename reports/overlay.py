@@ -123,12 +123,14 @@ def memory_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     saved = storage["each_length"] / storage["shared"]
     return [
         ("Stored weights", engineering(summary["weight_bytes"], "B")),
-        ("In the memory", f"{engineering(summary['memory_bytes'], 'B')} with a cache for the model's context"),
+        ("In the memory", f"{engineering(summary['memory_bytes'], 'B')} with a cache for that many tokens"),
         ("Code of this pass", f"{summary['instructions']:,} instructions, {engineering(summary['instruction_bytes'], 'B')}"),
         (
             "Code of all lengths",
-            f"{engineering(storage['shared'], 'B')} up to {summary['sequence']:,} tokens, and {engineering(storage['each_length'], 'B')} "
-            f"without sharing: {significant(saved)} times as much",
+            (
+                f"{engineering(storage['shared'], 'B')} up to {summary['sequence']:,} tokens, {significant(saved)} times less "
+                f"than with code of its own for each length, {engineering(storage['each_length'], 'B')}"
+            ),
         ),
     ]
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from sim.errors import InputError
 from sim.memory import MEMORIES
 from sim.overlay.compiler import Compiled, MemoryMap, compile_step, padded_length
 from sim.overlay.decoder import Decoder
@@ -67,18 +69,21 @@ def simulate_overlay(
     point, decoder = load_overlay(design), load_decoder(model)
     check_pass(phase, 1, sequence)
     length = min(DEFAULT_SEQUENCE, decoder.context) if sequence is None else sequence
+    if length > decoder.context:
+        raise InputError(f"sequence is at most the model's context of {decoder.context} tokens, not {length}")
     passes = list(_passes(decoder, point, phase, length))
     return OverlayRun(_summary(decoder, point, phase, length, passes), _steps(passes), _timeline(passes[-1], decoder.layers))
 
 
-def decode_cycles(decoder: Decoder, design: OverlayDesign, first: int, last: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
+def decode_cycles(decoder: Decoder, design: OverlayDesign, first: int, last: int) -> NDArray[np.int64]:
     """Cycles of each decode step from length ``first`` to ``last``: those that share code are computed once."""
     found = {}
+    context = padded_length(design, 1, last)
     cycles = np.empty(last - first + 1, np.int64)
     for place, length in enumerate(range(first, last + 1)):
         padded = padded_length(design, 1, length)
         if padded not in found:
-            code = compile_step(decoder, design, 1, min(length, decoder.context))
+            code = compile_step(decoder, design, 1, length, context)
             found[padded] = simulate(code.program, design).cycles
         cycles[place] = found[padded]
     return cycles
@@ -92,7 +97,7 @@ def _passes(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int) 
         step = design.prefill_step
         steps = [(step, end) for end in range(step, length + step, step)]
     for new, end in steps:
-        code = compile_step(decoder, design, new, end, context=max(decoder.context, end))
+        code = compile_step(decoder, design, new, end, context=padded_length(design, new, length))
         yield Pass(code, simulate(code.program, design))
 
 
@@ -108,7 +113,7 @@ def _summary(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int,
     macs = stored + attention
     done = stored * design.kept // BLOCK + attention
     peak = design.engine.macs_per_cycle("mv" if phase == "decode" else "mm")
-    where_memory = MemoryMap(decoder, design, padded_length(design, 1, decoder.context))
+    where_memory = MemoryMap(decoder, design, padded_length(design, 1, length))
     return {
         "model": decoder.name,
         "design": design.name,
