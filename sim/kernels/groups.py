@@ -170,15 +170,20 @@ def _limbs(tile: Tile) -> NDArray[Any]:
     return rounded_fixed_sums(tile.a_numbers.astype(np.float64), *_codes(tile), exponent=tile.chain.lsb)
 
 
-def _codes(tile: Tile) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float64]]:
-    """Codes of a group's weights and the integer of each code; less zero points where the accumulator is exact."""
-    weights = tile.weights
-    if weights.scheme.zero != "integer" or not tile.chain.is_exact:
+def table_of(weights: QuantizedTensor, chain: Chain) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float64]]:
+    """Codes of weights and the integer of each code; less zero points where the accumulator is exact."""
+    if weights.scheme.zero != "integer" or not chain.is_exact:
         codes = np.arange(len(weights.format.values))
-        return tile.w_codes, weights.format.decode(codes).astype(np.float64)
+        return weights.codes, weights.format.decode(codes).astype(np.float64)
     largest = weights.format.largest
-    above = tile.w_numbers.astype(np.int32) + largest
+    above = weights.centered.astype(np.int32) + largest
     return above.astype(np.min_scalar_type(2 * largest)), np.arange(-largest, largest + 1, dtype=np.float64)
+
+
+def _codes(tile: Tile) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float64]]:
+    """Those of a tile."""
+    codes, table = table_of(tile.weights, tile.chain)
+    return codes[tile.group, tile.columns], table
 
 
 def _saturating(tile: Tile) -> NDArray[Any]:

@@ -41,11 +41,11 @@ def scaled_group_sums(
     w_scale: NDArray[np.float32],
     a_scale: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Float32 ``[m, n]``: from +0, groups in order of ``k``, ``total = fp32(total + fp32(sum * a_scale * w_scale))``.
+    """Float32 ``[m, n]``: from +0, groups in order of ``k``, ``total = fp32(total + fp32(fp32(sum) * a_scale * w_scale))``.
 
-    ``sum`` is the exact sum of a group of int8 or int16 products, at most 2**24 in magnitude (the caller's proof, so
-    it is an fp32 number); ``w_scale`` is ``[groups, n]``, ``a_scale`` ``[m, groups]`` or absent. Each contribution is
-    the exact product rounded once. Where ``a_scale * w_scale`` is an fp32 number for any two of the scales, one fp32
+    ``sum`` is the exact sum of a group of int8 or int16 products, of 32 bits (the caller's proof); ``w_scale`` is
+    ``[groups, n]``, ``a_scale`` ``[m, groups]`` or absent. Each contribution is the exact product of the rounded sum,
+    rounded once more. Where ``a_scale * w_scale`` is an fp32 number for any two of the scales, one fp32
     multiplication of it rounds that product. Otherwise a float64 product that fits 53 bits is exact, and is rounded
     once to fp32, subnormals and infinity included. ``InputError`` if neither holds, or if shapes do not fit.
     """

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from sim.accumulators import Accumulator
 from sim.accumulators import accumulator as parse
-from sim.epilogue import LARGEST_EXACT
 from sim.errors import InputError, demand
-from sim.kernels.groups import INT64_BITS, SUMS, Tile, fp32_of, numbers_of, row_sums
+from sim.kernels.groups import INT64_BITS, SMALLEST_EXACT, SUMS, Tile, fp32_of, numbers_of, row_sums, table_of
 from sim.kernels.integer import scaled_group_sums
 from sim.kernels.paths import Chain, Operand
+from sim.kernels.wide_groups import scaled_fixed_sums
 from sim.quantized import QuantizedTensor
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -122,10 +122,10 @@ class Task:
 
     @cached_property
     def fits_at_once(self) -> bool:
-        """Whether one kernel does all groups: integers, whose sums are fp32 numbers, and scales that stay what they are."""
-        exact = self.chain.is_exact and self.chain.path == "integer" and self.chain.bound <= LARGEST_EXACT
-        without_minima = self.weights.scheme.zero != "minimum"
-        return exact and without_minima and _stays_exact(_group_scale(self.weights), self.chain.lsb)
+        """Whether one kernel does all groups: exact sums without minima, whose unit is an fp32 number as scales with it are."""
+        if not self.chain.is_exact or self.weights.scheme.zero == "minimum" or self.chain.lsb <= SMALLEST_EXACT:
+            return False
+        return self.chain.path != "integer" or _stays_exact(_group_scale(self.weights), self.chain.lsb)
 
 
 def _stays_exact(scale: NDArray[np.float32], lsb: int) -> bool:
@@ -148,11 +148,21 @@ def _group_scale(tensor: QuantizedTensor) -> NDArray[np.float32]:
 
 
 def _at_once(task: Task) -> NDArray[np.float32]:
-    a, w = task.activations, task.weights
+    a, w, chain = task.activations, task.weights, task.chain
     groups = -(-a.shape[1] // task.group_size)
-    w_scale = np.ldexp(np.broadcast_to(_group_scale(w), (groups, w.shape[1])), task.chain.lsb)
+    w_scale = np.broadcast_to(_group_scale(w), (groups, w.shape[1]))
     a_scale = _group_scale(a) if a.group_size else None
-    return scaled_group_sums(numbers_of(a, task.chain), numbers_of(w, task.chain), task.group_size, w_scale, a_scale)
+    if chain.path == "integer":
+        scaled = np.ldexp(w_scale, chain.lsb)
+        return scaled_group_sums(numbers_of(a, chain), numbers_of(w, chain), task.group_size, scaled, a_scale)
+    result = np.empty((a.shape[0], w.shape[1]), np.float32)
+    codes, table = table_of(w, chain)
+    high = max(64, TILE // a.shape[1])
+    for rows in (slice(top, top + high) for top in range(0, len(result), high)):
+        numbers = numbers_of(a, chain)[rows].astype(np.float64)
+        its_scale = None if a_scale is None else a_scale[rows]
+        result[rows] = scaled_fixed_sums(numbers, codes, table, chain.bound, chain.lsb, task.group_size, w_scale, its_scale)
+    return result
 
 
 def _group_by_group(

@@ -14,6 +14,9 @@ SIGN = np.int32(0x7FFFFFFF)
 """All bits of fp32 but the sign: those that turn in a negative number, read as an integer, so that integers order floats."""
 
 
+LARGEST_FP32 = float(np.finfo(np.float32).max)
+
+
 def row_extremes(numbers: NDArray[np.float32], wide: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Least and greatest of each ``wide`` neighbours in a row, ``[rows, parts]``; one of them is NaN where a number is."""
     rows, columns = numbers.shape
@@ -59,9 +62,35 @@ def nearest_codes(
     Scales and zero points have, along each axis, one for all, one for each index, or one for each group; raises
     ``InputError`` for another shape. ``limits``, the least and the greatest integer, are those of all codes of a width.
     """
-    spans = [_span(own, size, group_size) for own, size in zip(scales.shape, numbers.shape, strict=True)]
+    spans = spans_of(scales.shape, numbers.shape, group_size)
     offsets = np.zeros_like(scales) if zero is None else zero
     _codes(numbers, scales, offsets, *spans, np.array(limits, np.float32), np.int32(limits[1] - limits[0]), codes)
+
+
+def reals_of(
+    codes: NDArray[np.unsignedinteger],
+    table: NDArray[np.float64],
+    scales: NDArray[np.float64],
+    zero: NDArray[np.float64] | None,
+    minima: NDArray[np.float64] | None,
+    group_size: int,
+) -> NDArray[np.float32]:
+    """``(table[code] - zero) * scale + minimum`` in float64, rounded once to fp32, saturating.
+
+    The arrays are shaped as those of :func:`nearest_codes`, and all alike.
+    """
+    spans = spans_of(scales.shape, codes.shape, group_size)
+    zeros = np.zeros_like(scales) if zero is None else zero
+    lowest = np.full_like(scales, -0.0) if minima is None else minima  # the one that leaves -0 as it is
+    numbers = np.empty(codes.shape, np.float32)
+    _reals(codes, table, scales, zeros, lowest, *spans, numbers)
+    return numbers
+
+
+def spans_of(own: tuple[int, ...], shape: tuple[int, ...], group_size: int) -> tuple[int, int]:
+    """Neighbours along each axis that share a scale, of which there are so many."""
+    high, wide = (_span(scales, size, group_size) for scales, size in zip(own, shape, strict=True))
+    return high, wide
 
 
 def _span(own: int, size: int, group_size: int) -> int:
@@ -77,7 +106,7 @@ def _codes(numbers, scales, zero, high, wide, limits, mask, codes):  # type: ign
     for row in range(len(numbers)):
         line = row // high
         if wide == 1:
-            _codes_each(numbers[row], scales[line], zero[line], limits, mask, codes[row])
+            codes_each(numbers[row], scales[line], zero[line], limits, mask, codes[row])
             continue
         for part in range(scales.shape[1]):
             some, its_codes = numbers[row, part * wide : (part + 1) * wide], codes[row, part * wide : (part + 1) * wide]
@@ -94,7 +123,7 @@ def _codes_all(numbers, scale, offset, limits, mask, codes):  # type: ignore[no-
 
 
 @compiled
-def _codes_each(numbers, scales, offsets, limits, mask, codes):  # type: ignore[no-untyped-def]
+def codes_each(numbers, scales, offsets, limits, mask, codes):  # type: ignore[no-untyped-def]
     """Of numbers with a scale each."""
     least, greatest = limits
     for i in range(len(numbers)):
@@ -142,3 +171,29 @@ def _folded(numbers, scales, products, powers):  # type: ignore[no-untyped-def]
         power = powers[row, 0]
         for i in range(len(some)):
             its_products[i] = its_products[i] / power
+
+
+@compiled
+def _reals(codes, table, scales, zero, minima, high, wide, numbers):  # type: ignore[no-untyped-def]
+    for row in range(len(codes)):
+        line = row // high
+        if wide == 1:
+            reals_each(codes[row], table, scales[line], zero[line], minima[line], numbers[row])
+            continue
+        for part in range(scales.shape[1]):
+            some, its_numbers = codes[row, part * wide : (part + 1) * wide], numbers[row, part * wide : (part + 1) * wide]
+            scale, middle, least = scales[line, part], zero[line, part], minima[line, part]
+            for i in range(len(some)):
+                its_numbers[i] = np.float32(_limited((table[some[i]] - middle) * scale + least))
+
+
+@compiled
+def reals_each(codes, table, scales, zero, minima, numbers):  # type: ignore[no-untyped-def]
+    """Of codes with a scale each."""
+    for i in range(len(codes)):
+        numbers[i] = np.float32(_limited((table[codes[i]] - zero[i]) * scales[i] + minima[i]))
+
+
+@compiled
+def _limited(number):  # type: ignore[no-untyped-def]
+    return min(max(number, -LARGEST_FP32), LARGEST_FP32)

@@ -19,7 +19,7 @@ def _add_scaled(rows: int, single: bool) -> Any:
             factors = widen(builder, splat(builder, factor))
             parts = [vectors(builder, builder.gep(x, [INT64(row * VECTORS)]), VECTORS) for x in (totals, integers)]
             for old, integer, scale in zip(*parts, scales, strict=True):
-                number = builder.sitofp(integer, FLOATS if single else DOUBLES)
+                number = widen(builder, builder.sitofp(integer, FLOATS))
                 value = builder.fmul(number, builder.fmul(factors, scale))
                 results.append(builder.fadd(old, value if single else builder.fptrunc(value, FLOATS)))
         store(builder, totals, results)
@@ -33,7 +33,7 @@ _double_tile, _double_row = (_add_scaled(rows, False) for rows in (ROWS, 1))
 
 @compiled
 def add_scaled(total, total_at, sums, sums_at, rows, single, a_scale, a_at, a_stride, w_scale, w_at):  # type: ignore[no-untyped-def]
-    """``total += fp32(sum * (a_scale * w_scale))`` on ``rows`` (1 or 4) x 64 float32 totals and int32 sums.
+    """``total += fp32(fp32(sum) * (a_scale * w_scale))`` on ``rows`` (1 or 4) x 64 float32 totals and int32 sums.
 
     In float32 if ``single``, otherwise in float64 with one rounding to float32; the addition is float32's.
     """

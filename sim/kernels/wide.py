@@ -37,7 +37,7 @@ def exact_fixed_sums(
     ``bound`` is the caller's proof: no sum of absolute products is larger. ``w_codes`` are uint8 or uint16, less than
     the length of ``w_table``. Raises ``InputError`` for a bound beyond 2**53, for other types or shapes.
     """
-    _check(a, w_codes, w_table)
+    check_wide(a, w_codes, w_table)
     if bound > LARGEST_EXACT:
         raise InputError(f"sums that float64 holds exactly are at most {LARGEST_EXACT}, not {bound}")
     return _sums(np.ascontiguousarray(a), np.ascontiguousarray(w_codes), w_table)
@@ -51,13 +51,13 @@ def rounded_fixed_sums(
     Float32 ``[m, n]``, ties to even, subnormals and infinity as IEEE 754 has them; an exact sum of zero is +0. Operands
     are finite. Raises ``InputError`` for other types or shapes.
     """
-    _check(a, w_codes, w_table)
+    check_wide(a, w_codes, w_table)
     k, n = w_codes.shape
-    bits_a, bits_w = (max(1, math.frexp(float(np.abs(x).max()))[1]) for x in (a, w_table))
+    bits_a, bits_w = (width_of(x) for x in (a, w_table))
     width = (53 - (k - 1).bit_length()) // 2
     if k * 2 ** (bits_a + bits_w) <= LARGEST_EXACT:
         width = max(bits_a, bits_w)
-    limbs_a, limbs_w = _limbs(a, width, -(-bits_a // width)), _limbs(w_table, width, -(-bits_w // width))
+    limbs_a, limbs_w = limbs_of(a, width, -(-bits_a // width)), limbs_of(w_table, width, -(-bits_w // width))
     result = np.empty((len(a), n), np.float32)
     for left in range(0, n, WIDEST):
         codes = np.ascontiguousarray(w_codes[:, left : left + WIDEST])
@@ -70,7 +70,13 @@ def rounded_fixed_sums(
     return result
 
 
-def _check(a: NDArray[Any], codes: NDArray[Any], table: NDArray[Any]) -> None:
+def width_of(integers: NDArray[np.float64]) -> int:
+    """Width [bit] of the greatest magnitude, at least 1."""
+    return max(1, math.frexp(float(np.abs(integers).max()))[1])
+
+
+def check_wide(a: NDArray[Any], codes: NDArray[Any], table: NDArray[Any]) -> None:
+    """Raise ``InputError`` for operands of other types or shapes than these functions take."""
     check_shapes(a, codes)
     if a.dtype != np.float64 or table.dtype != np.float64 or codes.dtype not in (np.uint8, np.uint16, np.uint32):
         types_are = f"{a.dtype}, {codes.dtype}, {table.dtype}"
@@ -79,7 +85,7 @@ def _check(a: NDArray[Any], codes: NDArray[Any], table: NDArray[Any]) -> None:
         raise InputError(f"codes are less than {len(table)}, the length of their table, not {codes.max()}")
 
 
-def _limbs(numbers: NDArray[np.float64], width: int, count: int) -> list[NDArray[np.float64]]:
+def limbs_of(numbers: NDArray[np.float64], width: int, count: int) -> list[NDArray[np.float64]]:
     """Integers below ``2**width`` in magnitude and of the sign of the number, least significant first; all exact."""
     above = [np.trunc(np.ldexp(numbers, -width * i)) for i in range(count + 1)]
     return [np.ascontiguousarray(low - np.ldexp(high, width)) for low, high in pairwise(above)]
@@ -92,7 +98,7 @@ def _sums(a: NDArray[np.float64], codes: NDArray[Any], table: NDArray[np.float64
     return result
 
 
-_wide_rows, _wide_row = (tile(rows, accumulate, DOUBLES) for rows in (ROWS, 1))
+wide_rows, wide_row = (tile(rows, accumulate, DOUBLES) for rows in (ROWS, 1))
 
 
 @compiled
@@ -118,10 +124,10 @@ def _wide(counter, a, codes, table, tall, wide, out):  # type: ignore[no-untyped
                 while row < high:
                     at, from_a, from_w = (panel * tall + row) * COLUMNS, (top + row) * k + start, panel * DEEP * COLUMNS
                     if row + ROWS <= high:
-                        _wide_rows(to, at, numbers, from_a, k, weights, from_w, count)
+                        wide_rows(to, at, numbers, from_a, k, weights, from_w, count)
                         row += ROWS
                     else:
-                        _wide_row(to, at, numbers, from_a, k, weights, from_w, count)
+                        wide_row(to, at, numbers, from_a, k, weights, from_w, count)
                         row += 1
         for row in range(high):
             for j in range(width):
@@ -130,31 +136,37 @@ def _wide(counter, a, codes, table, tall, wide, out):  # type: ignore[no-untyped
 
 @compiled
 def _round(digits, width, exponent, out):  # type: ignore[no-untyped-def]
-    """``fp32(2**exponent * sum_t digits[t] * 2**(width * t))`` of signed int64 digits."""
-    count = len(digits)
-    plain = np.empty(count, np.int64)
-    mask = (1 << width) - 1
+    """``fp32(2**exponent * sum_t digits[t] * 2**(width * t))`` of signed int64 digits ``[places, sums]``."""
+    own, plain = np.empty(len(digits), np.int64), np.empty(len(digits), np.int64)
     for i in range(len(out)):
-        sign, top = 1, 0
-        for _ in range(2):  # a second time if the number is negative, with the signs changed
-            top = 0
-            for t in range(count):
-                value = sign * digits[t, i] + top
-                plain[t] = value & mask
-                top = value >> width
-            if top >= 0:
-                break
-            sign = -1
-        # 53 bits, the last of which is set if anything beyond them is not zero (rounding to odd).
-        at, t = width * count, count
-        while t > 0 and top < 1 << (62 - width):
-            t -= 1
-            top, at = top << width | plain[t], at - width
-        rest = False
-        while t > 0:
-            t -= 1
-            rest |= plain[t] != 0
-        while top >= LARGEST_EXACT:
-            rest |= top & 1 != 0
-            top, at = top >> 1, at + 1
-        out[i] = sign * math.ldexp(float(top | rest), at + exponent)
+        own[:] = digits[:, i]
+        out[i] = rounded_once(own, plain, width, exponent)
+
+
+@compiled
+def rounded_once(digits, plain, width, exponent):  # type: ignore[no-untyped-def]
+    """``2**exponent * sum_t digits[t] * 2**(width * t)`` such that rounding it to fp32 rounds once."""
+    count, mask = len(digits), (1 << width) - 1
+    sign, top = 1, 0
+    for _ in range(2):  # a second time if the number is negative, with the signs changed
+        top = 0
+        for t in range(count):
+            value = sign * digits[t] + top
+            plain[t] = value & mask
+            top = value >> width
+        if top >= 0:
+            break
+        sign = -1
+    # 53 bits, the last of which is set if anything beyond them is not zero (rounding to odd).
+    at, t = width * count, count
+    while t > 0 and top < 1 << (62 - width):
+        t -= 1
+        top, at = top << width | plain[t], at - width
+    rest = False
+    while t > 0:
+        t -= 1
+        rest |= plain[t] != 0
+    while top >= LARGEST_EXACT:
+        rest |= top & 1 != 0
+        top, at = top >> 1, at + 1
+    return sign * math.ldexp(float(top | rest), at + exponent)

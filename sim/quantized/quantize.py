@@ -31,6 +31,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import InputError, choose, demand
 from sim.formats import ROUNDINGS, encode
+from sim.formats.encoding import ladder
+from sim.kernels.ladder import ladder_codes
 from sim.kernels.rows import nearest_codes
 from sim.quantized.blocks import extremes, row_blocks, spread
 from sim.quantized.codebooks import fit_codebook
@@ -89,10 +91,14 @@ def codes_of(
     numbers = _fp32(x, axis)
     codes = np.empty(numbers.shape, dtype=scheme.code_dtype)
     offset = zero.astype(np.float32) if zero is not None and scheme.zero == "integer" else None
-    if _in_fp32(scheme) and rounding == "nearest_even":
+    if in_fp32(scheme) and rounding == "nearest_even":
         ends = scheme.format.smallest, scheme.format.largest
         nearest_codes(numbers, _total(scheme, scales), offset, scheme.group_size, ends, codes)
         return codes
+    if rounding == "nearest_even":
+        of_format = ladder(scheme.format)
+        if ladder_codes(numbers, _total(scheme, scales), _minimum(scheme, zero), scheme.group_size, of_format, codes):
+            return codes
     for index, (rows, scaled) in enumerate(_scaled_blocks(numbers, scheme, axis, scales, zero)):
         draws = _block_seed(seed, index) if rounding == "stochastic" else None
         if not scheme.format.is_integer:
@@ -151,10 +157,15 @@ def _total(scheme: Scheme, scales: Scales) -> Reals:
     total = np.ones((1, 1))
     for level, stored in zip(scheme.levels, scales, strict=True):
         total = total * level.scale_format.to_real(stored)
-    return total.astype(np.float32) if _in_fp32(scheme) else total
+    return total.astype(np.float32) if in_fp32(scheme) else total
 
 
-def _in_fp32(scheme: Scheme) -> bool:
+def _minimum(scheme: Scheme, zero: NDArray[np.generic] | None) -> NDArray[np.float64] | None:
+    return zero.astype(np.float64) if zero is not None and scheme.zero == "minimum" else None
+
+
+def in_fp32(scheme: Scheme) -> bool:
+    """Whether quotients by a scale are fp32 numbers, as of plain integers."""
     return scheme.format.is_integer and scheme.zero != "minimum"
 
 
@@ -163,7 +174,7 @@ def _scaled_blocks(
 ) -> Iterator[tuple[slice, Reals]]:
     """Blocks of rows, and their numbers less the minimum, if there is one, divided by their scales."""
     total = _total(scheme, scales)
-    minimum = zero.astype(np.float64) if zero is not None and scheme.zero == "minimum" else None
+    minimum = _minimum(scheme, zero)
     for rows in row_blocks(numbers.shape):
         block: Reals = numbers[rows].astype(total.dtype, copy=False)
         if minimum is not None:

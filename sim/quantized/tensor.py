@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError, demand
 from sim.formats import Format, signed_bits
+from sim.kernels.rows import reals_of
 from sim.quantized.blocks import N, row_blocks, spread
 from sim.quantized.scheme import OPERANDS, Axis, Scheme
 
 Integers = NDArray[np.int8] | NDArray[np.int16] | NDArray[np.int32] | NDArray[np.int64]
 TAKEN = 1 << 16
 """Codes that are looked up at once, as numpy makes 64-bit indices of them."""
-
-LARGEST_FP32 = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,19 +208,17 @@ class QuantizedTensor:
 
         A scheme is refused unless float64 holds its scaled numbers exactly, so no other rounding happens.
         """
-        result = np.empty(self.shape, dtype=np.float32)
-        scales = [self.level_values(index).astype(np.float64) for index in range(len(self.scales))]
         zero = None if self.zero is None else self.zero.astype(np.float64)
-        for rows in row_blocks(self.shape):
-            numbers = self.format.to_real(self.codes[rows])
-            if zero is not None and self.scheme.zero == "integer":
-                numbers -= self._spread(zero, rows)
-            for values in scales:
-                numbers *= self._spread(values, rows)
-            if zero is not None and self.scheme.zero == "minimum":
-                numbers += self._spread(zero, rows)
-            result[rows] = np.clip(numbers, -LARGEST_FP32, LARGEST_FP32, out=numbers)
-        return result
+        integer, minimum = (zero if self.scheme.zero == kind else None for kind in ("integer", "minimum"))
+        return reals_of(self.codes, self.format.reals, self.total_scale, integer, minimum, self.group_size)
+
+    @property
+    def total_scale(self) -> NDArray[np.float64]:
+        """Of each code, all levels together, shaped like the innermost one: exact."""
+        total = np.ones(self.scheme.finest_shape(self.shape, self.axis))
+        for index in range(len(self.scales)):
+            total *= self.level_values(index)
+        return total
 
     def _spread(self, values: NDArray[N], rows: slice) -> NDArray[N]:
         return spread(values, rows, self.shape, self.axis, self.group_size)

@@ -88,7 +88,8 @@ def slices_of(k: int, size: int) -> list[slice]:
 
 def squared_errors(tensor: QuantizedTensor, weights: Reals) -> Double:
     """The sum of squared errors of what shares an innermost scale, shaped like those scales."""
-    squares = (tensor.dequantize().astype(np.float64) - weights) ** 2
+    squares = np.subtract(tensor.dequantize(), weights, dtype=np.float64)
+    np.square(squares, out=squares)
     return reduced(np.add, squares, tensor.scheme.finest_shape(tensor.shape, 0), 0, tensor.group_size)
 
 

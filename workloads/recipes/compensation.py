@@ -16,7 +16,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.quantized import QuantizedTensor, Scheme, codes_of
+from sim.errors import InputError
+from sim.kernels.compiled import compiled
+from sim.quantized import QuantizedTensor, Scheme
+from sim.quantized.one_row import round_row, row_rounding
 from workloads.recipes.calibration import Double, check_operands, output_errors, second_moment
 from workloads.recipes.clipping import Start, by_mse
 from workloads.recipes.layer import Indices, QuantizedLayer
@@ -59,18 +62,32 @@ def compensated_codes(
     """Codes ``[k, n]`` by the scales of a tensor, inputs rounded in that order, for a positive definite moment ``[k, k]``."""
     factor = np.linalg.cholesky(np.linalg.inv(moment[np.ix_(order, order)])).T
     left = weights[order].astype(np.float64)
-    codes = np.empty_like(tensor.codes)
+    codes, rounding = np.empty_like(tensor.codes), row_rounding(tensor)
     for first in range(0, len(left), BLOCK):
-        block = range(first, min(first + BLOCK, len(left)))
-        errors = np.empty((len(block), left.shape[1]))
-        for i in block:
-            k = int(order[i])
-            rounded = _rounded_input(tensor, k, np.where(weights[k] == 0, 0, left[i]) if keep_zeros else left[i])
-            codes[k] = rounded.codes[0]
-            errors[i - first] = (left[i] - rounded.dequantize()[0]) / factor[i, i]
-            left[i + 1 : block.stop] -= np.outer(factor[i, i + 1 : block.stop], errors[i - first])
-        left[block.stop :] -= factor[first : block.stop, block.stop :].T @ errors
+        block = slice(first, first + BLOCK)
+        errors, zeros = np.empty_like(left[block]), keep_zeros & (weights[order[block]] == 0)
+        _compensate(left[block], zeros, np.ascontiguousarray(factor[block, block]), order[block], rounding, codes, errors)
+        if not np.isfinite(errors).all():
+            raise InputError(f"weights that make up for errors are fp32 numbers, not {left[block][~np.isfinite(errors)][0]}")
+        left[block.stop :] -= factor[block, block.stop :].T @ errors
     return codes
+
+
+@compiled
+def _compensate(left, zeros, factor, inputs, rounding, codes, errors):  # type: ignore[no-untyped-def]
+    """The codes of a block of inputs, each rounded after the errors of those before it have been subtracted, or 0."""
+    numbers, reals = np.empty(left.shape[1], np.float32), np.empty(left.shape[1], np.float32)
+    for i in range(len(left)):
+        for j in range(len(numbers)):
+            numbers[j] = np.float32(0) if zeros[i, j] else np.float32(left[i, j])
+        round_row(rounding, inputs[i], numbers, codes[inputs[i]], reals)
+        for j in range(len(numbers)):
+            # of a number beyond fp32 there is no error, whatever its code
+            errors[i, j] = (left[i, j] - reals[j]) / factor[i, i] if np.isfinite(numbers[j]) else np.nan
+        for later in range(i + 1, len(left)):
+            weight = factor[i, later]
+            for j in range(len(numbers)):
+                left[later, j] -= weight * errors[i, j]
 
 
 def better_outputs(
@@ -79,15 +96,3 @@ def better_outputs(
     """Of two tensors with the same scales, the codes of whichever has the lesser error, for each output."""
     errors = [output_errors(moment, tensor.dequantize() - weights.astype(np.float64)) for tensor in (one, other)]
     return replace(one, codes=np.where(errors[1] < errors[0], other.codes, one.codes))
-
-
-def _rounded_input(tensor: QuantizedTensor, k: int, numbers: Double) -> QuantizedTensor:
-    """Numbers ``[n]`` in the place of input ``k``, rounded by its scales: a tensor ``[1, n]``."""
-
-    def of_input(values: NDArray[np.generic]) -> NDArray[np.generic]:
-        return values[[k // tensor.group_size]] if tensor.group_size and len(values) > 1 else values
-
-    scales = tuple(of_input(values) for values in tensor.scales)
-    zero = None if tensor.zero is None else of_input(tensor.zero)
-    codes = codes_of(numbers[None], tensor.scheme, 0, scales, zero)
-    return QuantizedTensor(codes, tensor.scheme, 0, scales, zero)

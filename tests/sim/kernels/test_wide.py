@@ -1,5 +1,6 @@
 """Wide integer sums against Python's integers and fractions."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from sim.errors import InputError
 from sim.kernels.wide import exact_fixed_sums, rounded_fixed_sums
+from sim.kernels.wide_groups import scaled_fixed_sums
 from tests.sim.kernels.fractions import nearest, same_bits
 
 
@@ -91,3 +93,32 @@ def test_what_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=end):
             call()
+
+
+@pytest.mark.parametrize("integers", [e4m3, e5m2])
+@pytest.mark.parametrize("group_size", [1, 32, 70, 300])
+def test_scaled_sums_of_groups(integers: Callable[[], np.ndarray], group_size: int, rng: np.random.Generator) -> None:
+    """Each group's sum rounded to fp32, its exact product with both scales rounded, and added in order."""
+    table = integers()
+    a, codes = operands(rng, (3, 130, 67), table)
+    size, groups = min(group_size, 130), -(-130 // group_size)
+    w_scale, a_scale = (
+        rng.integers(1, 1 << bits, shape).astype(np.float32) for bits, shape in ((11, (groups, 67)), (4, (3, groups)))
+    )
+    expected = np.zeros((3, 67), np.float32)
+    for group in range(groups):
+        part = slice(group * size, (group + 1) * size)
+        for (m, n), exact in np.ndenumerate(judged(a[:, part], codes[part], table)):
+            rounded = Fraction(float(nearest(Fraction(int(exact)) / 2**40, "fp32")))
+            scaled = nearest(rounded * int(w_scale[group, n]) * int(a_scale[m, group]), "fp32")
+            expected[m, n] = nearest(Fraction(float(expected[m, n])) + Fraction(float(scaled)), "fp32")
+    bound = size * int(table.max()) ** 2
+    assert same_bits(scaled_fixed_sums(a, codes, table, bound, -40, size, w_scale, a_scale), expected)
+
+
+def test_scales_of_other_shapes_are_refused() -> None:
+    a, codes, table, scale = np.ones((2, 3)), np.zeros((3, 2), np.uint8), np.ones(4), np.ones((1, 2), np.float32)
+    with pytest.raises(InputError, match=r"not float32 \[1, 2\]$"):
+        scaled_fixed_sums(a, codes, table, 3, 0, 2, scale)
+    with pytest.raises(InputError, match="not 901$"):
+        scaled_fixed_sums(a, codes, table, 3, 901, 3, scale)

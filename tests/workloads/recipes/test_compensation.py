@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sim.errors import InputError
 from sim.formats import FORMATS
 from sim.quantized import QuantizedTensor, ScaleLevel, Scheme, codes_of
 from tests.workloads.recipes.conftest import FORMATS_OF_ALL_KINDS, Pair, errors_of
@@ -89,3 +90,12 @@ def test_uncorrelated_inputs_are_rounded_to_nearest(operands: Pair) -> None:
     weights, scheme = operands[0], FORMATS_OF_ALL_KINDS["int4"]
     activations = np.diag(np.arange(1, 41)).astype(np.float32)
     assert gptq(weights, activations, scheme, by_max).parts[0].weights == by_max(weights, scheme)
+
+
+def test_weights_beyond_fp32_are_refused() -> None:
+    """The first weight leaves 3e38 to the second one, by hand: 0.9 * 3e38 more than its own."""
+    scheme = Scheme(FORMATS["int4"], (ScaleLevel("tensor", "fp32"),))
+    tensor = by_max(np.ones((2, 1), np.float32), scheme)
+    weights = np.full((2, 1), 3e38, np.float32)
+    with pytest.raises(InputError, match=r"fp32 numbers, not 5\.7\d*e\+38$"):
+        compensated_codes(weights, tensor, np.array([[1, 0.9], [0.9, 1]]), np.arange(2))
