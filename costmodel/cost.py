@@ -14,8 +14,10 @@ from costmodel.technology import TECHNOLOGIES, Fabric, Operations, Technology
 from sim.design import CACHE_KINDS, DesignPoint
 from sim.errors import choose
 from sim.memory import DRAM_ENERGY_SWEEP
+from sim.operators import Operator, Product
 from sim.schedule import Schedule
 from sim.trace import ACTIONS, Trace
+from sim.widths import mac_share
 
 TERA = 1e12
 OPERATIONS_PER_MAC = 2
@@ -158,11 +160,31 @@ def _spent(design: DesignPoint, run: Trace | Schedule, prices: Mapping[str, Pric
     never = dict.fromkeys(ACTIONS, 0)
     counts = np.array([list({**never, **trace.counts}.values()) for trace in traces], dtype=np.float64)
     energies = _energies(prices)
-    if isinstance(run, Schedule) and design.attention is not design:
-        of_cache = np.array([step.operator.kind in CACHE_KINDS for step in run.steps])
-        energies = np.where(of_cache[:, None], _energies(priced(design.attention, technology)), energies)
+    if isinstance(run, Schedule):
+        seen = [_seen(design, step.operator) for step in run.steps]
+        of_each = {(cache, name): _energies_seen(design, prices, technology, cache, name) for cache, name in set(seen)}
+        energies = np.array([of_each[one] for one in seen]).reshape(-1, len(ACTIONS))
     spent: NDArray[np.float64] = counts * energies * PICOJOULE
     return spent
+
+
+def _seen(design: DesignPoint, operator: Operator) -> tuple[bool, str]:
+    """Whether the design is seen as by the KV cache, in a format of its own, and which other format weights have."""
+    if not isinstance(operator, Product):
+        return False, ""
+    return operator.kind in CACHE_KINDS and design.attention is not design, operator.weight_format
+
+
+def _energies_seen(
+    design: DesignPoint, prices: Mapping[str, Priced], technology: str, of_cache: bool, weight_format: str
+) -> NDArray[np.float64]:
+    """Energy [pJ] of each action; narrower weights take the PE that was built for its own as long as their width needs."""
+    if of_cache:
+        return _energies(priced(design.attention, technology))
+    energies = _energies(prices)
+    if weight_format:
+        energies[PLACES["mac"]] *= mac_share(design, design.with_weights(weight_format))
+    return energies
 
 
 def _energies(prices: Mapping[str, Priced]) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from sim.files import output_folder, write_whole
 from sim.formats import FORMATS
 from sim.quantized import SCHEMES, ScaleLevel, Scheme, activation_scheme, weight_scheme
 from workloads.accuracy import WINDOW, bits_per_byte, float_logits
+from workloads.allocation.greedy import greedy
 from workloads.checkpoint import LanguageModel, load_model
 from workloads.embedded import HELD_OUT_TEXT
 from workloads.kv_cache import KV_RECIPES, kv_bits
@@ -29,7 +30,6 @@ from workloads.kv_cache.attention import attention_products
 from workloads.products import Multiply, float_multiply, is_attention, products_by
 from workloads.recipes import RECIPES, QuantizedLayer, Recipe, equalized, nearest
 from workloads.recipes.calibration import output_errors, second_moment
-from workloads.recipes.mixed import widths_of_layers
 
 JUDGED = 8192  # [byte]
 CALIBRATION = 16 * WINDOW  # [byte]
@@ -80,11 +80,11 @@ def of_widths(operands: Operands, scheme: Scheme) -> Layers:
     """A width for each layer by its error at each, rounded to nearest; of unsigned integers alone."""
     if not scheme.format.is_integer or scheme.format.signed:
         raise InputError(f"widths are chosen among unsigned integers, not from {scheme.format.name}")
-    by_width = {width: each(nearest, operands, _of_width(scheme, width)) for width in WIDTHS}
-    errors = {name: {width: _error(layers[name], *operands[name]) for width, layers in by_width.items()} for name in operands}
-    sizes = {name: weights.size for name, (weights, _) in operands.items()}
-    chosen = widths_of_layers(errors, sizes, scheme.format.bits)
-    return {name: by_width[width][name] for name, width in chosen.items()}
+    by_width = [each(nearest, operands, _of_width(scheme, width)) for width in WIDTHS]
+    errors = np.array([[_error(layers[name], *operands[name]) for layers in by_width] for name in operands])
+    sizes = np.array([weights.size for weights, _ in operands.values()])
+    chosen = greedy(errors, np.outer(sizes / sizes.sum(), WIDTHS), scheme.format.bits)
+    return {name: by_width[place][name] for name, place in zip(operands, chosen, strict=True)}
 
 
 def _of_width(scheme: Scheme, bits: int) -> Scheme:

@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if TYPE_CHECKING:
     from costmodel.fpga.devices import DEVICES
     from costmodel.fpga.utilization import Fit, fit
+    from shiftwise.allocation.allocate import Allocated, allocate
     from shiftwise.comparison.compare import Comparison, compare
     from shiftwise.exploration.explore import Exploration, explore
     from shiftwise.exploration.objectives import Budgets
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from sim.quantized import SCHEMES, quantize
     from sim.quantized.packing import read_tensor, write_tensor
     from sim.schedule import Schedule, run_product, schedule
+    from workloads.allocation.allocation import Allocation, load_allocation
     from workloads.model_trace import ModelTrace
     from workloads.shapes import shapes
     from workloads.topology import read_topology, write_topology
@@ -51,6 +53,8 @@ __all__ = [
     "FORMATS",
     "PES",
     "SCHEMES",
+    "Allocated",
+    "Allocation",
     "Budgets",
     "Comparison",
     "DesignPoint",
@@ -67,6 +71,7 @@ __all__ = [
     "Simulation",
     "Space",
     "Verification",
+    "allocate",
     "block_times",
     "blocks_of",
     "compare",
@@ -74,6 +79,7 @@ __all__ = [
     "explore",
     "fit",
     "generate",
+    "load_allocation",
     "load_design",
     "load_space",
     "load_trace",
@@ -102,6 +108,8 @@ _HOMES = {
     "DEVICES": "costmodel.fpga.devices",
     "Fit": "costmodel.fpga.utilization",
     "fit": "costmodel.fpga.utilization",
+    "Allocated": "shiftwise.allocation.allocate",
+    "allocate": "shiftwise.allocation.allocate",
     "Comparison": "shiftwise.comparison.compare",
     "compare": "shiftwise.comparison.compare",
     "Exploration": "shiftwise.exploration.explore",
@@ -128,6 +136,8 @@ _HOMES = {
     "Schedule": "sim.schedule",
     "run_product": "sim.schedule",
     "schedule": "sim.schedule",
+    "Allocation": "workloads.allocation.allocation",
+    "load_allocation": "workloads.allocation.allocation",
     "ModelTrace": "workloads.model_trace",
     "shapes": "workloads.shapes",
     "load_trace": "workloads.trace_file",

@@ -36,7 +36,7 @@ def quantized_model(asked: Request, workload: Workload, model: LanguageModel, te
 
     Raises ``InputError`` for a recipe whose weights the design does not take.
     """
-    hardware = partial(Hardware, asked.design, asked.kv_cache, holds=model.is_held)
+    hardware = partial(Hardware, asked.design, asked.kv_cache, holds=model.is_held, allocation=asked.allocation)
     if asked.recipe is None:
         return hardware(stored=model.layers)
     recipe = RECIPES[asked.recipe]

@@ -13,7 +13,7 @@ from typer.exceptions import Abort, TyperException
 from shiftwise.commands.hardware import fit, generate, synth, verify
 from shiftwise.commands.models import simulate, topology, trace
 from shiftwise.commands.shared import Json, print_table
-from shiftwise.commands.studies import compare, explore, reproduce
+from shiftwise.commands.studies import allocate, compare, explore, reproduce
 from sim.errors import Failure, InputError
 
 INTERRUPTED = 130
@@ -41,7 +41,7 @@ def list_names(as_json: Json = False) -> None:
         )
 
 
-for command in (simulate, topology, trace, generate, verify, synth, fit, compare, explore, reproduce):
+for command in (simulate, topology, trace, generate, verify, synth, fit, compare, explore, allocate, reproduce):
     app.command()(command)
 app.command(name="list")(list_names)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from costmodel.energy import energy_per_action
 from sim.design import DesignPoint, load_design, of_file
 from sim.errors import InputError, choose
+from workloads.allocation.allocation import Allocation, load_allocation
 from workloads.embedded import HELD_OUT_TEXT, MODELS, has_weights
 from workloads.kv_cache import KV_RECIPES
 from workloads.passes import Phase, check_pass
@@ -26,7 +27,8 @@ class Request:
 
     ``named`` is the design as it was given, for what is found wrong with it later. ``text`` is what weights are traced on
     and predict, ``accuracy_bytes`` how much of it decides the accuracy; shapes alone have no text. ``recipe`` is that of the
-    weights, ``None`` for the codes that a checkpoint has, or else rounding to nearest.
+    weights, ``None`` for the codes that a checkpoint has, or else rounding to nearest; ``allocation`` says in which formats
+    they are, where that is not the design's own.
     """
 
     design: DesignPoint
@@ -39,6 +41,7 @@ class Request:
     accuracy_bytes: int
     recipe: str | None
     kv_cache: str
+    allocation: Allocation | None = None
 
     @property
     def is_topology(self) -> bool:
@@ -55,6 +58,7 @@ def checked_request(
     accuracy_bytes: int | None,
     recipe: str | None,
     kv_cache: str | None,
+    allocation: str | Path | Allocation | None = None,
 ) -> Request:
     """The arguments of :func:`shiftwise.simulate`. Raises ``InputError`` for those that cannot be used.
 
@@ -81,7 +85,10 @@ def checked_request(
                 raise InputError(f"{what} goes with a model that has weights, not with the shapes of {model!r}: {str(value)!r}")
     bytes_judged = ACCURACY_BYTES[phase] if accuracy_bytes is None else accuracy_bytes
     cache = KV_CACHE if kv_cache is None else kv_cache
-    return Request(point, design, model, phase, batch, sequence, content, bytes_judged, recipe, cache)
+    allocated = load_allocation(allocation) if isinstance(allocation, str | Path) else allocation
+    if allocated is not None and recipe is None:
+        recipe = "nearest"  # a checkpoint's own codes have a format already
+    return Request(point, design, model, phase, batch, sequence, content, bytes_judged, recipe, cache, allocated)
 
 
 def check_recipe(recipe: str, text: bytes, judged: int) -> None:

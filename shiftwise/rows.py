@@ -61,6 +61,7 @@ def _layer_row(step: Step, cost: Energy, noise: Noise | None, sums: GroupSums | 
         "name": step.operator.name,
         "kind": step.operator.kind,
         "unit": step.unit,
+        "weight_format": step.operator.weight_format if isinstance(step.operator, Product) else "",
         **_sizes(step),
         "start": step.start,
         "end": step.end,
@@ -147,7 +148,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) 
         "dram_bytes_by_tensor": {tensor: run.dram_bits[tensor] // 8 for tensor in TENSORS if tensor in run.dram_bits},
         "buffer_bytes": {name: _buffer_bits(run.trace, name) // 8 for name in BUFFERS},
         "intensity": macs / (dram_bits / 8) if dram_bits else 0.0,
-        "bits_per_weight": storage_bits(design.weight_scheme, design.group_size, 1, 0) / design.group_size,
+        "bits_per_weight": _bits_per_weight(design, run),
         **_cost(cost, workload.tokens),
         "counts": dict(run.trace.counts),
         "energy_per_action_pJ": dict(cost.per_action),
@@ -158,6 +159,17 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) 
         "sources": _sources(cost, design.technology)
         | {f"area on {target}": _area_source(design, area) for target, area in areas.items()},
     }
+
+
+def _bits_per_weight(design: DesignPoint, run: Schedule) -> float:
+    """Storage of a weight in whole groups, scales and zero points counted: the mean over those in different formats."""
+    products = [step.operator for step in run.steps if isinstance(step.operator, Product) and step.operator.kind == "linear"]
+    weights: dict[str, int] = {}
+    for p in products or [Product("none", 1, 1, 1)]:
+        weights[p.weight_format] = weights.get(p.weight_format, 0) + p.count * p.k * p.n
+    schemes = {name: design.seen_by("linear", name).weight_scheme for name in weights}
+    group = design.group_size
+    return sum(weights[name] * storage_bits(one, group, 1, 0) / group for name, one in schemes.items()) / sum(weights.values())
 
 
 def _sources(cost: Cost, technology: str) -> dict[str, str]:

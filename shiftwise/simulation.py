@@ -20,6 +20,7 @@ from sim.design import DesignPoint, of_file
 from sim.files import output_folder
 from sim.operators import Product
 from sim.schedule import ProductCycles, Schedule, check_buffers, schedule, timeline
+from workloads.allocation.allocation import Allocation, allocated_operators
 from workloads.hardware import Hardware
 from workloads.passes import Phase
 
@@ -55,6 +56,7 @@ def simulate(
     recipe: str | None = None,
     kv_cache: str | None = None,
     progress: Tell | None = None,
+    allocation: str | Path | Allocation | None = None,
 ) -> Simulation:
     """Run one pass of a quantized model on a design: cycles, traffic, energy, area and, with weights, accuracy.
 
@@ -65,9 +67,11 @@ def simulate(
     the embedded held-out text). Its first ``accuracy_bytes`` (default: 8192, in decode 512) decide the bits per byte, and
     what is behind them calibrates the ``recipe``, a name of :data:`workloads.recipes.RECIPES` (default: a checkpoint's own
     codes, or rounding to nearest). ``kv_cache`` names how keys and values are stored
-    (:data:`workloads.kv_cache.KV_RECIPES`; default: ``per_token``). Raises ``InputError`` for input that cannot be used.
+    (:data:`workloads.kv_cache.KV_RECIPES`; default: ``per_token``). An ``allocation`` (:func:`shiftwise.allocate`, or the file
+    that it wrote) gives layers, or parts of them, formats of their own, in accuracy, cycles, traffic and energy. Raises
+    ``InputError`` for input that cannot be used.
     """
-    asked = checked_request(design, model, phase, batch, sequence, text, accuracy_bytes, recipe, kv_cache)
+    asked = checked_request(design, model, phase, batch, sequence, text, accuracy_bytes, recipe, kv_cache, allocation)
     return simulate_request(asked, progress)
 
 
@@ -76,10 +80,11 @@ def simulate_request(asked: Request, progress: Tell | None = None, folder: Path 
     tell = progress or (lambda *_: None)
     point, workload = asked.design, load_workload(asked)
     with of_file(asked.named):
-        for kind, k in sorted({(p.kind, p.k) for p in workload.operators if isinstance(p, Product)}):
-            check_buffers(point.seen_by(kind), k)
-    run = schedule(point, workload.operators, memory_prices(point))
-    tell("trace", len(workload.operators), len(workload.operators))
+        operators = allocated_operators(point, workload.operators, asked.allocation)
+        for kind, name, k in sorted({(p.kind, p.weight_format, p.k) for p in operators if isinstance(p, Product)}):
+            check_buffers(point.seen_by(kind, name), k)
+    run = schedule(point, operators, memory_prices(point))
+    tell("trace", len(operators), len(operators))
     noise: dict[str, Noise] = {}
     found: Accuracy | None = None
     if workload.language_model is not None:

@@ -129,9 +129,15 @@ class DesignPoint:
         """How the array computes a product."""
         return DATAFLOWS[self.dataflow](self.rows, self.columns, self.group_size, self.double_buffered, self.element)
 
-    def seen_by(self, kind: str) -> "DesignPoint":
-        """The design as an operator of that kind sees it (:mod:`sim.operators`)."""
-        return self.attention if kind in CACHE_KINDS else self
+    def seen_by(self, kind: str, weight_format: str = "") -> "DesignPoint":
+        """The design as an operator of that kind sees it (:mod:`sim.operators`), with weights of a format of its own or not."""
+        if kind in CACHE_KINDS:
+            return self.attention
+        return self.with_weights(weight_format) if weight_format else self
+
+    def with_weights(self, weight_format: str) -> "DesignPoint":
+        """The design with another format of weights and the KV cache that it has."""
+        return dataclasses.replace(self, weight_format=weight_format, kv_format=self.attention.weight_format)
 
     @cached_property
     def attention(self) -> "DesignPoint":

@@ -28,8 +28,8 @@ ROW_WISE = ("norm", "softmax", "quantize")
 class Product:
     """``count`` independent products of activations ``[m, k]`` and weights ``[k, n]``, each with its own operands.
 
-    ``inputs``: places, in the model's sequence of operators, of those whose results are operands. Raises ``InputError``
-    for sizes below 1 or an unknown kind.
+    ``inputs``: places, in the model's sequence of operators, of those whose results are operands. ``weight_format`` is that
+    of the weights where it is not the design's (:mod:`sim.widths`). Raises ``InputError`` for sizes below 1 or an unknown kind.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Product:
     count: int = 1
     kind: ProductKind = "linear"
     inputs: tuple[int, ...] = ()
+    weight_format: str = ""
 
     def __post_init__(self) -> None:
         choose("kind of product", self.kind, PRODUCT_KINDS)

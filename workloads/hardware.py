@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,6 +17,7 @@ from sim.kernels.overflow import GroupSums, group_sums
 from sim.kernels.product import matrix_product
 from sim.kernels.rows import all_finite
 from sim.quantized import QuantizedTensor
+from workloads.allocation.allocation import Allocation
 from workloads.kv_cache import KVRecipe
 from workloads.kv_cache.attention import attention_products
 from workloads.products import Multiply, is_attention, products_by
@@ -35,9 +35,10 @@ class Hardware:
     """A model on a design.
 
     Weights are those of ``stored`` layers by the names of their products; others are rounded by ``recipe`` when they are
-    met, or have been by another one in :meth:`calibrate`. ``cache`` is how keys and values are stored, or the name of that
-    (:data:`workloads.kv_cache.KV_RECIPES`). What is quantized is kept for the next pass only where the model ``holds`` its
-    own weights. ``sums`` are the group sums of each product so far, and how many of them overflowed.
+    met, or have been by another one in :meth:`calibrate`, in the formats of an ``allocation`` or else the design's. ``cache``
+    is how keys and values are stored, or the name of that (:data:`workloads.kv_cache.KV_RECIPES`). What is quantized is kept
+    for the next pass only where the model ``holds`` its own weights. ``sums`` are the group sums of each product so far, and
+    how many of them overflowed.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class Hardware:
         stored: Mapping[str, QuantizedLayer] | None = None,
         recipe: Recipe = nearest,
         holds: bool = True,
+        allocation: Allocation | None = None,
     ) -> None:
         self.design = design
         self.recipe = recipe
         self.holds = holds
+        self.allocation = allocation
         self.sums: dict[str, GroupSums] = {}
         self._stored = stored or {}
         self._calibrated: dict[str, Layers] = {}
@@ -129,8 +132,9 @@ class Hardware:
         return layers
 
     def _quantized(self, recipe: Recipe, name: str, weights: Tensor, inputs: NDArray[np.float32]) -> Layers:
+        own = recipe if self.allocation is None else self.allocation.recipe(name, recipe)
         pairs = zip(weights.float().numpy(), inputs, strict=True)
-        layers = tuple(recipe(w, a, self.design.weight_scheme) for w, a in pairs)
+        layers = tuple(own(w, a, self.design.weight_scheme) for w, a in pairs)
         self._check(name, layers)
         return layers
 
@@ -140,7 +144,7 @@ class Hardware:
         for weights in (part.weights for layer in layers for part in layer.parts):
             if weights.format != design.weight:
                 try:
-                    replace(design, weight_format=weights.format.name, kv_format=design.attention.weight_format)
+                    design.with_weights(weights.format.name)
                 except InputError as error:
                     raise InputError(f"weights of {name} are in a format that the PE takes: {error}") from None
             if weights.group_size not in (0, design.group_size):

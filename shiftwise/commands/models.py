@@ -44,6 +44,9 @@ def simulate(
     kv_cache: Annotated[
         str | None, typer.Option(help="How keys and values are stored (see `shiftwise list`). [default: `per_token`]")
     ] = None,
+    allocation: Annotated[
+        Path | None, typer.Option(help="The file of `shiftwise allocate`: formats by layer, output or block of inputs.")
+    ] = None,
     out: Out = Path("build/simulate"),
     as_json: Json = False,
 ) -> None:
@@ -80,12 +83,18 @@ def simulate(
 
     check_output(out)
     if is_overlay(design):
-        of_others = {"text": text, "accuracy_bytes": accuracy_bytes, "recipe": recipe, "kv_cache": kv_cache}
+        of_others = {
+            "text": text,
+            "accuracy_bytes": accuracy_bytes,
+            "recipe": recipe,
+            "kv_cache": kv_cache,
+            "allocation": allocation,
+        }
         _simulate_overlay(design, model, phase, batch, sequence, of_others, out, as_json)
         return
     from shiftwise.request import checked_request
 
-    given = (design, model, phase, batch, sequence, text, accuracy_bytes, recipe, kv_cache)
+    given = (design, model, phase, batch, sequence, text, accuracy_bytes, recipe, kv_cache, allocation)
     asked = checked_request(*given)  # type: ignore[arg-type]
 
     from reports.files import SUMMARY

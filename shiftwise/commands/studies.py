@@ -1,4 +1,4 @@
-"""Commands about many designs: ``compare``, ``explore``, ``reproduce``."""
+"""Commands about many designs or many widths: ``compare``, ``explore``, ``allocate``, ``reproduce``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from shiftwise.commands.shared import Json, Out, figure, print_table
+from shiftwise.commands.shared import Design, Json, Out, figure, print_table
 
 
 def compare(
@@ -172,6 +172,61 @@ def explore(
     shown = found.table[[name for name in found.table if not name.startswith("quick_")]]
     print_table(shown.columns, ([figure(cell) for cell in row] for row in shown.itertuples(index=False)))
     print(f"page: {page}")
+
+
+def allocate(
+    design: Design = "mixpe-w8a8",
+    model: Annotated[str, typer.Option(help="An embedded model, or a folder with weights.")] = "tiny-stdlib",
+    bits: Annotated[float | None, typer.Option(help="At most so many bits of a weight's code on average.")] = None,
+    cycles: Annotated[float | None, typer.Option(help="At most so many cycles of the pass.")] = None,
+    energy: Annotated[float | None, typer.Option(help="At most so much energy of a token [J].")] = None,
+    per: Annotated[
+        str, typer.Option(help="What has one format: `layer`, `row` (an output of a layer), `block` (a group of inputs).")
+    ] = "layer",
+    search: Annotated[
+        str, typer.Option(help="`greedy`, or `evolutionary`, which looks at the loss of all layers together.")
+    ] = "greedy",
+    weight_format: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="One to choose from, repeatable. [default: all of the kind of the design's own that its PE multiplies]"
+        ),
+    ] = None,
+    phase: Annotated[str, typer.Option(help="`prefill` or `decode`, of which cycles and energy are.")] = "decode",
+    sequence: Annotated[int, typer.Option(help="Tokens of the sequence.")] = 512,
+    recipe: Annotated[str, typer.Option(help="How weights are quantized when accuracy is measured.")] = "nearest",
+    accuracy_bytes: Annotated[int, typer.Option(help="Bytes of the held-out text on which accuracy is measured.")] = 4096,
+    seed: Annotated[int, typer.Option(help="Of the evolutionary search.")] = 1,
+    out: Out = Path("build/allocate"),
+    as_json: Json = False,
+) -> None:
+    """Choose how many bits each layer, output or block of inputs has, within a budget, so that least accuracy is lost.
+
+    The design's PE is built for its own format and multiplies narrower ones as well. What a unit loses in each format is the
+    error of its layer's outputs, by how much the model depends on them; what it costs is bits, or the design's cycles or
+    energy. The allocation and the widths around it for all weights go through the simulated hardware. Writes `allocation.json`,
+    `allocations.csv` and `layers.csv` into `--out`; `shiftwise simulate --allocation` takes the first.
+
+    Example: shiftwise allocate --design mixpe-w8a8 --bits 3.5 --per row
+    """
+    from shiftwise.allocation.allocate import allocate_asked
+    from shiftwise.allocation.asked import checked
+    from shiftwise.progress import shown_progress
+    from sim.files import check_output
+
+    check_output(out)
+    budgets = {"bits": bits, "cycles": cycles, "energy": energy}
+    given = (design, model, budgets, per, search, weight_format or (), phase, sequence, recipe, accuracy_bytes)
+    asked = checked(*given)  # type: ignore[arg-type]
+    with shown_progress() as tell:
+        found = allocate_asked(asked, seed, out, tell)
+    file = found.write(out)
+    if as_json:
+        print(found.table.to_json(orient="records", indent=2))
+        return
+    print_table(found.table.columns, ([figure(cell) for cell in row] for row in found.table.itertuples(index=False)))
+    print(found.verdict)
+    print(f"allocation: {file}")
 
 
 def reproduce(

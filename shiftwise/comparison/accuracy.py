@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from sim.errors import InputError
 if TYPE_CHECKING:  # what they import takes seconds, and nothing is found where all is known
     from torch import Tensor
 
+    from workloads.allocation.allocation import Allocation
     from workloads.checkpoint import LanguageModel
 
 CALIBRATION_WINDOWS = 4
@@ -27,7 +28,10 @@ ARITHMETIC = ("pe", "weight_format", "activation_format", "kv_format", "accumula
 
 @dataclass(frozen=True)
 class Trial:
-    """One accuracy to find, of a ``design`` with a ``recipe``, or of the float model where these are ``None``."""
+    """One accuracy to find, of a ``design`` with a ``recipe``, or of the float model where these are ``None``.
+
+    Weights are in the design's format, or in those of an ``allocation``.
+    """
 
     model: str
     text: str
@@ -35,13 +39,14 @@ class Trial:
     kv_cache: str
     recipe: str | None = None
     design: DesignPoint | None = None
+    allocation: "Allocation | None" = None
 
     @property
     def key(self) -> str:
         """All that the result depends on: the program's text, files, and of the design its arithmetic."""
         design = None if self.design is None else tuple(getattr(self.design, name) for name in ARITHMETIC)
         text = hashlib.sha256(Path(self.text).read_bytes()).hexdigest()
-        asked = (text, self.judged_bytes, CALIBRATION_WINDOWS, self.kv_cache, self.recipe, design)
+        asked = (text, self.judged_bytes, CALIBRATION_WINDOWS, self.kv_cache, self.recipe, design, self.allocation)
         return digest_of("accuracy", model_digest(self.model), *asked)
 
 
@@ -57,11 +62,12 @@ def bits_per_byte_of(trial: Trial) -> float | None:
     if trial.design is None or trial.recipe is None:
         return bits_per_byte(model, judged, float_logits(model.network))
     recipe = BY_NAME[trial.recipe]
+    on_design = partial(Hardware, trial.design, trial.kv_cache, holds=model.is_held, allocation=trial.allocation)
     try:
         if trial.recipe in WEIGHTS_ALONE:
-            hardware = Hardware(trial.design, trial.kv_cache, recipe=recipe, holds=model.is_held)
+            hardware = on_design(recipe=recipe)
         else:
-            hardware = Hardware(trial.design, trial.kv_cache, holds=model.is_held)
+            hardware = on_design()
             hardware.calibrate(model.network, _calibration(trial.model, trial.text, trial.judged_bytes), recipe, lambda _: None)
     except InputError:
         return None

@@ -28,6 +28,7 @@ class BitSerial(Element):
     kind: ClassVar[str] = "bit_serial"
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap")
     pipelines: ClassVar[tuple[int, ...]] = (1,)
+    follows_width: ClassVar[bool] = True
 
     def check_formats(self) -> None:
         if not self.weight.is_integer:

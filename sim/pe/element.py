@@ -61,6 +61,8 @@ class Element(ABC):
     kind: ClassVar[str]
     accumulators: ClassVar[tuple[str, ...]]
     pipelines: ClassVar[tuple[int, ...]] = (0, 1, 2)
+    follows_width: ClassVar[bool] = False
+    """Whether a PE that was built for wide weights takes narrower ones at the rate of their own width."""
 
     def __post_init__(self) -> None:
         demand("weight format", self.weight, Format)

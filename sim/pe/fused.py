@@ -31,6 +31,7 @@ class Fused(Element):
 
     kind: ClassVar[str] = "fused"
     accumulators: ClassVar[tuple[str, ...]] = ("exact", "wrap", "saturate")
+    follows_width: ClassVar[bool] = True
 
     def check_formats(self) -> None:
         for role, format_ in (("weights", self.weight), ("activations", self.activation)):

@@ -92,7 +92,7 @@ def run_product(design: DesignPoint, product: Product, prices: Prices | None = N
 
     Remembered for products that differ in their name only. Raises ``InputError`` for scratchpads that are too small.
     """
-    d = design.seen_by(product.kind)
+    d = design.seen_by(product.kind, product.weight_format)
     p = product
     found = _remembered(d, p.m, p.k, p.n, p.count, prices or Prices())
     return _described(d, product, found)

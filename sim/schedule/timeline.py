@@ -30,7 +30,7 @@ def timeline(design: DesignPoint, run: ProductCycles, blocks: int) -> tuple[Inte
     While a block is computed, the one before is stored, and then the next one is loaded, as totals of the one may take the
     place of the other's. The last block of all is followed by its store.
     """
-    d = design.seen_by(run.product.kind)
+    d = design.seen_by(run.product.kind, run.product.weight_format)
     now = _in_order(d, run, blocks)
     during = overlap(now, array_traffic(now))
     lengths = [_flat(now, values).tolist() for values in (during.work, during.load, during.store, during.cycles)]

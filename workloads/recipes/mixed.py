@@ -1,11 +1,10 @@
-"""Mixed widths: what the error of the outputs depends on most gets a wide format; by output, by K-block, or by layer.
+"""Mixed widths in a layer: what the error of the outputs depends on most gets a wide format; by output or by K-block.
 
 Outputs of 4 and of 8 bits in one layer: Sun et al., "FILM-QNN", FPGA 2022. Inputs of 8 bits, put together: Zhao et al., "Atom:
-low-bit quantization for efficient and accurate LLM serving", MLSys 2024. Layers: Fox, "Discrete optimization via marginal
-analysis", Management Science 13 (1966). No library mixes formats other than integers inside a layer.
+low-bit quantization for efficient and accurate LLM serving", MLSys 2024. No library mixes formats other than integers inside a
+layer. Widths over a whole model: :mod:`workloads.allocation`.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -45,7 +44,7 @@ def mixed_outputs(
     wide = greatest(errors, share)
     every = np.arange(len(weights))
     parts = [(every, np.flatnonzero(~wide), scheme), (every, np.flatnonzero(wide), wide_scheme(scheme))]
-    return _of_parts(weights, activations, parts, inner, weights.shape[1])
+    return of_parts(weights, activations, parts, inner, weights.shape[1])
 
 
 def mixed_blocks(
@@ -64,7 +63,7 @@ def mixed_blocks(
     wide = np.concatenate([np.full(part.stop - part.start, w) for part, w in zip(blocks, greatest(errors, share), strict=True)])
     every = np.arange(weights.shape[1])
     parts = [(np.flatnonzero(~wide), every, scheme), (np.flatnonzero(wide), every, wide_scheme(scheme))]
-    return _of_parts(weights, activations, parts, inner, len(blocks))
+    return of_parts(weights, activations, parts, inner, len(blocks))
 
 
 def greatest(errors: Double, share: float) -> NDArray[np.bool_]:
@@ -76,42 +75,14 @@ def greatest(errors: Double, share: float) -> NDArray[np.bool_]:
     return chosen
 
 
-def widths_of_layers(
-    errors: Mapping[str, Mapping[int, float]], weights: Mapping[str, int], bits_per_weight: float
-) -> dict[str, int]:
-    """A width [bit] for each layer, such that all have at most so many bits for each weight together.
-
-    ``errors`` has the loss of each layer at each width that may be chosen, ``weights`` how many weights it has. From the
-    narrowest widths on, the step that takes away most error for each bit comes first, until it does not fit: the least sum
-    of errors for the bits that are used, where each layer's error falls ever more slowly. Raises ``InputError`` if the
-    narrowest do not fit.
-    """
-    chosen = {name: min(of_layer) for name, of_layer in errors.items()}
-    left = bits_per_weight * sum(weights[name] for name in errors) - sum(chosen[name] * weights[name] for name in errors)
-    if left < 0:
-        raise InputError(f"a budget for the narrowest widths is needed, not {bits_per_weight} bits for each weight")
-    while True:
-        steps = []
-        for name, of_layer in errors.items():
-            for width in of_layer:
-                cost = (width - chosen[name]) * weights[name]
-                gain = of_layer[chosen[name]] - of_layer[width]
-                if cost > 0 and gain > 0:
-                    steps.append((gain / cost, cost, name, width))
-        best = max(steps, default=None, key=lambda step: step[0])
-        if best is None or best[1] > left:
-            return chosen
-        _, cost, name, width = best
-        chosen[name], left = width, left - cost
-
-
-def _of_parts(
+def of_parts(
     weights: NDArray[np.float32],
     activations: NDArray[np.float32],
     parts: list[tuple[Indices, Indices, Scheme]],
     inner: Recipe,
     map_bits: int,
 ) -> QuantizedLayer:
+    """A layer whose parts, of some inputs and some outputs, each have a scheme; ``map_bits`` tell which has which."""
     done = []
     for k, n, scheme in parts:
         if len(k) and len(n):

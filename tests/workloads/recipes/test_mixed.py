@@ -1,6 +1,4 @@
-"""Mixed widths: which parts are wide, what they cost in bits, and the layers' widths against all choices."""
-
-from itertools import product
+"""Mixed widths: which parts are wide, what they cost in bits."""
 
 import numpy as np
 import pytest
@@ -9,7 +7,7 @@ from sim.errors import InputError
 from sim.quantized import SCHEMES, Scheme
 from tests.workloads.recipes.conftest import FORMATS_OF_ALL_KINDS, Pair, errors_of
 from workloads.recipes import RECIPES, gptq, mixed_blocks, mixed_outputs, rotated
-from workloads.recipes.mixed import greatest, widths_of_layers
+from workloads.recipes.mixed import greatest
 
 
 def test_the_outputs_that_lose_most_are_wide(operands: Pair) -> None:
@@ -68,27 +66,3 @@ def test_shares_that_are_none() -> None:
         with pytest.raises(InputError, match=f"above 0 and at most 1, not {share}$"):
             greatest(np.ones(4), share)
     assert greatest(np.array([1.0, 5, 2, 4]), 0.01).tolist() == [False, True, False, False]
-
-
-def test_widths_of_layers_are_the_best_of_all(rng: np.random.Generator) -> None:
-    """Six layers of one size, errors that fall by a factor for each bit: against all 3**6 choices, for every budget."""
-    factors = rng.uniform(2.5, 5, 6)
-    sizes = rng.lognormal(sigma=2, size=6)
-    errors = {str(i): {bits: sizes[i] * factors[i] ** -bits for bits in (3, 4, 5)} for i in range(6)}
-    weights = dict.fromkeys(errors, 10)
-    for bits in range(18, 31):
-        chosen = widths_of_layers(errors, weights, bits / 6)
-        total = sum(errors[name][width] for name, width in chosen.items())
-        choices = [c for c in product((3, 4, 5), repeat=6) if sum(c) <= bits]
-        best = min(sum(errors[name][width] for name, width in zip(errors, c, strict=True)) for c in choices)
-        assert sum(chosen.values()) <= bits
-        assert total == pytest.approx(best, rel=1e-9)
-
-
-def test_a_budget_below_the_narrowest() -> None:
-    with pytest.raises(InputError, match=r"not 2\.5 bits for each weight$"):
-        widths_of_layers({"a": {3: 1.0, 4: 0.5}}, {"a": 10}, 2.5)
-
-
-def test_a_width_that_does_not_help_is_not_taken() -> None:
-    assert widths_of_layers({"a": {4: 1.0, 8: 2.0}, "b": {4: 1.0, 8: 0.5}}, {"a": 1, "b": 1}, 8) == {"a": 4, "b": 8}
