@@ -150,12 +150,14 @@ def _words(name: str) -> str:
 
 def _shorts(rows: pd.DataFrame) -> list[str]:
     """Designs in a few words: operands and arrays as far as they were searched."""
-    parts = [
-        [joint.join(map(str, words)) for words in zip(*(rows[name] for name in names), strict=True)]
-        for names, joint in ((["pe"], ""), (["weight_format", "activation_format"], " x "), (["rows", "columns"], "x"))
-        if set(names) <= set(rows)
+    asked = (("pe",), ""), (("weight_format", "activation_format"), " x "), (("rows", "columns"), "x")
+    parts = [([name for name in names if name in rows], joint) for names, joint in asked]
+    words = [
+        [joint.join(map(str, one)) for one in zip(*(rows[name] for name in names), strict=True)]
+        for names, joint in parts
+        if names
     ]
-    return [", ".join(words) for words in zip(*parts, strict=True)] or ["design"] * len(rows)
+    return [", ".join(one) for one in zip(*words, strict=True)] or ["design"] * len(rows)
 
 
 def _cell(value: Any) -> tuple[str, str]:

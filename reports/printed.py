@@ -112,5 +112,6 @@ def _files(drawn: Figure, plot: Axes) -> Files:
     for ending, metadata in FIXED.items():
         content = io.BytesIO()
         drawn.savefig(content, format=ending, dpi=DOTS, metadata=metadata)
+        drawn.set_layout_engine("none")  # what was found for one kind of file is the other's too
         files[ending] = content.getvalue()
     return files
