@@ -60,7 +60,7 @@ COUNTS = {
     "row_sum": 15,
     "epilogue": 16,
     "array_edge": 28,
-    "stationary_pe": 32,
+    "stationary_pe": 56,
     "row_sum_stage": 14,
     "row_sum_foot": 9,
     "foot": 9,
