@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.formats import Format
 from sim.overlay.dequantizer import expand, zero_code
-from sim.overlay.engine import BLOCK
+from sim.overlay.engine import BLOCK, DENSITIES
 from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS, sparse, unpack
 from sim.quantized.packing import pack_codes, unpack_codes
 
@@ -64,7 +64,7 @@ class CellLayout:
         """Of codes and what belongs to them alone."""
         if self.kept == BLOCK:
             return self.format.bits * self.part * BLOCK // 8
-        head = -(-DENSITY_BITS * self.part // BLOCK // 8)
+        head = -(-DENSITY_BITS * (self.part // BLOCK) // 8)
         return head + (self.format.bits + INDEX_BITS) * self.part * self.kept // 8
 
     @property
@@ -87,8 +87,7 @@ class CellLayout:
         """Bytes ``[cells, size]``. Raises ``InputError`` for blocks that keep more than ``kept``."""
         packed = np.zeros((len(contents.codes), self.size), np.uint8)
         codes, scales, zeros, biases = self._ends
-        for place, own in zip(packed, contents.codes, strict=True):
-            place[:codes] = self._packed(own)
+        packed[:, :codes] = self._packed(contents.codes)
         packed[:, codes:scales] = _bytes_of(contents.scales)
         packed[:, scales:zeros] = _bytes_of(contents.zeros)
         packed[:, zeros:biases] = _bytes_of(contents.biases)
@@ -112,18 +111,33 @@ class CellLayout:
         zeros = np.repeat(contents.zeros, self.group_size, axis=1)[:, : self.part]
         return expand(self.format, contents.codes, zeros)
 
+    def _head(self, cells: int) -> Bytes:
+        """What :meth:`SparseCodes.pack` writes before the blocks of so many cells: N of each."""
+        return pack_codes(np.full(cells * self.part // BLOCK, DENSITIES.index(self.kept), np.uint8), DENSITY_BITS)
+
     def _packed(self, codes: Bytes) -> Bytes:
-        if self.kept < BLOCK:
-            return sparse(codes, self.format.decode(codes) != 0, self.format, self.kept).pack()
-        return pack_codes(codes.reshape(-1, BLOCK, BLOCK).transpose(0, 2, 1), self.format.bits)
+        """The cells as column blocks of one matrix, which lie one behind the other; then each gets a head of its own."""
+        cells = len(codes)
+        if self.kept == BLOCK:
+            return pack_codes(codes.reshape(-1, BLOCK, BLOCK).swapaxes(1, 2), self.format.bits).reshape(cells, -1)
+        matrix = codes.swapaxes(0, 1).reshape(self.part, -1)
+        packed = sparse(matrix, self.format.decode(matrix) != 0, self.format, self.kept).pack()
+        blocks = packed[len(self._head(cells)) :].reshape(cells, -1)
+        return np.concatenate([np.broadcast_to(self._head(1), (cells, len(self._head(1)))), blocks], axis=1)
 
     def _unpacked(self, packed: Bytes) -> Bytes:
-        if self.kept < BLOCK:
-            own = [unpack(one, self.format, self.part, BLOCK).dense() for one in packed]
-            return np.stack(own) if own else np.empty((0, self.part, BLOCK), np.uint8)
-        count = len(packed) * self.part * BLOCK
-        codes = unpack_codes(np.ascontiguousarray(packed).reshape(-1), self.format.bits, count)
-        return codes.reshape(len(packed), -1, BLOCK, BLOCK).swapaxes(2, 3).reshape(len(packed), self.part, BLOCK)
+        cells = len(packed)
+        if self.kept == BLOCK:
+            codes = unpack_codes(packed.reshape(-1), self.format.bits, cells * self.part * BLOCK)
+            return codes.reshape(-1, BLOCK, BLOCK).swapaxes(1, 2).reshape(cells, self.part, BLOCK)
+        head = self._head(1)
+        if (packed[:, : len(head)] != head).any():
+            raise InputError(
+                f"blocks of a cell keep {self.kept} of {BLOCK}, so it begins with {head.tobytes().hex()}, unlike this one"
+            )
+        blocks = packed[:, len(head) :].reshape(-1)
+        matrix = unpack(np.concatenate([self._head(cells), blocks]), self.format, self.part, cells * BLOCK).dense()
+        return matrix.reshape(self.part, cells, BLOCK).swapaxes(0, 1)
 
 
 @dataclass(frozen=True, eq=False)

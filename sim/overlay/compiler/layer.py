@@ -6,10 +6,7 @@ from sim.overlay.cells import FP16_BYTES, aligned
 from sim.overlay.compiler.code import Code
 from sim.overlay.compiler.regions import PAIRS
 from sim.overlay.engine import BLOCK
-from sim.overlay.isa.instructions import SYSTEM
-
-GOES_ON, LEAVES = 1, 2
-"""Bits of ``part``: a tile adds to the sums that the engine holds, and leaves its own there."""
+from sim.overlay.isa.instructions import GOES_ON, LEAVES, SYSTEM
 
 
 def bits_of(number: float) -> int:

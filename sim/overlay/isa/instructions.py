@@ -21,6 +21,9 @@ INSTRUCTION_BITS: Final = 256
 BUFFERS: Final = ("weight", "activation")
 """Buffers on the chip by number."""
 
+GOES_ON, LEAVES = 1, 2
+"""Bits of ``part``: a tile adds to the fp32 sums that the engine holds, and leaves its own there instead of results."""
+
 ADDRESS_BITS: Final = 27
 """[bit] In a buffer: 128 MiB are more than FPGAs have."""
 
@@ -105,7 +108,7 @@ _PRODUCT = (
     Field("format", 6, "number of the weights' format in the design"),
     Field("layout", 2, "number of the layout"),
     Field("cycles", 20, "of one pass of tokens through the tile, of the vector unit with most to do"),
-    Field("part", 2, "bit 0: goes on with the fp32 sums that the engine holds; bit 1: leaves its sums there, without results"),
+    Field("part", 2, "bit 0: goes on with held sums; bit 1: leaves its sums"),
     Field("bias", 1, "whether cells have biases, which are added"),
     Field("cell", 13, "k of a cell, of which parts of the tile are made, in blocks of 16"),
 )

@@ -1,0 +1,95 @@
+"""The weights of a product as the engine has them: bytes of the weight buffer through the dequantization unit."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import InputError
+from sim.overlay.cells import CellLayout, aligned
+from sim.overlay.dequantizer import EXPANDED
+from sim.overlay.engine import BLOCK
+from sim.overlay.interpreter.machine import WEIGHT, Machine
+from sim.quantized.blocks import N
+
+Fields = Mapping[str, int]
+"""Of an instruction, by name."""
+
+Scales = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """``integers [heads, k, n]`` in units of ``2**lsb``, ``scales [heads, groups, n]`` and biases ``[n]`` where there are."""
+
+    integers: NDArray[np.int8]
+    scales: Scales
+    lsb: int = 0
+    biases: Scales | None = None
+
+
+def dense(machine: Machine, f: Fields) -> Tile:
+    """Cells whose blocks keep all weights."""
+    return _of_cells(machine, f, BLOCK)
+
+
+def sparse(machine: Machine, f: Fields) -> Tile:
+    """Cells whose blocks keep as many as the design says."""
+    if not machine.design.is_sparse:
+        raise InputError(f"sparse tiles are those of a design that keeps less than {BLOCK} of {BLOCK}, not all")
+    return _of_cells(machine, f, machine.design.kept)
+
+
+def keys(machine: Machine, f: Fields) -> Tile:
+    """Keys of the cache with a scale each."""
+    heads, k, n = f["heads"], f["k"], f["n"]
+    codes = machine.read(WEIGHT, f["weights"], (heads, n, k), np.int8)
+    scales = machine.read(WEIGHT, f["weights"] + aligned(heads * n * k), (heads, 1, n), np.float16)
+    return Tile(codes.swapaxes(1, 2), _to_groups(scales.astype(np.float32), k, machine.design.group_size))
+
+
+def values(machine: Machine, f: Fields) -> Tile:
+    """Values of the cache, whose scales are in the activations."""
+    heads, k, n = f["heads"], f["k"], f["n"]
+    codes = machine.read(WEIGHT, f["weights"], (heads, k, n), np.int8)
+    return Tile(codes, _to_groups(np.ones((heads, 1, n), np.float32), k, machine.design.group_size))
+
+
+TILES: dict[str, Callable[[Machine, Fields], Tile]] = {"dense": dense, "sparse": sparse, "keys": keys, "values": values}
+"""By layout (:data:`sim.overlay.isa.LAYOUTS`)."""
+
+
+def _of_cells(machine: Machine, f: Fields, kept: int) -> Tile:
+    layout = _layout(machine, f, kept)
+    k, n = f["k"], f["n"]
+    parts, blocks = -(-k // layout.part), -(-n // BLOCK)
+    contents = layout.unpack(machine.runs(WEIGHT, f["weights"], layout.size, (parts * blocks,), (layout.size,)))
+
+    def whole(numbers: NDArray[N], rows: int) -> NDArray[N]:
+        """Of cells ``[parts * blocks, own rows, 16]`` the matrix ``[rows, n]``."""
+        grid = numbers.reshape(-1, blocks, numbers.shape[1], BLOCK).swapaxes(1, 2)
+        return grid.reshape(-1, blocks * BLOCK)[None, :rows, :n]
+
+    scales = whole(contents.scales, -(-k // layout.group_size)).astype(np.float32)
+    biases = whole(contents.biases[-blocks:], 1)[0, 0].astype(np.float32) if f["bias"] else None
+    return Tile(whole(layout.integers(contents), k), scales, layout.format.lsb, biases)
+
+
+def _layout(machine: Machine, f: Fields, kept: int) -> CellLayout:
+    formats, group_size = machine.design.engine.weight_formats, machine.design.group_size
+    if f["format"] >= len(formats):
+        raise InputError(
+            f"format is the number of one of {', '.join(formats)}, so at most {len(formats) - 1}, not {f['format']}"
+        )
+    if f["heads"] != 1:
+        raise InputError(f"tiles of cells have heads=1, not {f['heads']}")
+    part = f["cell"] * BLOCK
+    if part % group_size:
+        raise InputError(f"cells have whole groups of {group_size}, so k of a cell is not {part}")
+    return CellLayout(EXPANDED[formats[f["format"]]], part, kept, group_size, bool(f["bias"]))
+
+
+def _to_groups(scales: Scales, k: int, group_size: int) -> Scales:
+    """The same for every group."""
+    return np.broadcast_to(scales, (len(scales), -(-k // group_size), scales.shape[2]))
