@@ -25,6 +25,8 @@ from reports.mixpe import (
     moving_the_scale_published,
     moving_the_scale_stated,
 )
+from reports.mixpe_area import HEADS as AREA_HEADS
+from reports.mixpe_area import area_finding, area_rows, area_study
 from reports.units import engineering, percent, significant
 
 RIVALS = ("INT8", "Bit Fusion", "ANT")
@@ -49,6 +51,8 @@ HEADS: dict[str, tuple[str, Callable[[float], str]]] = {
 }
 """Columns that are shown: their heads, and how their numbers are written."""
 STEP_HEADS = (f"{PROPOSED} over its best rival", "speedup", "factor lost")
+LEFT = ("model", "design", "PE", STEP_HEADS[0])
+"""Heads of columns of words."""
 
 
 def mixpe_study() -> pd.DataFrame:
@@ -57,7 +61,8 @@ def mixpe_study() -> pd.DataFrame:
     ``published_*`` and ``stated_*`` (:mod:`reports.mixpe`): cycles; ``time_s`` [s]; speedup ``over_fp16`` and ``over_rival``,
     the best of :data:`RIVALS` but itself; ``before_over_after``: cycles with dequantization before the MAC over those
     with it after the group. ``released_over_fp16`` is the speedup in the released simulator's own results.
-    ``stated_stall_cycles``: those in which the array waits for memory.
+    ``stated_stall_cycles``: those in which the array waits for memory. Of language models, what
+    :func:`reports.mixpe_area.area_study` says too.
     """
     rows = []
     for model_name, model in MODELS.items():
@@ -79,7 +84,7 @@ def mixpe_study() -> pd.DataFrame:
                     "stated_stall_cycles": stated[name].stall_cycles,
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).merge(area_study(RIVALS), on=["model", "design"], how="left")
 
 
 def _speeds(reading: str, cycles: dict[str, int], name: str) -> dict[str, float]:
@@ -211,8 +216,8 @@ def _step_rows(steps: pd.DataFrame) -> list[list[str]]:
 
 
 def print_study(console: Console) -> None:
-    """Print both readings, the steps between them, and what follows."""
-    study, steps = mixpe_study(), mixpe_steps()
+    """Print both readings, the steps between them, equal areas, and what follows."""
+    study, steps, areas = mixpe_study(), mixpe_steps(), area_study(RIVALS)
     wide = console.width >= WIDE
     columns = [column for column in HEADS if wide or column not in DISPENSABLE]
     table = _table(_heads(columns, "\n"), _cells(study, columns), gap=2 if wide else 1)
@@ -220,21 +225,30 @@ def print_study(console: Console) -> None:
         table.rows[index].end_section = True
     console.print(table, end="\n\n")
     console.print(_table(STEP_HEADS, _step_rows(steps)), end="\n\n")
-    for sentence in findings(study, steps):
+    shown = [place for place, head in enumerate(AREA_HEADS) if wide or head != "PE"]
+    of_areas = [[row[place] for place in shown] for row in area_rows(areas)]
+    console.print(
+        _table([AREA_HEADS[place].replace(": ", "\n") for place in shown], of_areas, gap=2 if wide else 1), end="\n\n"
+    )
+    for sentence in [*findings(study, steps), area_finding(areas, PROPOSED)]:
         console.print(Text(sentence), end="\n\n")
 
 
 def study_markdown() -> str:
     """The same in Markdown."""
-    study, steps = mixpe_study(), mixpe_steps()
-    tables = [_markdown(_heads([*HEADS], " "), _cells(study, [*HEADS])), _markdown(STEP_HEADS, _step_rows(steps))]
-    return "\n\n".join([*tables, *findings(study, steps)]) + "\n"
+    study, steps, areas = mixpe_study(), mixpe_steps(), area_study(RIVALS)
+    tables = [
+        _markdown(_heads([*HEADS], " "), _cells(study, [*HEADS])),
+        _markdown(STEP_HEADS, _step_rows(steps)),
+        _markdown(AREA_HEADS, area_rows(areas)),
+    ]
+    return "\n\n".join([*tables, *findings(study, steps), area_finding(areas, PROPOSED)]) + "\n"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], gap: int = 2) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False, show_edge=False)
     for head in heads:
-        table.add_column(head, justify="left" if head in ("model", "design", STEP_HEADS[0]) else "right", no_wrap=True)
+        table.add_column(head, justify="left" if head in LEFT else "right", no_wrap=True)
     for row in rows:
         table.add_row(*map(Text, row))
     return table
