@@ -13,9 +13,9 @@ BAR = 300  # [1/s]
 def exploration_figures() -> list[Figure]:
     """NSGA-II over the space ``edge`` with workers that have started; nothing is scheduled and no accuracy measured."""
     from shiftwise.exploration.evaluation import Evaluation
-    from shiftwise.exploration.explore import arithmetics, searched
     from shiftwise.exploration.figures import Asked
     from shiftwise.exploration.objectives import DEFAULT, Budgets, objectives
+    from shiftwise.exploration.points import arithmetics, searched
     from shiftwise.exploration.search import Search
     from shiftwise.exploration.space import load_space
     from shiftwise.results import Results

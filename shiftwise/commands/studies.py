@@ -95,12 +95,13 @@ def explore(
     objective: Annotated[
         list[str] | None,
         typer.Option(
-            help="What is wanted, repeatable: `area`, `energy`, `tokens_per_s`, `power`, `noise` (of products, for the loss of "
-            "accuracy). [default: area, energy, tokens_per_s, noise]"
+            help="What is wanted, repeatable: `area`, `energy`, `tokens_per_s`, `power`, `bandwidth`, `noise` (of products, "
+            "for the loss of accuracy). [default: area, energy, tokens_per_s, noise]"
         ),
     ] = None,
     max_area: Annotated[float | None, typer.Option(help="um2 on `sky130`, LUT sites on `xcup`.")] = None,
     max_power: Annotated[float | None, typer.Option(help="W.")] = None,
+    max_bandwidth: Annotated[float | None, typer.Option(help="GB/s, of what the design's memory sustains.")] = None,
     min_tokens_per_s: Annotated[float | None, typer.Option(help="tokens/s.")] = None,
     max_loss: Annotated[float | None, typer.Option(help="Bits per byte above the float model's, as a share of them.")] = None,
     device: Annotated[str | None, typer.Option(help="A board that the design has to fit, with its memory's bandwidth.")] = None,
@@ -151,7 +152,7 @@ def explore(
             phase,  # type: ignore[arg-type]
             sequence,
             objective or DEFAULT,
-            Budgets(max_area, max_power, min_tokens_per_s, max_loss, device),
+            Budgets(max_area, max_power, min_tokens_per_s, max_loss, device, max_bandwidth),
             points,
             sampler,
             seed,

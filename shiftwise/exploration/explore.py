@@ -1,30 +1,26 @@
 """``explore``: the best designs of a space within budgets, quick figures for all points, exact ones for the best."""
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from shiftwise.comparison.accuracy import Trial, bits_per_byte_of
+from shiftwise.comparison.accuracy import Trial
 from shiftwise.comparison.costs import PASSES
-from shiftwise.comparison.fronts import unbeaten
-from shiftwise.digests import digest_of
 from shiftwise.exploration.evaluation import Evaluation
-from shiftwise.exploration.figures import Asked, Exact, Fields, exact_figures
-from shiftwise.exploration.front import Front, Row
-from shiftwise.exploration.noise import Arithmetic, Noise, noise_db
-from shiftwise.exploration.objectives import DEFAULT, LOSS, Budgets, Objective, objectives
+from shiftwise.exploration.figures import Asked
+from shiftwise.exploration.front import Row
+from shiftwise.exploration.objectives import DEFAULT, Budgets, Objective, objectives
+from shiftwise.exploration.points import all_rows, noises_of, searched
 from shiftwise.exploration.search import SAMPLERS, Search
-from shiftwise.exploration.space import BASE, Space, design_of, load_space
+from shiftwise.exploration.space import BASE, Space, load_space
+from shiftwise.exploration.survivors import Survivors, table_of
 from shiftwise.findings import found
 from shiftwise.request import check_recipe, has_accuracy, read_text
 from shiftwise.results import Results
-from shiftwise.workers import Crew, check_workers, crew
+from shiftwise.workers import check_workers, crew
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
 from workloads.embedded import HELD_OUT_TEXT, MODELS
@@ -39,9 +35,6 @@ if TYPE_CHECKING:
 POINTS, SURVIVORS, JUDGED, SEQUENCE = 2000, 32, 2048, 512
 
 KV_CACHE = "per_token"
-
-Ask = Callable[[Callable[[Any], Any], Sequence[Any], str], dict[str, Any]]
-"""What a function says of tasks, by their keys."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +108,9 @@ def explore(
     limits = budgets or Budgets()
     chosen = space if isinstance(space, Space) else load_space(space, design)
     asked = Asked(chosen.base, tuple(models), phase, sequence, target, limits.device)
-    search = Search(chosen, objectives(wanted, target), limits, points, sampler, seed, storage)
+    # What loses little accuracy has little noise, and is found only if that is wanted.
+    more = ("noise",) if limits.max_loss is not None and "noise" not in wanted else ()
+    search = Search(chosen, objectives((*wanted, *more), target), limits, points, sampler, seed, storage)
     judged = tuple(model for model in models if has_accuracy(model))
     check(asked, search, judged, survivors, recipes, accuracy_bytes, workers)
     tell = progress or (lambda *_: None)
@@ -124,16 +119,16 @@ def explore(
         def ask(find: Callable[[Any], Any], tasks: Sequence[Any], what: str) -> dict[str, Any]:
             return found(find, tasks, results, hands.each, lambda done, total: tell(what, done, total))
 
-        noises = _noises(chosen, judged[0] if judged else next(iter(MODELS)), ask)
+        noises = noises_of(chosen, judged[0] if judged else next(iter(MODELS)), ask)
         front = searched(search, Evaluation(asked, chosen, noises, results, hands), tell)
         trials = [Trial(model, str(HELD_OUT_TEXT), accuracy_bytes, KV_CACHE) for model in judged]
-        rows = _exact(asked, front.spread(survivors), trials, recipes, ask)
-    table = _table(rows, search)
+        rows = Survivors(asked, limits, trials, recipes, ask).of(front, survivors)
+    table = table_of(rows, search)
     passes = tuple(table.pop(PASSES))
     told = {"models": list(models), "phase": phase, "sequence": sequence, "space": chosen.name, "size": chosen.size,
             "base": chosen.base.name, "target": target, "accuracy_bytes": accuracy_bytes if judged else 0,
             "recipes": list(recipes), "sampler": "all points" if search.is_whole else sampler}  # fmt: skip
-    return Exploration(table, search.objectives, told, passes, lambda: _all_rows(asked, chosen, noises, out))
+    return Exploration(table, search.objectives, told, passes, lambda: all_rows(asked, chosen, noises, out))
 
 
 def check(
@@ -164,126 +159,3 @@ def check(
         raise InputError("at least one recipe is tried, not none")
     for recipe in recipes:
         check_recipe(recipe, read_text(HELD_OUT_TEXT), accuracy_bytes)
-
-
-def arithmetics(space: Space, model: str) -> dict[Arithmetic, Noise]:
-    """The noise to find of every arithmetic of the space, on a model's products."""
-    noises: dict[Arithmetic, Noise] = {}
-    groups = space.choices.get("group_size", (space.base.group_size,))
-    flows = space.choices.get("dataflow", (space.base.dataflow,))
-    for chosen, group_size, dataflow in itertools.product(space.arithmetics, groups, flows):
-        with suppress(InputError):
-            noise = Noise(model, design_of(space.base, {**chosen, "group_size": group_size, "dataflow": dataflow}))
-            noises.setdefault(noise.arithmetic, noise)
-    return noises
-
-
-def _noises(space: Space, model: str, ask: Ask) -> dict[Arithmetic, float | None]:
-    """The noise [dB] of every arithmetic of the space."""
-    noises = arithmetics(space, model)
-    known = ask(noise_db, list(noises.values()), "arithmetics")
-    return {arithmetic: known[noise.key] for arithmetic, noise in noises.items()}
-
-
-def searched(search: Search, evaluation: Evaluation, tell: "Tell") -> Front:
-    """The front of all points: those that were found before, and those that are looked at now.
-
-    Raises ``InputError`` where no point has figures, or none keeps within the budgets.
-    """
-    front = Front(search.objectives, search.budgets)
-    batch: list[Row] = []
-    for row in evaluation.all_rows():
-        batch.append(row)
-        if len(batch) == FOUND_BEFORE:
-            front.add(batch)
-            batch = []
-    front.add(batch)
-    what = (search.space.base, search.space.choices, search.objectives, search.budgets, search.sampler, search.seed)
-    place = f"search-{digest_of('figures', evaluation.asked.key, *what)}"
-    total = search.space.size if search.is_whole else search.points
-    asked = min(evaluation.results.known([place]).get(place, 0), total)
-    tell("points", asked, total)
-    for rows, looked_at in search.generations(front, asked, evaluation.begin, f"shiftwise-{search.space.name}-{place[-8:]}"):
-        evaluation.results.keep({place: looked_at})
-        front.add(rows)
-        tell("points", looked_at, total)
-    if not front.rows:
-        raise InputError(_nothing(search, front, evaluation.why, total))
-    return front
-
-
-FOUND_BEFORE = 256
-"""Points that were found before and are compared at a time."""
-
-
-def _nothing(search: Search, front: Front, why: str, total: int) -> str:
-    if front.nearest is None:
-        return f"none of the {total} points of space {search.space.name!r} has figures; of the last one: {why}"
-    told = "; ".join(search.budgets.told(name, front.nearest) for name in search.budgets.broken(front.nearest))
-    return f"no point of {total} keeps within the budgets; the nearest is {_named(search.space, front.nearest)}, of {told}"
-
-
-def _named(space: Space, row: Row) -> str:
-    return ", ".join(f"{name} {row[name]}" for name in space.choices)
-
-
-def _exact(
-    asked: Asked, best: Sequence[Row], trials: Sequence[Trial], recipes: Sequence[str], ask: Ask
-) -> list[dict[str, Any]]:
-    """The best rows with exact figures, and the loss of the best recipe where models have weights."""
-    names = [name for name in best[0] if hasattr(asked.base, name)]
-    fields = [{name: row[name] for name in names} for row in best]
-    tasks = [Exact(asked, tuple(one.items())) for one in fields]
-    figures = ask(exact_figures, tasks, "schedules")
-    tried = [_trials(asked, one, trials, recipes) for one in fields]
-    every = [trial for of_row in tried for of_recipe in of_row.values() for trial in of_recipe]
-    bits = ask(bits_per_byte_of, [*trials, *every], "accuracies")
-    rows = []
-    for row, one, task, of_row in zip(best, fields, tasks, tried, strict=True):
-        if figures[task.key] is not None:
-            exact, passes = figures[task.key]["figures"], figures[task.key][PASSES]
-            quick = {f"quick_{name}": value for name, value in row.items() if name in exact}
-            rows.append({**one, **exact, "noise": row["noise"], **_loss(of_row, trials, bits), **quick, PASSES: passes})
-    return rows
-
-
-def _trials(asked: Asked, fields: Fields, trials: Sequence[Trial], recipes: Sequence[str]) -> dict[str, list[Trial]]:
-    """For each recipe the trial of each model."""
-    design = design_of(asked.base, fields)
-    return {recipe: [replace(trial, recipe=recipe, design=design) for trial in trials] for recipe in recipes}
-
-
-def _loss(tried: Mapping[str, Sequence[Trial]], trials: Sequence[Trial], bits: Mapping[str, Any]) -> dict[str, Any]:
-    """The least loss of any recipe, of the model that loses most by it."""
-    if not trials:
-        return {}
-    losses = {
-        recipe: max(bits[trial.key] / bits[exact.key] - 1 for trial, exact in zip(of_recipe, trials, strict=True))
-        for recipe, of_recipe in tried.items()
-        if all(bits[trial.key] is not None for trial in of_recipe)
-    }
-    best = min(losses, key=losses.__getitem__, default=None)
-    return {LOSS: np.nan if best is None else losses[best], "recipe": best}
-
-
-def _table(rows: list[dict[str, Any]], search: Search) -> pd.DataFrame:
-    """Rows that keep within the budgets. Raises ``InputError`` where none does."""
-    within = [row for row in rows if not search.budgets.broken(row)]
-    if not within:
-        if not rows:
-            raise InputError(f"none of the best points of space {search.space.name!r} can be scheduled")
-        front = Front(search.objectives, search.budgets)
-        front.add(rows)
-        raise InputError(_nothing(search, front, "", len(rows)).replace("no point", "none of the best points", 1))
-    table = pd.DataFrame(within)
-    names = [LOSS if one.name == "noise" and LOSS in table else one.name for one in search.objectives]
-    signs = [1 if one.less else -1 for one in search.objectives]
-    values = table[names].to_numpy(float) * signs
-    table["front"] = False
-    table.loc[unbeaten(np.nan_to_num(values, nan=np.inf)), "front"] = True
-    return table.sort_values(names[0]).reset_index(drop=True)
-
-
-def _all_rows(asked: Asked, space: Space, noises: Mapping[Arithmetic, float | None], out: str | Path) -> Iterator[Row]:
-    with Results(out) as results:
-        yield from Evaluation(asked, space, noises, results, Crew()).all_rows()

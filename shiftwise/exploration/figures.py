@@ -25,6 +25,8 @@ from workloads.passes import Phase
 from workloads.shapes import shapes
 from workloads.zoo import config_path, config_text
 
+BITS_PER_GIGABYTE = 8e9
+
 Fields = Mapping[str, Value]
 Figures = dict[str, float]
 
@@ -99,6 +101,7 @@ def _figures(asked: Asked, design: DesignPoint, area: float, seconds: float, ene
     """``seconds`` and ``energy`` [J] of a token of every model."""
     models = len(asked.models)
     found = {"area": area, "energy": energy / models, "tokens_per_s": models / seconds, "power": energy / seconds}
+    found["bandwidth"] = float(design.dram_bits_per_second) / BITS_PER_GIGABYTE
     return found | ({DEVICE_SHARE: greatest_share(design, asked.device)} if asked.device else {})
 
 

@@ -36,6 +36,7 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("energy", "energy of a token", "J"),
         Objective("tokens_per_s", "speed", "tokens/s", less=False),
         Objective("power", "mean power", "W"),
+        Objective("bandwidth", "bandwidth of the memory", "GB/s"),
         Objective("noise", "noise of products", "dB"),
     )
 }
@@ -58,7 +59,8 @@ def objectives(names: Iterable[str], target: str) -> tuple[Objective, ...]:
 
 @dataclass(frozen=True)
 class Budgets:
-    """Limits, ``None`` where there is none: ``max_area`` [um2 or LUT sites, by target], ``max_power`` [W], and so on.
+    """Limits, ``None`` where there is none: ``max_area`` [um2 or LUT sites, by target], ``max_power`` [W], ``max_bandwidth``
+    [GB/s] of what the design's memory sustains, and so on.
 
     ``device`` is a board that the design has to fit. Raises ``InputError`` for a limit that is not positive and finite, and
     for an unknown board.
@@ -69,9 +71,10 @@ class Budgets:
     min_tokens_per_s: float | None = None
     max_loss: float | None = None
     device: str | None = None
+    max_bandwidth: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_area", "max_power", "min_tokens_per_s", "max_loss"):
+        for name in ("max_area", "max_power", "max_bandwidth", "min_tokens_per_s", "max_loss"):
             limit = getattr(self, name)
             if limit is not None and not 0 < limit < math.inf:
                 raise InputError(f"{name} is above 0 and finite, not {limit}")
@@ -83,6 +86,7 @@ class Budgets:
         found = {
             "max_area": _over(figures.get("area"), self.max_area),
             "max_power": _over(figures.get("power"), self.max_power),
+            "max_bandwidth": _over(figures.get("bandwidth"), self.max_bandwidth),
             "min_tokens_per_s": _over(self.min_tokens_per_s, figures.get("tokens_per_s")),
             "max_loss": _over(figures.get(LOSS), self.max_loss),
             "device": _over(figures.get(DEVICE_SHARE), 1.0 if self.device else None),

@@ -21,6 +21,7 @@ from shiftwise.exploration.figures import Asked, closed_form
 from shiftwise.exploration.objectives import Budgets
 from shiftwise.exploration.search import PART
 from shiftwise.exploration.space import BASE, Space
+from shiftwise.exploration.survivors import Survivors
 from sim.errors import InputError
 
 SPACE = Space(
@@ -69,16 +70,13 @@ def exploration(out: Path) -> Exploration:
 @pytest.fixture(name="fronts")
 def seen_fronts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Fronts of searches, whose best points nothing exact is found of."""
-    import shiftwise.exploration.explore as module
-
     seen: list[Any] = []
 
-    def kept(_: object, best: object, *others: object) -> list[dict[str, Any]]:
-        del others
+    def kept(_: object, best: object) -> list[dict[str, Any]]:
         seen.append(best)
         return [{**row, "passes": []} for row in best]  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(module, "_exact", kept)
+    monkeypatch.setattr(Survivors, "exact", kept)
     return seen
 
 
@@ -108,9 +106,10 @@ def test_the_best_are_scheduled_and_judged(found: Exploration) -> None:
 
 
 def test_what_was_found_is_not_found_again(found: Exploration, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shiftwise.exploration.explore as module
+    import shiftwise.exploration.points as points
+    import shiftwise.exploration.survivors as survivors
 
-    for name in ("noise_db", "exact_figures", "bits_per_byte_of"):
+    for module, name in ((points, "noise_db"), (survivors, "exact_figures"), (survivors, "bits_per_byte_of")):
         monkeypatch.setattr(module, name, lambda task: pytest.fail(f"{task} is known"))
     monkeypatch.setattr(evaluation, "figures_of_batch", lambda batch: pytest.fail(f"{batch} is known"))
     again = explore(SPACE, out=out, **ASK)
@@ -136,7 +135,7 @@ def test_an_interrupted_search_goes_on(points: int, tmp_path: Path, fronts: list
         return real(batch)
 
     monkeypatch.setattr(evaluation, "figures_of_batch", interrupted)
-    monkeypatch.setattr("shiftwise.exploration.explore._noises", _no_noise)
+    monkeypatch.setattr("shiftwise.exploration.explore.noises_of", _no_noise)
     with pytest.raises(KeyboardInterrupt):
         explore(SPACE, points=points, out=tmp_path, **ASK)
     first = {tuple(one.items()) for one in seen}
@@ -165,7 +164,8 @@ def _no_noise(space: Space, *_: object) -> dict[Any, float]:
             r"no point of 72 keeps within the budgets; the nearest is pe .*, rows 8, .* of max_area 1: it has ",
         ),
         ({"min_tokens_per_s": 1e9}, r"the nearest is .*, of min_tokens_per_s 1e\+09: it has "),
-        ({"max_loss": 1e-9}, r"none of the best points of 3 keeps within the budgets; .* of max_loss 1e-09: it has "),
+        ({"max_bandwidth": 1.0}, r"the nearest is .*, of max_bandwidth 1: it has "),
+        ({"max_loss": 1e-9}, r"none of the best points of . keeps within the budgets; .* of max_loss 1e-09: it has "),
     ],
 )
 def test_an_impossible_budget_names_the_nearest(budgets: dict, message: str, found: Exploration, out: Path) -> None:
@@ -178,6 +178,33 @@ def test_the_nearest_is_the_one_with_the_least_area(out: Path, found: Exploratio
     least = found.points.sort_values("area").iloc[0]
     with pytest.raises(InputError, match=re.escape(f"it has {least['area']:.4g}") + "$"):
         explore(SPACE, budgets=Budgets(max_area=1.0), out=out, **ASK)
+
+
+def test_bandwidth_is_what_the_memory_sustains(tmp_path: Path, fronts: list[Any]) -> None:
+    """Four channels of LPDDR4 in the base, as ``shiftwise list`` says; two of them are half as much."""
+    space = Space("memory", BASE, {"rows": (8, 16), "memory_channels": (1, 2, 4)})
+    sustained = float(BASE.dram.sustained_bits_per_second) / 8e9
+    explore(space, budgets=Budgets(max_bandwidth=2.5 * sustained), out=tmp_path, **(ASK | {"survivors": 1000}))
+    assert {row["memory_channels"] for row in fronts[0]} <= {1, 2}
+    assert [row["bandwidth"] for row in fronts[0]] == pytest.approx([sustained * row["memory_channels"] for row in fronts[0]])
+
+
+def test_a_loss_that_is_limited_has_a_second_look(tmp_path: Path, fronts: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loss follows noise: of the two designs furthest apart one is too noisy, and less noisy ones are looked at as well."""
+    limit = 0.1
+
+    def judged(_: object, best: list[Any]) -> list[dict[str, Any]]:
+        fronts.append(best)
+        return [{**row, "loss": 10 ** (row["noise"] / 20), "passes": []} for row in best]
+
+    monkeypatch.setattr(Survivors, "exact", judged)
+    ask = ASK | {"wanted": ("area", "noise"), "survivors": 2}
+    table = explore(SPACE, budgets=Budgets(max_loss=limit), out=tmp_path, **ask).table
+    first, second = fronts
+    assert len(first) == 2 and 0 < len(second) <= 2 and not [row for row in second if row in first]
+    (noisy,) = (row["noise"] for row in first if row["noise"] > -20)
+    assert all(row["noise"] < noisy for row in second)
+    assert len(table) == sum(row["noise"] <= -20 for row in (*first, *second)) > 1
 
 
 def test_a_board_is_a_budget(tmp_path: Path) -> None:
@@ -279,7 +306,7 @@ def test_a_killed_search_loses_no_point_that_was_found(
             os.kill(os.getpid(), signal.SIGKILL)
         return real(batch)
 
-    monkeypatch.setattr("shiftwise.exploration.explore._noises", _no_noise)
+    monkeypatch.setattr("shiftwise.exploration.explore.noises_of", _no_noise)
     with monkeypatch.context() as patch:
         patch.setattr(evaluation, "figures_of_batch", killed)
         child = multiprocessing.get_context("fork").Process(target=lambda: explore(SPACE, out=tmp_path, **ASK))
