@@ -166,6 +166,6 @@ def area_finding(study: pd.DataFrame, proposed: str) -> str:
         f"On the area of INT8's PEs alone, {proposed} is {mean('PEs_speedup_over_rival')} times as fast as its best rival and "
         f"{mean('PEs_speedup_over_int8')} times as fast as INT8; on that of its array, {mean('array_speedup_over_rival')} and "
         f"{mean('array_speedup_over_int8')} times. The work that it does there for a joule, memories included, is "
-        f"{mean('array_energy_over_rival')} times that of the best rival and {mean('array_energy_over_int8')} times that of INT8."
-        f" The abstract claims {CLAIMED_SPEEDUP} times the speed and {CLAIMED_ENERGY} times the energy efficiency."
+        f"{mean('array_energy_over_rival')} times that of the best rival and {mean('array_energy_over_int8')} times that of "
+        f"INT8. The abstract claims {CLAIMED_SPEEDUP} times the speed and {CLAIMED_ENERGY} times the energy efficiency."
     )

@@ -46,7 +46,7 @@ def test_what_stands_beside_the_pes_takes_area_too() -> None:
 
 @pytest.mark.parametrize(("name", "rate"), [("INT8", 1), ("W4A8", 1), ("ANT", 4)])
 def test_cycles_are_those_of_the_columns(name: str, rate: int) -> None:
-    """Two folds of 32 rows, as many of outputs as the columns need; ANT does four products at once in four fifths of its layers."""
+    """Two folds of 32 rows, as many of outputs as the columns need; ANT does four products at once in most of its layers."""
     model, found = MODELS["OPT-6.7B"], on_area(MODELS["OPT-6.7B"], name, "PEs")
     h, side = model.hidden, int(math.sqrt(rate))
 
