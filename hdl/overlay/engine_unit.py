@@ -1,0 +1,196 @@
+"""The engine unit: ``MM`` and ``MV`` instructions, pass by pass through its vector units."""
+
+from typing import Any
+
+from amaranth import Array, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from hdl.overlay.buffers import BYTE_BITS, WORD_BITS
+from hdl.overlay.decoder import INSTRUCTION_BITS, fields_of
+from hdl.overlay.vector_pass import BLOCK_BITS, VectorPass
+from hdl.placement import Wires, place
+from sim.epilogue import SCALE_BITS
+from sim.overlay.dequantizer import EXPANDED
+from sim.overlay.design import OverlayDesign
+from sim.overlay.engine import BLOCK, LANES
+from sim.overlay.isa import LAYOUTS, OPCODES
+from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS
+
+HALF_BITS = BYTE_BITS - 1
+"""[bit] Of a byte's place in 16, which are half a word: the codes of a block."""
+
+STEPS = ("idle", "scales", "latch", "begin", "run", "write")
+
+
+class EngineUnit(wiring.Component):
+    """Products of a tile by the vector units of one unit, results as fp16 in the activation buffer.
+
+    Column blocks of as many vector units as there are go through all passes of tokens, one pass after the other: the tokens'
+    scales are read, the vector units begin together, and when the last one is ready the results of each, and of each lane, are
+    written, a word each. Tiles are of one part along ``k`` of at most 85 blocks, without biases, of one head; addresses are of
+    whole words, rows of codes of 16 bytes, ``pitch`` of whole words.
+
+    Ports: ``start``, ``done``, ``word`` as of every unit; those of :class:`hdl.overlay.vector_pass.VectorPass` to the buffers
+    for each vector unit, ``v<index>_`` before them; ``write``, ``write_address``, ``write_data`` to the activation buffer.
+
+    Cycles from ``start`` to ``done``: 1, and those of each pass (:func:`hdl.verify.overlay.pass_cycles`).
+    """
+
+    module_name = "engine_unit"
+
+    def __init__(self, design: OverlayDesign, weight_words: int, activation_words: int) -> None:
+        self.design = design
+        self._pass = VectorPass(design, weight_words, activation_words)
+        self.vector_units = design.vector_units
+        ports: dict[str, Any] = {"start": In(1), "done": Out(1), "word": In(INSTRUCTION_BITS)}
+        ports |= {"write": Out(1), "write_address": Out(range(activation_words)), "write_data": Out(WORD_BITS)}
+        for name, member in self._pass.signature.members.items():
+            if name in self.of_buffers:
+                ports |= {f"v{v}_{name}": member for v in range(self.vector_units)}
+        super().__init__(ports)
+
+    @property
+    def of_buffers(self) -> tuple[str, ...]:
+        """Ports of a vector unit to the buffers."""
+        lanes = [name for lane in range(LANES) for name in (f"codes_address_{lane}", f"codes_{lane}")]
+        return "weights_address", "weights", "group_address", "group", *lanes
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """One of each component that this one instantiates."""
+        return *self._pass.parts, self._pass
+
+    def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
+        m = Module()
+        f = fields_of(self.word, "MM")
+        state = Signal(range(len(STEPS)))
+        token, column = Signal(len(f.m), name="token"), Signal(len(f.n), name="column_block")
+        two = Signal(name="two_lanes")
+        blocks, columns = Signal(BLOCK_BITS), Signal(len(f.n), name="column_blocks")
+        m.d.comb += [
+            two.eq(f.opcode == OPCODES["MM"]),
+            blocks.eq((f.k + BLOCK - 1) >> exact_log2(BLOCK)),
+            columns.eq((f.n + BLOCK - 1) >> exact_log2(BLOCK)),
+        ]
+        taken = [(column + v < columns) for v in range(self.vector_units)]
+        scales = self._scales(m, f, token, state)
+        waiting = Signal(self.vector_units)
+        passes = self._passes(m, f, token, column, blocks, scales, state, taken)
+        slot = Signal(range(LANES * self.vector_units))
+        self._write(m, f, token, column, slot, state, passes, taken, two)
+        advance = Mux(two, LANES, 1)
+        last_token, last_column = token + advance >= f.m, column + self.vector_units >= columns
+        begins = Signal(name="begins")
+        m.d.sync += begins.eq(self.start)
+        written = (state == STEPS.index("write")) & (slot == LANES * self.vector_units - 1)
+        m.d.comb += self.done.eq(written & last_token & last_column)
+        with m.Switch(state):
+            with m.Case(STEPS.index("idle")), m.If(begins):
+                m.d.sync += [state.eq(STEPS.index("scales")), token.eq(0), column.eq(0)]
+            with m.Case(STEPS.index("scales")):
+                m.d.sync += state.eq(STEPS.index("latch"))
+            with m.Case(STEPS.index("latch")):
+                m.d.sync += state.eq(STEPS.index("begin"))
+            with m.Case(STEPS.index("begin")):
+                m.d.sync += [state.eq(STEPS.index("run")), *(waiting[v].eq(is_taken) for v, is_taken in enumerate(taken))]
+            with m.Case(STEPS.index("run")):
+                for v, of in enumerate(passes):
+                    with m.If(of["done"]):
+                        m.d.sync += waiting[v].eq(0)
+                with m.If(~waiting.any()):
+                    m.d.sync += [state.eq(STEPS.index("write")), slot.eq(0)]
+            with m.Case(STEPS.index("write")):
+                m.d.sync += slot.eq(slot + 1)
+                with m.If(slot == LANES * self.vector_units - 1):
+                    m.d.sync += [slot.eq(0), state.eq(STEPS.index("scales")), token.eq(token + advance)]
+                    with m.If(last_token):
+                        m.d.sync += [token.eq(0), column.eq(column + self.vector_units)]
+                        with m.If(last_column):
+                            m.d.sync += state.eq(STEPS.index("idle"))
+        return m
+
+    def _scales(self, m: Module, f: Any, token: Value, state: Value) -> list[Value]:
+        """Scales of a pass's tokens, which come through the port of the first vector unit's codes."""
+        place_ = Signal(len(f.scales), name="scales_place")
+        found = Signal(LANES * SCALE_BITS, name="token_scales")
+        m.d.comb += place_.eq(f.scales + (token << 1))
+        with m.If(state == STEPS.index("latch")):
+            m.d.sync += found.eq(self.v0_codes_0 >> (place_[:HALF_BITS] << 3))
+        return [found.word_select(lane, SCALE_BITS) for lane in range(LANES)]
+
+    def _passes(
+        self,
+        m: Module,
+        f: Any,
+        token: Value,
+        column: Value,
+        blocks: Value,
+        scales: list[Value],
+        state: Value,
+        taken: list[Value],
+    ) -> list[Wires]:
+        """The vector units, each at its column block."""
+        cells = self._cell_words(m, f, blocks)
+        found = []
+        for v in range(self.vector_units):
+            given = {
+                "start": (state == STEPS.index("begin")) & taken[v],
+                "cell": f.weights[BYTE_BITS:] + (column + v) * cells,
+                "blocks": blocks,
+                "sparse": f.layout == LAYOUTS.index("sparse"),
+                "format": f.format[: len(self._pass.format)],
+                "weights": getattr(self, f"v{v}_weights"),
+                "group": getattr(self, f"v{v}_group"),
+            }
+            for lane in range(LANES):
+                given[f"rows_{lane}"] = f.source[HALF_BITS:] + (token + lane) * blocks
+                given[f"scales_{lane}"] = scales[lane]
+                # The second lane of MV has nothing to do: its results are not written.
+                given[f"codes_{lane}"] = getattr(self, f"v{v}_codes_{lane}")
+            of = place(m, self._pass, f"pass_{v}", given)
+            for name in self.of_buffers:
+                if name in of:
+                    m.d.comb += getattr(self, f"v{v}_{name}").eq(of[name])
+            found.append(of)
+        with m.If(state == STEPS.index("scales")):
+            m.d.comb += self.v0_codes_address_0.eq((f.scales + (token << 1)) >> HALF_BITS)
+        return found
+
+    def _cell_words(self, m: Module, f: Any, blocks: Value) -> Signal:
+        """Words of the weights of 16 columns with their scales."""
+        side = exact_log2(self.design.group_size // BLOCK)
+        groups, words = (blocks + (1 << side) - 1) >> side, Signal(BLOCK_BITS + 8, name="cell_words")
+        sizes = []
+        for name in self.design.engine.weight_formats:
+            bits = EXPANDED[name].bits
+            weights = blocks * (self.design.kept * BLOCK * (bits + INDEX_BITS) // 8)
+            sparse = (weights + ((blocks * DENSITY_BITS + 7) >> 3) + 31) >> BYTE_BITS
+            sizes.append(Mux(f.layout == LAYOUTS.index("sparse"), sparse, blocks * bits))
+        m.d.comb += words.eq(groups + Array(sizes)[f.format[: len(self._pass.format)]])
+        return words
+
+    def _write(
+        self,
+        m: Module,
+        f: Any,
+        token: Value,
+        column: Value,
+        slot: Value,
+        state: Value,
+        passes: list[Wires],
+        taken: list[Value],
+        two: Value,
+    ) -> None:
+        """A lane's results of a vector unit in each cycle."""
+        results = Array(of[f"results_{lane}"] for of in passes for lane in range(LANES))
+        there = Array(
+            is_taken & (Const(1) if lane == 0 else two & (token + lane < f.m)) for is_taken in taken for lane in range(LANES)
+        )
+        row = token + slot[0]
+        m.d.comb += [
+            self.write.eq((state == STEPS.index("write")) & there[slot]),
+            self.write_data.eq(results[slot]),
+            self.write_address.eq(f.target[BYTE_BITS:] + row * f.pitch[BYTE_BITS:] + column + (slot >> 1)),
+        ]

@@ -1,0 +1,298 @@
+"""A program on the scaled-down overlay as the models have it: what is in memory afterwards, and when each unit ends."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdl.bench.vectors import Vectors
+from hdl.overlay import scaling
+from hdl.overlay.buffers import WORD_BYTES
+from hdl.overlay.top import UNITS, memory_cycles
+from hdl.overlay.vector_pass import SETUP
+from sim.formats import Format
+from sim.overlay.chain import Kept, group_sums
+from sim.overlay.dequantizer import EXPANDED, expand
+from sim.overlay.design import OverlayDesign
+from sim.overlay.engine import BLOCK, DENSITIES, LANES, map_cycles
+from sim.overlay.isa import BUFFERS, FIELDS, HEADER, LAYOUTS, OPCODES, SYSTEM, UNIT_OF, Program, encode
+from sim.overlay.isa import UNITS as ALL_UNITS
+from sim.overlay.isa.instructions import INSTRUCTION_BITS
+from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS, unpack
+from sim.quantized.packing import unpack_codes
+
+BEFORE, FEED, AFTER = 2, 2, 2
+"""[cycle] The tokens' scales before a pass; from weights' addresses to the vector unit; from the last result to a word's."""
+
+START = 2
+"""[cycle] From a unit's ``start`` to what it does first."""
+
+LONGEST = 100_000
+"""[cycle] Of a program."""
+
+Bytes = NDArray[np.uint8]
+Fields = dict[str, int]
+
+
+def pass_cycles(design: OverlayDesign, windows: int) -> int:
+    """Of a pass whose slowest vector unit has so many cycles of operands: nothing of one overlaps with the next."""
+    written = LANES * design.vector_units
+    return BEFORE + SETUP + windows + FEED + design.engine.drain_cycles + scaling.LATENCY + AFTER - 1 + written
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A product's operands as they lie in the buffers: codes ``[m, k]``, and of each column block the kept weights."""
+
+    codes: NDArray[np.int8]
+    token_scales: NDArray[np.float16]
+    kept: tuple[Kept, ...]
+    scales: NDArray[np.float16]
+
+
+@dataclass
+class Machine:
+    """Bytes of the memory and the buffers, which instructions change one after the other."""
+
+    design: OverlayDesign
+    memory: Bytes
+    weights: Bytes
+    activations: Bytes
+
+    def execute(self, opcode: str, f: Fields) -> None:
+        if opcode in ("LD", "ST"):
+            buffer = self.activations if opcode == "ST" or f["buffer"] == BUFFERS.index("activation") else self.weights
+            for run in range(f["runs"]):
+                there = buffer[f["address"] + run * f["size"] :][: f["size"]]
+                here = self.memory[f["memory"] + run * f["pitch"] :][: f["size"]]
+                if opcode == "LD":
+                    there[:] = here
+                else:
+                    here[:] = there
+        elif opcode in ("MM", "MV"):
+            results = self.results(opcode, f)
+            for token, row in enumerate(results):
+                self.activations[f["target"] + token * f["pitch"] :][: 2 * len(row)] = row.view(np.uint8)
+
+    def tile(self, f: Fields) -> Tile:
+        """Operands of a product."""
+        m, blocks, columns = f["m"], -(-f["k"] // BLOCK), -(-f["n"] // BLOCK)
+        format_ = EXPANDED[self.design.engine.weight_formats[f["format"]]]
+        groups = -(-blocks * BLOCK // self.design.group_size)
+        kept, scales = [], []
+        for column in range(columns):
+            cell = self.weights[f["weights"] + column * self.cell_bytes(f) :]
+            scales.append(cell[: groups * WORD_BYTES].copy().view(np.float16).reshape(groups, BLOCK))
+            kept.append(self._kept(cell[groups * WORD_BYTES :], blocks, format_, f["layout"] == LAYOUTS.index("sparse")))
+        codes = self.activations[f["source"] :][: m * blocks * BLOCK].copy().view(np.int8).reshape(m, -1)
+        token_scales = self.activations[f["scales"] :][: 2 * m].copy().view(np.float16)
+        return Tile(codes, token_scales, tuple(kept), np.concatenate(scales, axis=1))
+
+    @staticmethod
+    def _kept(data: Bytes, blocks: int, format_: Format, sparse: bool) -> Kept:
+        bits = format_.bits
+        if not sparse:
+            codes = unpack_codes(data[: blocks * BLOCK * BLOCK * bits // 8], bits, blocks * BLOCK * BLOCK)
+            dense = codes.reshape(blocks, BLOCK, BLOCK).transpose(0, 2, 1).reshape(-1, BLOCK)
+            return Kept.of_dense(expand(format_, dense))
+        head = -(-blocks * DENSITY_BITS // 8)
+        densities = np.array(DENSITIES)[unpack_codes(data[:head], DENSITY_BITS, blocks)]
+        size = sum(int(n) * 2 * (bits + (INDEX_BITS if n < BLOCK else 0)) for n in densities)
+        return Kept.of_sparse(unpack(data[: head + size], format_, blocks * BLOCK, BLOCK))
+
+    def cell_bytes(self, f: Fields) -> int:
+        """Of the weights of 16 columns with their scales."""
+        bits, blocks = EXPANDED[self.design.engine.weight_formats[f["format"]]].bits, -(-f["k"] // BLOCK)
+        scales = -(-blocks * BLOCK // self.design.group_size) * WORD_BYTES
+        if f["layout"] != LAYOUTS.index("sparse"):
+            return scales + blocks * BLOCK * BLOCK * bits // 8
+        weights = blocks * BLOCK * self.design.kept * (bits + INDEX_BITS) // 8
+        return scales + -(-(weights + -(-blocks * DENSITY_BITS // 8)) // WORD_BYTES) * WORD_BYTES
+
+    def results(self, opcode: str, f: Fields) -> NDArray[np.float16]:
+        """Results ``[m, n]`` of a product, by the chain's sums and the epilogue of :mod:`sim.kernels.product`."""
+        tile = self.tile(f)
+        sums = [group_sums(self.design.engine, tile.codes, kept, opcode.lower(), self.design.group_size) for kept in tile.kept]
+        total = np.zeros((f["m"], len(tile.kept) * BLOCK), np.float32)
+        for group, scale in zip(np.concatenate(sums, axis=2), tile.scales, strict=True):
+            total += scale.astype(np.float32) * group.astype(np.float32)
+        return (total * tile.token_scales.astype(np.float32)[:, None]).astype(np.float16)
+
+    def passes(self, opcode: str, f: Fields) -> list[tuple[int, list[int]]]:
+        """Of each pass the cycles of operands, and in which of its cycles of writing something is written."""
+        kept, side = self.tile(f).kept, self.design.vector_units
+        tokens = LANES if opcode == "MM" else 1
+        found = []
+        for column in range(0, len(kept), side):
+            windows = max(
+                map_cycles(self.design.engine, 1, of.densities, opcode.lower(), self.design.group_size)
+                for of in kept[column : column + side]
+            )
+            for token in range(0, f["m"], tokens):
+                lanes = min(tokens, f["m"] - token)
+                slots = [v * LANES + lane for v in range(min(side, len(kept) - column)) for lane in range(lanes)]
+                found.append((windows, slots))
+        return found
+
+
+@dataclass
+class Unit:
+    """A unit at work: its queue, what it is at, the cycle of its end or of its next word and the one in which that was to come,
+    words left, cycles of its writes."""
+
+    queue: deque[int] = field(default_factory=deque)
+    current: int | None = None
+    next: int = -1
+    tried: int = -1
+    left: int = 0
+    writes: frozenset[int] = frozenset()
+
+
+@dataclass
+class Run:
+    """A program in time: the cycles in which instructions are taken and end; how often a load ``gave_way`` to results."""
+
+    machine: Machine
+    program: Program
+
+    def __post_init__(self) -> None:
+        self.rows = [(name, dict(zip(names, row[1:], strict=False))) for name, names, row in self._named()]
+        self.units = {unit: Unit() for unit in UNITS}
+        self.tokens = dict.fromkeys(((a, b) for a in UNITS for b in UNITS), 0)
+        self.latency, self.opening = memory_cycles(self.machine.design)
+        self.gave_way = 0
+
+    def _named(self) -> list[tuple[str, list[str], list[int]]]:
+        found = []
+        for row in self.program.numbers.tolist():
+            opcode = tuple(OPCODES)[row[0]]
+            found.append((opcode, [f.name for f in (*HEADER[1:], *FIELDS[opcode])], row))
+        return found
+
+    def cycles(self, offered: Sequence[int]) -> dict[str, list[int]]:
+        """Outputs of every cycle until the program's end, if an instruction is offered where a 1 says so."""
+        out: dict[str, list[int]] = {name: [] for name in ("ready", "ended", *(f"{unit}_done" for unit in UNITS))}
+        at = 0
+        for cycle, valid in enumerate(offered):
+            done = {unit: self._moves(unit, cycle) for unit in UNITS}
+            starts = [unit for unit in UNITS if self._may_start(unit, done[unit])]
+            name, f = self.rows[at]
+            unit = UNIT_OF[name]
+            ready = self._quiet() if unit == "system" else len(self.units[unit].queue) < self.machine.design.queue
+            ends = valid and ready and unit == "system" and f["operation"] == SYSTEM.index("end")
+            for key, value in {"ready": ready, "ended": ends, **{f"{u}_done": is_done for u, is_done in done.items()}}.items():
+                out[key].append(int(value))
+            self._step(cycle, done, starts)
+            if ends:
+                return out
+            if valid and ready:
+                if unit != "system":
+                    self.units[unit].queue.append(at)
+                at += 1
+        raise RuntimeError(f"the program does not end in {len(offered)} cycles")
+
+    def _quiet(self) -> bool:
+        return all(not of.queue and of.current is None for of in self.units.values())
+
+    def _may_start(self, unit: str, done: bool) -> bool:
+        of = self.units[unit]
+        if not of.queue or (of.current is not None and not done):
+            return False
+        waits = self.rows[of.queue[0]][1]["wait"]
+        return all(self.tokens[other, unit] for other in UNITS if waits >> ALL_UNITS.index(other) & 1)
+
+    def _step(self, cycle: int, done: dict[str, bool], starts: list[str]) -> None:
+        for unit, of in self.units.items():
+            if done[unit] and of.current is not None:
+                signal = self.rows[of.current][1]["signal"]
+                for other in UNITS:
+                    self.tokens[unit, other] += signal >> ALL_UNITS.index(other) & 1
+                of.current = None
+        for unit in starts:
+            of = self.units[unit]
+            of.current = of.queue.popleft()
+            name, f = self.rows[of.current]
+            for other in UNITS:
+                self.tokens[other, unit] -= f["wait"] >> ALL_UNITS.index(other) & 1
+            if unit == "engine":
+                of.next, of.writes = self._engine(cycle, name, f)
+                of.left = 1
+            else:
+                # The first word is read behind the latency and written a cycle later.
+                of.tried = -1
+                of.next, of.left = cycle + START + self.latency + 1, f["runs"] * f["size"] // WORD_BYTES
+            self.machine.execute(name, f)
+
+    def _moves(self, unit: str, cycle: int) -> bool:
+        """Whether a unit ends in this cycle; of a transfer a word moves, unless the engine writes where a load would."""
+        of = self.units[unit]
+        if of.current is None or of.next != cycle:
+            return False
+        f = self.rows[of.current][1]
+        if of.tried < 0:
+            of.tried = cycle
+        if unit == "load" and f["buffer"] == BUFFERS.index("activation") and cycle in self.units["engine"].writes:
+            of.next += 1
+            self.gave_way += 1
+            return False
+        of.left -= 1
+        ends_run = unit != "engine" and of.left % (f["size"] // WORD_BYTES) == 0
+        # The next run's row is opened while this one's last word waits.
+        of.next = max(cycle, of.tried + self.opening if ends_run else 0) + 1
+        of.tried = -1
+        return of.left == 0
+
+    def _engine(self, cycle: int, name: str, f: Fields) -> tuple[int, frozenset[int]]:
+        """The last cycle, and those in which results are written."""
+        at, writes = cycle + START, []
+        written = LANES * self.machine.design.vector_units
+        for windows, slots in self.machine.passes(name, f):
+            at += pass_cycles(self.machine.design, windows)
+            writes += [at - written + slot for slot in slots]
+        return at - 1, frozenset(writes)
+
+
+def program_vectors(
+    design: OverlayDesign, memory: Bytes, program: Program, sizes: tuple[int, int], rng: np.random.Generator, rate: float = 1
+) -> tuple[Vectors, Run]:
+    """The memory is written by the host, the program runs, the memory is read again; every output in every cycle of that.
+
+    ``sizes`` [word] of the weight and the activation buffer; instructions are offered in a share ``rate`` of the cycles.
+    """
+    machine = Machine(design, memory.copy(), *(np.zeros(size * WORD_BYTES, np.uint8) for size in sizes))
+    run = Run(machine, program)
+    words = len(memory) // WORD_BYTES
+    offered = [int(rng.random() < rate) for _ in range(LONGEST)]
+    out = run.cycles(offered)
+    length = len(out["ended"])
+    instructions = _words(np.frombuffer(encode(program), np.uint8), INSTRUCTION_BITS // 8)
+    taken = np.cumsum([0, *(v & r for v, r in zip(offered[:length], out["ready"], strict=True))])[:-1]
+    total = words + length + words + 1
+    inputs = {
+        "host_write": np.zeros(total, np.int64),
+        "host_address": np.zeros(total, np.int64),
+        "host_word": np.zeros(total, dtype=object),
+        "instruction": np.zeros(total, dtype=object),
+        "valid": np.zeros(total, np.int64),
+    }
+    inputs["host_write"][:words] = 1
+    inputs["host_address"][:words] = np.arange(words)
+    inputs["host_word"][:words] = _words(memory, WORD_BYTES)
+    inputs["valid"][words : words + length] = offered[:length]
+    inputs["instruction"][words : words + length] = [instructions[i] for i in taken]
+    inputs["host_address"][words + length :][:words] = np.arange(words)
+    outputs, checked = {}, {}
+    for name, values in out.items():
+        outputs[name], checked[name] = np.zeros(total, np.int64), np.zeros(total, bool)
+        outputs[name][words : words + length], checked[name][words : words + length] = values, True
+    outputs["host_read"], checked["host_read"] = np.zeros(total, dtype=object), np.zeros(total, bool)
+    outputs["host_read"][words + length + 1 :] = _words(machine.memory, WORD_BYTES)
+    checked["host_read"][words + length + 1 :] = True
+    return Vectors(inputs, outputs, checked), run
+
+
+def _words(data: Bytes, size: int) -> list[int]:
+    """Words of so many bytes as numbers."""
+    return [int.from_bytes(data[i : i + size].tobytes(), "little") for i in range(0, len(data), size)]

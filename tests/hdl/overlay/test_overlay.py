@@ -1,0 +1,152 @@
+"""A scaled-down overlay executes programs: what is in memory, and when each instruction ends, as the models have it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hdl.bench.vectors import followed
+from hdl.overlay.top import Overlay
+from hdl.tools.verilator import Bench
+from hdl.verify.overlay import program_vectors
+from sim.errors import InputError
+from sim.kernels.product import matrix_product
+from sim.overlay.design import OverlayDesign
+from sim.overlay.engine import DENSITIES
+from sim.overlay.isa import assemble
+from sim.overlay.sparsity import SparseCodes, sparse
+from sim.quantized import SCHEMES, QuantizedTensor, quantize
+
+WORD = 32
+DESIGN = OverlayDesign("small", units=1, vector_units=2, chain=4, group_size=32, kept=8, ports=1, queue=2)
+MEMORY, WEIGHTS, ACTIVATIONS, SPARE = 512, 512, 128, 128
+SCHEME = replace(SCHEMES["int4_g128"], group_size=32)
+
+
+def aligned(data: bytes) -> bytes:
+    return data + bytes(-len(data) % WORD)
+
+
+def cells(w: QuantizedTensor, is_sparse: bool) -> bytes:
+    """Weights as the weight buffer holds them: scales of groups, densities, weights; of 16 columns after 16 columns."""
+    every = np.ones(w.shape, bool)
+    made: SparseCodes = sparse(w.codes, w.integers != 0 if is_sparse else every, w.format, None if is_sparse else 16)
+    data = b""
+    for column in range(w.shape[1] // 16):
+        packed = made.part(slice(None), slice(column, column + 1)).pack()
+        head = 0 if is_sparse else -(-3 * (w.shape[0] // 16) // 8)
+        scales = w.scales[0][:, 16 * column : 16 * column + 16].astype(np.float16)
+        cell = scales.tobytes() + packed[head:].tobytes()
+        if is_sparse:
+            size = len(w.scales[0]) * WORD + len(aligned(bytes(w.shape[0] * DESIGN.kept + -(-3 * (w.shape[0] // 16) // 8))))
+            assert len(cell) <= size
+            cell += bytes(size - len(cell))
+        data += cell
+    return data
+
+
+def pruned(rng: np.random.Generator, k: int, n: int) -> np.ndarray:
+    """Numbers of which blocks keep 0 to 16 of 16, half of them in the mean of each column of blocks."""
+    order = np.concatenate([rng.permutation([0, 16, 4, 8, 2, 16, 8, 0][: k // 16]) for _ in range(n // 16)])
+    most = np.kron(order.reshape(n // 16, k // 16).T, np.ones((16, 16), int))
+    rank = rng.random((k // 16, 16, n)).argsort(axis=1).argsort(axis=1).reshape(k, n)
+    return np.where(rank < most, rng.normal(size=(k, n)) + 2, 0).astype(np.float32)
+
+
+class Product:
+    """Operands of a product, and where they are in memory."""
+
+    def __init__(self, rng: np.random.Generator, m: int, k: int, n: int, is_sparse: bool) -> None:
+        numbers = pruned(rng, k, n) if is_sparse else rng.normal(size=(k, n)).astype(np.float32)
+        self.m, self.k, self.n, self.is_sparse = m, k, n, is_sparse
+        self.w = quantize(numbers, SCHEME, axis=0)
+        self.a = quantize(rng.normal(size=(m, k)).astype(np.float32), SCHEMES["int8_token"], axis=1)
+        self.weights = cells(self.w, is_sparse)
+        self.codes = aligned(self.a.integers.tobytes())
+        self.scales = aligned(self.a.scales[0].astype(np.float16).tobytes())
+
+    @property
+    def results(self) -> np.ndarray:
+        return matrix_product(self.a, self.w).astype(np.float16)
+
+
+def program(products: list[Product]) -> tuple[str, bytes, list[int]]:
+    """Two halves of the buffers in turn: a product's operands are loaded while the one before is computed."""
+    memory, lines, places = b"", [], []
+    for i, p in enumerate(products):
+        weights, activations = i % 2 * WEIGHTS // 2 * WORD, i % 2 * ACTIVATIONS // 2 * WORD
+        codes, scales = activations, activations + len(p.codes)
+        target = scales + len(p.scales)
+        assert len(p.weights) <= WEIGHTS // 2 * WORD
+        assert target + 2 * p.m * p.n - activations <= ACTIVATIONS // 2 * WORD
+        # what the half held before was read by the engine, and its results by the store
+        wait = " wait=engine,store" if i >= 2 else ""
+        rows = len(p.weights) // (p.n // 16)
+        lines.append(f"LD{wait} buffer=weight address={weights} memory={len(memory)} size={rows} runs={p.n // 16} pitch={rows}")
+        memory += p.weights
+        lines.append(f"LD buffer=activation address={codes} memory={len(memory)} size={len(p.codes)} runs=1")
+        memory += p.codes
+        lines.append(f"LD signal=engine buffer=activation address={scales} memory={len(memory)} size={len(p.scales)} runs=1")
+        memory += p.scales
+        opcode, layout = ("MV" if p.m == 1 else "MM"), ("sparse" if p.is_sparse else "dense")
+        lines.append(
+            f"{opcode} wait=load signal=load,store weights={weights} source={codes} scales={scales} target={target} "
+            f"m={p.m} k={p.k} n={p.n} heads=1 group=1 pitch={2 * p.n} layout={layout}"
+        )
+        if i == 1:
+            # Under way while the engine writes results, to which it gives way.
+            lines.append(f"LD buffer=activation address={ACTIVATIONS * WORD} memory=0 size=256 runs=16 pitch=64")
+        places.append(len(memory))
+        size = 2 * p.m * p.n
+        lines.append(f"ST wait=engine signal=load buffer=activation address={target} memory={len(memory)} size={size} runs=1")
+        memory += bytes(size)
+    return "\n".join([*lines, "SYS operation=end"]), memory, places
+
+
+def test_programs(build_dir: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    products = [
+        Product(rng, 3, 128, 64, True),
+        Product(rng, 1, 128, 48, True),
+        Product(rng, 2, 96, 32, False),
+        Product(rng, 4, 64, 32, True),
+        Product(rng, 1, 48, 16, False),
+    ]
+    assert {n for p in products for n in np.unique(sparse(p.w.codes, p.w.integers != 0, p.w.format).densities)} == set(
+        DENSITIES
+    )
+    text, memory, places = program(products)
+    image = np.zeros(MEMORY * WORD, np.uint8)
+    image[: len(memory)] = np.frombuffer(memory, np.uint8)
+    overlay = Overlay(DESIGN, MEMORY, WEIGHTS, ACTIVATIONS + SPARE)
+    bench = Bench.of([*overlay.parts, overlay], build_dir, "-O0")
+    for rate in (1, 0.02):
+        vectors, run = program_vectors(DESIGN, image, assemble(text), (WEIGHTS, ACTIVATIONS + SPARE), rng, rate)
+        assert run.gave_way
+        for p, at in zip(products, places, strict=True):
+            found = run.machine.memory[at : at + 2 * p.m * p.n].view(np.float16).reshape(p.m, p.n)
+            assert found.tobytes() == p.results.tobytes()
+        # A reset while units are at work, and all of it from the beginning.
+        assert bench.run(followed(vectors, 900, vectors)) == []
+    for port in ("host_read", "engine_done"):
+        cycle = int(vectors.checked[port].nonzero()[0][-40])
+        outputs = {**vectors.outputs, port: vectors.outputs[port].copy()}
+        outputs[port][cycle] ^= 1
+        found_at = [(difference.port, difference.cycle) for difference in bench.run(replace(vectors, outputs=outputs))]
+        assert found_at == [(port, cycle)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"units": 2}, "has 1 unit, not 2"),
+        ({"chain": 2}, "with a chain of at least 4, not of 2"),
+        ({"ports": 2}, "has one port of 32 byte/cycle"),
+        ({"group_size": 48}, "groups of a power of two, not of 48"),
+        ({"queue": 3}, "queues of a power of two, not of 3"),
+    ],
+)
+def test_designs_without_hardware(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Overlay(replace(DESIGN, **change), MEMORY, WEIGHTS, ACTIVATIONS)
