@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hdl.overlay.buffers import BYTE_BITS, WORD_BITS
+from hdl.overlay.buffers import BYTE_BITS, WORD_BITS, WORD_BYTES
 from hdl.overlay.decoder import INSTRUCTION_BITS, fields_of
 from hdl.overlay.vector_pass import BLOCK_BITS, VectorPass
 from hdl.placement import Wires, place
@@ -29,7 +29,7 @@ class EngineUnit(wiring.Component):
 
     Column blocks of as many vector units as there are go through all passes of tokens, one pass after the other: the tokens'
     scales are read, the vector units begin together, and when the last one is ready the results of each, and of each lane, are
-    written, a word each. Tiles are of one part along ``k`` of at most 85 blocks, without biases, of one head; addresses are of
+    written, a word each. Tiles are of one cell along ``k`` of at most 85 blocks, without biases, of one head; addresses are of
     whole words, rows of codes of 16 bytes, ``pitch`` of whole words.
 
     Ports: ``start``, ``done``, ``word`` as of every unit; those of :class:`hdl.overlay.vector_pass.VectorPass` to the buffers
@@ -132,12 +132,13 @@ class EngineUnit(wiring.Component):
         taken: list[Value],
     ) -> list[Wires]:
         """The vector units, each at its column block."""
-        cells = self._cell_words(m, f, blocks)
+        code_bytes, cells = self._cell(m, f, blocks)
         found = []
         for v in range(self.vector_units):
             given = {
                 "start": (state == STEPS.index("begin")) & taken[v],
                 "cell": f.weights[BYTE_BITS:] + (column + v) * cells,
+                "code_bytes": code_bytes[: len(self._pass.code_bytes)],
                 "blocks": blocks,
                 "sparse": f.layout == LAYOUTS.index("sparse"),
                 "format": f.format[: len(self._pass.format)],
@@ -158,18 +159,20 @@ class EngineUnit(wiring.Component):
             m.d.comb += self.v0_codes_address_0.eq((f.scales + (token << 1)) >> HALF_BITS)
         return found
 
-    def _cell_words(self, m: Module, f: Any, blocks: Value) -> Signal:
-        """Words of the weights of 16 columns with their scales."""
+    def _cell(self, m: Module, f: Any, blocks: Value) -> tuple[Signal, Signal]:
+        """Bytes of the weights of 16 columns, and words of them with their scales."""
         side = exact_log2(self.design.group_size // BLOCK)
-        groups, words = (blocks + (1 << side) - 1) >> side, Signal(BLOCK_BITS + 8, name="cell_words")
+        groups = (blocks + (1 << side) - 1) >> side
+        code_bytes, words = Signal(BLOCK_BITS + 16, name="code_bytes"), Signal(BLOCK_BITS + 11, name="cell_words")
         sizes = []
         for name in self.design.engine.weight_formats:
             bits = EXPANDED[name].bits
             weights = blocks * (self.design.kept * BLOCK * (bits + INDEX_BITS) // 8)
-            sparse = (weights + ((blocks * DENSITY_BITS + 7) >> 3) + 31) >> BYTE_BITS
-            sizes.append(Mux(f.layout == LAYOUTS.index("sparse"), sparse, blocks * bits))
-        m.d.comb += words.eq(groups + Array(sizes)[f.format[: len(self._pass.format)]])
-        return words
+            sparse = weights + ((blocks * DENSITY_BITS + 7) >> 3)
+            sizes.append(Mux(f.layout == LAYOUTS.index("sparse"), sparse, blocks * (BLOCK * BLOCK * bits // 8)))
+        m.d.comb += code_bytes.eq(Array(sizes)[f.format[: len(self._pass.format)]])
+        m.d.comb += words.eq((code_bytes + (groups << BYTE_BITS) + WORD_BYTES - 1) >> BYTE_BITS)
+        return code_bytes, words
 
     def _write(
         self,

@@ -56,7 +56,6 @@ class Overlay(wiring.Component):
         self._store = Transfer("ST", latency, opening, memory_words, activation_words)
         self._memory = Ram("memory", WORD_BITS, memory_words)
         self._window = ByteWindow("weight", weight_words)
-        self._weights = Ram("weight_copy", WORD_BITS, weight_words)
         self._activations = Ram("activation_copy", WORD_BITS, activation_words)
         address = range(memory_words)
         super().__init__(
@@ -76,7 +75,7 @@ class Overlay(wiring.Component):
     @property
     def parts(self) -> tuple[Any, ...]:
         """One of each component that this one instantiates."""
-        memories = self._memory, self._weights, self._activations, *self._window.parts, self._window
+        memories = self._memory, self._activations, *self._window.parts, self._window
         return *memories, *self._engine.parts, self._engine, self._dispatcher, self._load, self._store
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
@@ -134,9 +133,9 @@ class Overlay(wiring.Component):
         copy = place(m, self._activations, "activations_stored", {**activations, **_read(store["read_address"])})
         m.d.comb += stored.eq(copy["read_data"])
         for v in range(self.design.vector_units):
-            window = place(m, self._window, f"window_{v}", {**weights, "address": engine[f"v{v}_weights_address"]})
-            group = place(m, self._weights, f"weights_{v}", {**weights, **_read(engine[f"v{v}_group_address"])})
-            m.d.comb += [v_ports[f"v{v}_weights"].eq(window["window"]), v_ports[f"v{v}_group"].eq(group["read_data"])]
+            for name in ("weights", "group"):
+                window = place(m, self._window, f"{name}_{v}", {**weights, "address": engine[f"v{v}_{name}_address"]})
+                m.d.comb += v_ports[f"v{v}_{name}"].eq(window["window"])
             for lane in range(LANES):
                 address = engine[f"v{v}_codes_address_{lane}"]
                 word = place(m, self._activations, f"activations_{v}_{lane}", {**activations, **_read(address[1:])})[

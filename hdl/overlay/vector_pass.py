@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hdl.overlay.buffers import WORD_BITS, WORD_BYTES
+from hdl.overlay.buffers import BYTE_BITS, WORD_BITS, WORD_BYTES
 from hdl.overlay.dequantizer import Dequantizer, code_bits
 from hdl.overlay.scaling import Scaling
 from hdl.overlay.vector_unit import VectorUnit
@@ -33,18 +33,19 @@ DENSE = DENSITIES.index(BLOCK)
 class VectorPass(wiring.Component):
     """Results of two tokens for 16 columns, from weights as memory holds them.
 
-    In the weight buffer, from ``cell`` [word] on: fp16 scales of each group's 16 columns, a word each; if ``sparse`` the
-    densities, 3 bits a block; weights (:mod:`sim.overlay.sparsity`), of a tile that is not sparse without indices.
+    In the weight buffer, from ``cell`` [word] on (:mod:`sim.overlay.cells`): if ``sparse`` the densities, 3 bits a block;
+    weights, of a tile that is not sparse without indices; behind these ``code_bytes`` fp16 scales of each group's columns.
 
     Ports:
 
     ============================ ============ ====================================================================
     start                        in 1         for a cycle; what follows stays until ``done``
-    cell, blocks, sparse, format in           of the weights: where, blocks along ``k``, number of the format
+    cell, code_bytes             in           of the weights: where, and how many bytes
+    blocks, sparse, format       in           along ``k``, whether there are densities, number of the format
     rows_<lane>                  in           of the tokens' codes, in units of 16 bytes
     scales_<lane>                in 16        of the tokens
     weights_address, weights     out, in 256  a byte of the weight buffer, and 32 bytes from there a cycle later
-    group_address, group         out, in 256  a word of it
+    group_address, group         out, in 256  the same again, for scales
     codes_address_<lane>, codes  out, in 128  16 activations, a cycle later
     results_<lane>, done         out          [16 x fp16]; ``done`` is high for a cycle when they are there
     ============================ ============ ====================================================================
@@ -65,12 +66,13 @@ class VectorPass(wiring.Component):
         ports: dict[str, Any] = {
             "start": In(1),
             "cell": In(range(weight_words)),
+            "code_bytes": In(range(weight_words * WORD_BYTES)),
             "blocks": In(BLOCK_BITS),
             "sparse": In(1),
             "format": In(range(max(2, len(engine.weight_formats)))),
             "weights_address": Out(range(weight_words * WORD_BYTES)),
             "weights": In(WORD_BITS),
-            "group_address": Out(range(weight_words)),
+            "group_address": Out(range(weight_words * WORD_BYTES)),
             "group": In(WORD_BITS),
             "done": Out(1),
         }
@@ -98,9 +100,8 @@ class VectorPass(wiring.Component):
     def _walk(self, m: Module) -> tuple[dict[str, Value], dict[str, Value]]:
         """A beat's density, column and end of its group, a cycle after its addresses; what the groups' scales need."""
         side = 1 << self.side
-        groups = Signal(BLOCK_BITS)
         header = Signal(len(self.weights_address))
-        m.d.comb += [groups.eq((self.blocks + side - 1) >> self.side), header.eq((self.cell + groups) << 5)]
+        m.d.comb += header.eq(self.cell << BYTE_BITS)
         read, running = Signal(), Signal()
         densities = Signal(MOST_BLOCKS * DENSITY_BITS)
         at = Signal.like(header, name="at")
@@ -124,7 +125,7 @@ class VectorPass(wiring.Component):
             ends.eq(running & ~after.any() & (window == BLOCK - 1)),
             over.eq(ends & (left <= side)),
             self.weights_address.eq(Mux(self.start, header, at)),
-            self.group_address.eq(self.cell + number),
+            self.group_address.eq(header + self.code_bytes + (number << BYTE_BITS)),
         ]
         m.d.sync += read.eq(self.start)
         with m.If(read):

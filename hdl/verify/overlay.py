@@ -13,6 +13,7 @@ from hdl.overlay.buffers import WORD_BYTES
 from hdl.overlay.top import UNITS, memory_cycles
 from hdl.overlay.vector_pass import SETUP
 from sim.formats import Format
+from sim.overlay.cells import CellLayout
 from sim.overlay.chain import Kept, group_sums
 from sim.overlay.dequantizer import EXPANDED, expand
 from sim.overlay.design import OverlayDesign
@@ -79,13 +80,12 @@ class Machine:
     def tile(self, f: Fields) -> Tile:
         """Operands of a product."""
         m, blocks, columns = f["m"], -(-f["k"] // BLOCK), -(-f["n"] // BLOCK)
-        format_ = EXPANDED[self.design.engine.weight_formats[f["format"]]]
         groups = -(-blocks * BLOCK // self.design.group_size)
-        kept, scales = [], []
+        layout, kept, scales = self.layout(f), [], []
         for column in range(columns):
-            cell = self.weights[f["weights"] + column * self.cell_bytes(f) :]
-            scales.append(cell[: groups * WORD_BYTES].copy().view(np.float16).reshape(groups, BLOCK))
-            kept.append(self._kept(cell[groups * WORD_BYTES :], blocks, format_, f["layout"] == LAYOUTS.index("sparse")))
+            cell = self.weights[f["weights"] + column * layout.size :]
+            scales.append(cell[layout.code_bytes :][: groups * WORD_BYTES].copy().view(np.float16).reshape(groups, BLOCK))
+            kept.append(self._kept(cell, blocks, layout.format, f["layout"] == LAYOUTS.index("sparse")))
         codes = self.activations[f["source"] :][: m * blocks * BLOCK].copy().view(np.int8).reshape(m, -1)
         token_scales = self.activations[f["scales"] :][: 2 * m].copy().view(np.float16)
         return Tile(codes, token_scales, tuple(kept), np.concatenate(scales, axis=1))
@@ -102,14 +102,11 @@ class Machine:
         size = sum(int(n) * 2 * (bits + (INDEX_BITS if n < BLOCK else 0)) for n in densities)
         return Kept.of_sparse(unpack(data[: head + size], format_, blocks * BLOCK, BLOCK))
 
-    def cell_bytes(self, f: Fields) -> int:
-        """Of the weights of 16 columns with their scales."""
-        bits, blocks = EXPANDED[self.design.engine.weight_formats[f["format"]]].bits, -(-f["k"] // BLOCK)
-        scales = -(-blocks * BLOCK // self.design.group_size) * WORD_BYTES
-        if f["layout"] != LAYOUTS.index("sparse"):
-            return scales + blocks * BLOCK * BLOCK * bits // 8
-        weights = blocks * BLOCK * self.design.kept * (bits + INDEX_BITS) // 8
-        return scales + -(-(weights + -(-blocks * DENSITY_BITS // 8)) // WORD_BYTES) * WORD_BYTES
+    def layout(self, f: Fields) -> CellLayout:
+        """How the weights of 16 columns lie in bytes."""
+        format_ = EXPANDED[self.design.engine.weight_formats[f["format"]]]
+        kept = self.design.kept if f["layout"] == LAYOUTS.index("sparse") else BLOCK
+        return CellLayout(format_, -(-f["k"] // BLOCK) * BLOCK, kept, self.design.group_size, False)
 
     def results(self, opcode: str, f: Fields) -> NDArray[np.float16]:
         """Results ``[m, n]`` of a product, by the chain's sums and the epilogue of :mod:`sim.kernels.product`."""

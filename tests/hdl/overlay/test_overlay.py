@@ -12,14 +12,18 @@ from hdl.tools.verilator import Bench
 from hdl.verify.overlay import program_vectors
 from sim.errors import InputError
 from sim.kernels.product import matrix_product
+from sim.overlay.cells import CellLayout
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import DENSITIES
+from sim.overlay.interpreter import Machine, execute
+from sim.overlay.interpreter.machine import MEMORY as MEMORY_
 from sim.overlay.isa import assemble
-from sim.overlay.sparsity import SparseCodes, sparse
+from sim.overlay.sparsity import sparse, sparse_of
 from sim.quantized import SCHEMES, QuantizedTensor, quantize
 
 WORD = 32
-DESIGN = OverlayDesign("small", units=1, vector_units=2, chain=4, group_size=32, kept=8, ports=1, queue=2)
+BUFFERS = {"slots": 2, "slot_kib": 8, "activation_buffer_kib": 8}
+DESIGN = OverlayDesign("small", units=1, vector_units=2, chain=4, group_size=32, kept=8, ports=1, queue=2, **BUFFERS)
 MEMORY, WEIGHTS, ACTIVATIONS, SPARE = 512, 512, 128, 128
 SCHEME = replace(SCHEMES["int4_g128"], group_size=32)
 
@@ -29,36 +33,35 @@ def aligned(data: bytes) -> bytes:
 
 
 def cells(w: QuantizedTensor, is_sparse: bool) -> bytes:
-    """Weights as the weight buffer holds them: scales of groups, densities, weights; of 16 columns after 16 columns."""
-    every = np.ones(w.shape, bool)
-    made: SparseCodes = sparse(w.codes, w.integers != 0 if is_sparse else every, w.format, None if is_sparse else 16)
+    """Weights as the weight buffer holds them: densities, weights, scales of groups; of 16 columns after 16 columns."""
+    k, n = w.shape
+    layout = CellLayout(w.format, k, DESIGN.kept if is_sparse else 16, DESIGN.group_size, False)
+    made = sparse(w.codes, w.integers != 0 if is_sparse else np.ones(w.shape, bool), w.format, None if is_sparse else 16)
     data = b""
-    for column in range(w.shape[1] // 16):
-        packed = made.part(slice(None), slice(column, column + 1)).pack()
-        head = 0 if is_sparse else -(-3 * (w.shape[0] // 16) // 8)
-        scales = w.scales[0][:, 16 * column : 16 * column + 16].astype(np.float16)
-        cell = scales.tobytes() + packed[head:].tobytes()
-        if is_sparse:
-            size = len(w.scales[0]) * WORD + len(aligned(bytes(w.shape[0] * DESIGN.kept + -(-3 * (w.shape[0] // 16) // 8))))
-            assert len(cell) <= size
-            cell += bytes(size - len(cell))
-        data += cell
+    for column in range(n // 16):
+        packed = made.part(slice(None), slice(column, column + 1)).pack().tobytes()
+        codes = packed if is_sparse else packed[-(-3 * (k // 16) // 8) :]
+        assert len(codes) <= layout.code_bytes
+        scales = w.scales[0][:, 16 * column : 16 * column + 16].astype(np.float16).tobytes()
+        data += aligned(codes + bytes(layout.code_bytes - len(codes)) + scales)
+    assert len(data) == layout.size * n // 16
     return data
 
 
-def pruned(rng: np.random.Generator, k: int, n: int) -> np.ndarray:
-    """Numbers of which blocks keep 0 to 16 of 16, half of them in the mean of each column of blocks."""
-    order = np.concatenate([rng.permutation([0, 16, 4, 8, 2, 16, 8, 0][: k // 16]) for _ in range(n // 16)])
+def pruned(rng: np.random.Generator, k: int, n: int, uniform: bool) -> np.ndarray:
+    """Numbers of which blocks keep 8 of 16, or 0 to 16, half of them at most in the mean of each column of blocks."""
+    choices = [8] * 8 if uniform else [0, 16, 4, 8, 2, 16, 8, 0]
+    order = np.concatenate([rng.permutation(choices[: k // 16]) for _ in range(n // 16)])
     most = np.kron(order.reshape(n // 16, k // 16).T, np.ones((16, 16), int))
     rank = rng.random((k // 16, 16, n)).argsort(axis=1).argsort(axis=1).reshape(k, n)
-    return np.where(rank < most, rng.normal(size=(k, n)) + 2, 0).astype(np.float32)
+    return np.where(rank < most, rng.normal(size=(k, n)) + 3, 0).astype(np.float32)
 
 
 class Product:
     """Operands of a product, and where they are in memory."""
 
-    def __init__(self, rng: np.random.Generator, m: int, k: int, n: int, is_sparse: bool) -> None:
-        numbers = pruned(rng, k, n) if is_sparse else rng.normal(size=(k, n)).astype(np.float32)
+    def __init__(self, rng: np.random.Generator, m: int, k: int, n: int, is_sparse: bool, uniform: bool) -> None:
+        numbers = pruned(rng, k, n, uniform) if is_sparse else rng.normal(size=(k, n)).astype(np.float32)
         self.m, self.k, self.n, self.is_sparse = m, k, n, is_sparse
         self.w = quantize(numbers, SCHEME, axis=0)
         self.a = quantize(rng.normal(size=(m, k)).astype(np.float32), SCHEMES["int8_token"], axis=1)
@@ -92,7 +95,7 @@ def program(products: list[Product]) -> tuple[str, bytes, list[int]]:
         opcode, layout = ("MV" if p.m == 1 else "MM"), ("sparse" if p.is_sparse else "dense")
         lines.append(
             f"{opcode} wait=load signal=load,store weights={weights} source={codes} scales={scales} target={target} "
-            f"m={p.m} k={p.k} n={p.n} heads=1 group=1 pitch={2 * p.n} layout={layout}"
+            f"m={p.m} k={p.k} n={p.n} heads=1 group=1 pitch={2 * p.n} layout={layout} cell={p.k // 16}"
         )
         if i == 1:
             # Under way while the engine writes results, to which it gives way.
@@ -104,31 +107,35 @@ def program(products: list[Product]) -> tuple[str, bytes, list[int]]:
     return "\n".join([*lines, "SYS operation=end"]), memory, places
 
 
+def products(rng: np.random.Generator, uniform: bool) -> list[Product]:
+    shapes = [(3, 128, 64, True), (1, 128, 48, True), (2, 96, 32, False), (4, 64, 32, True), (1, 32, 16, False)]
+    return [Product(rng, *shape, uniform) for shape in shapes]
+
+
 def test_programs(build_dir: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    products = [
-        Product(rng, 3, 128, 64, True),
-        Product(rng, 1, 128, 48, True),
-        Product(rng, 2, 96, 32, False),
-        Product(rng, 4, 64, 32, True),
-        Product(rng, 1, 48, 16, False),
-    ]
-    assert {n for p in products for n in np.unique(sparse(p.w.codes, p.w.integers != 0, p.w.format).densities)} == set(
-        DENSITIES
-    )
-    text, memory, places = program(products)
-    image = np.zeros(MEMORY * WORD, np.uint8)
-    image[: len(memory)] = np.frombuffer(memory, np.uint8)
     overlay = Overlay(DESIGN, MEMORY, WEIGHTS, ACTIVATIONS + SPARE)
     bench = Bench.of([*overlay.parts, overlay], build_dir, "-O0")
-    for rate in (1, 0.02):
+    for uniform, rate in ((True, 0.02), (False, 1)):
+        of = products(rng, uniform)
+        densities = np.unique(np.concatenate([sparse_of(p.w).densities.reshape(-1) for p in of]))
+        assert set(densities) == ({8, 16} if uniform else set(DENSITIES))
+        text, memory, places = program(of)
+        image = np.zeros(MEMORY * WORD, np.uint8)
+        image[: len(memory)] = np.frombuffer(memory, np.uint8)
         vectors, run = program_vectors(DESIGN, image, assemble(text), (WEIGHTS, ACTIVATIONS + SPARE), rng, rate)
-        assert run.gave_way
-        for p, at in zip(products, places, strict=True):
+        assert run.gave_way or rate < 1
+        for p, at in zip(of, places, strict=True):
             found = run.machine.memory[at : at + 2 * p.m * p.n].view(np.float16).reshape(p.m, p.n)
             assert found.tobytes() == p.results.tobytes()
-        # A reset while units are at work, and all of it from the beginning.
-        assert bench.run(followed(vectors, 900, vectors)) == []
+        if uniform:
+            # The simulator's own interpreter has one N for all blocks.
+            interpreted = Machine.of(DESIGN, image.copy())
+            execute(assemble(text), interpreted, 0)
+            assert (interpreted.bytes_of[MEMORY_] == run.machine.memory).all()
+        assert bench.run(vectors) == []
+    # A reset while units are at work, and all of it from the beginning.
+    assert bench.run(followed(vectors, 900, vectors)) == []
     for port in ("host_read", "engine_done"):
         cycle = int(vectors.checked[port].nonzero()[0][-40])
         outputs = {**vectors.outputs, port: vectors.outputs[port].copy()}
