@@ -6,6 +6,7 @@ array's work, of the DRAM or of the scratchpads' ports, whichever take longest, 
 :mod:`sim.schedule.bounds`; edges of bursts and waits between blocks are left out. Products and vector work follow each other.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from sim.epilogue import OUTPUT_BITS
 from sim.schedule.pipeline import transfer_cycles
 from sim.schedule.tiling import AXES, ORDERS, activation_block_bits, check_buffers, entry_bits, weight_block_bits
 from sim.schedule.vector import QUANTIZE_OPERATIONS
+from sim.widths import mac_share
 
 DIVISORS = (1, 2, 4, 16, 1 << 40)
 """Into how many blocks ``k`` is cut, as far as groups allow; the last one makes blocks of one group."""
@@ -41,13 +43,20 @@ class Pass:
     counts: dict[str, float]
 
 
-def run_pass(design: DesignPoint, work: Work) -> Pass:
-    """One pass on a design. Raises ``InputError`` for scratchpads that are too small for its array."""
+def run_pass(design: DesignPoint, work: Work, layers: Mapping[str, str] | None = None) -> Pass:
+    """One pass on a design, weights in its format or in those of the ``layers``; a MAC is one with weights of its own.
+
+    Raises ``InputError`` for scratchpads that are too small for its array.
+    """
     d = design
     parts = [(d, work.both)] if d.attention is d else [(d, work.weights), (d.attention, work.cache)]
+    if layers is not None:
+        parts = [(d.with_weights(name), own) for name, own in work.by_format(layers).items()] + [(d.attention, work.cache)]
     cycles, counts = _vector(d, work)
     for seen, products in parts:
         more, actions = _products(seen, products)
+        if layers is not None and products is not work.cache:
+            actions["mac"] *= mac_share(d, seen)
         cycles += more
         counts = {name: counts.get(name, 0) + actions.get(name, 0) for name in {**counts, **actions}}
     return Pass(int(cycles), counts)

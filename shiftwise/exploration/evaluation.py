@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shiftwise.exploration.figures import Asked, Batch, Fields, Figures, figures_of_batch
 from shiftwise.exploration.front import Row
 from shiftwise.exploration.noise import Arithmetic, arithmetic
-from shiftwise.exploration.space import Place, Space
+from shiftwise.exploration.space import WEIGHT_BITS, Place, Space
 from shiftwise.results import Results
 from shiftwise.workers import Crew
 
@@ -47,8 +47,16 @@ class Evaluation:
                 yield row
 
     def _row(self, fields: Fields, value: Figures | str) -> Row | None:
-        noise = self.noises.get(arithmetic(fields, self.asked.base)) if not isinstance(value, str) else None
+        noise = self._noise(fields) if not isinstance(value, str) else None
         if isinstance(value, str) or noise is None:
             self.why = value if isinstance(value, str) else "its results do not fit its accumulator"
             return None
         return {**fields, **value, "noise": noise}
+
+    def _noise(self, fields: Fields) -> float | None:
+        """That of the design's arithmetic, or of one width for all that is expected to lose as much as its layers' widths."""
+        if WEIGHT_BITS not in fields:
+            return self.noises.get(arithmetic(fields, self.asked.base))
+        found = self.asked.found_widths(fields)
+        of_formats = {name: arithmetic({**fields, "weight_format": name}, self.asked.base) for name in found.uniform}
+        return found.noise(float(fields[WEIGHT_BITS]), {name: self.noises.get(one) for name, one in of_formats.items()})

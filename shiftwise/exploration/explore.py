@@ -1,7 +1,7 @@
 """``explore``: the best designs of a space within budgets, quick figures for all points, exact ones for the best."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,11 @@ from shiftwise.exploration.evaluation import Evaluation
 from shiftwise.exploration.figures import Asked
 from shiftwise.exploration.front import Row
 from shiftwise.exploration.objectives import DEFAULT, Budgets, Objective, objectives
-from shiftwise.exploration.points import all_rows, noises_of, searched
+from shiftwise.exploration.points import all_rows, noises_of, searched, widths
 from shiftwise.exploration.search import SAMPLERS, Search
-from shiftwise.exploration.space import BASE, Space, load_space
+from shiftwise.exploration.space import BASE, WEIGHT_BITS, Space, load_space
 from shiftwise.exploration.survivors import Survivors, table_of
+from shiftwise.exploration.widths import known_widths, widths_of
 from shiftwise.findings import found
 from shiftwise.request import check_recipe, has_accuracy, read_text
 from shiftwise.results import Results
@@ -113,12 +114,14 @@ def explore(
     search = Search(chosen, objectives((*wanted, *more), target), limits, points, sampler, seed, storage)
     judged = tuple(model for model in models if has_accuracy(model))
     check(asked, search, judged, survivors, recipes, accuracy_bytes, workers)
+    layers = widths(chosen, models[0])
     tell = progress or (lambda *_: None)
     with Results(out) as results, crew(workers, scheduler) as hands:
 
         def ask(find: Callable[[Any], Any], tasks: Sequence[Any], what: str) -> dict[str, Any]:
             return found(find, tasks, results, hands.each, lambda done, total: tell(what, done, total))
 
+        asked = replace(asked, widths=known_widths(layers, ask(widths_of, layers, "widths")))
         noises = noises_of(chosen, judged[0] if judged else next(iter(MODELS)), ask)
         front = searched(search, Evaluation(asked, chosen, noises, results, hands), tell)
         trials = [Trial(model, str(HELD_OUT_TEXT), accuracy_bytes, KV_CACHE) for model in judged]
@@ -153,6 +156,8 @@ def check(
             raise InputError(f"{what} of an exploration are at least 1, not {number}")
     if search.budgets.max_loss is not None and not judged:
         raise InputError(f"max_loss goes with a model that has weights, not with {', '.join(asked.models)}")
+    if WEIGHT_BITS in search.space.choices and (len(asked.models), len(judged)) != (1, 1):
+        raise InputError(f"{WEIGHT_BITS} go with one model that has weights, not with {', '.join(asked.models)}")
     if accuracy_bytes < 2:
         raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")
     if judged and not recipes:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,11 +16,13 @@ from shiftwise.comparison.costs import PASSES
 from shiftwise.digests import digest_of
 from shiftwise.exploration.closed_form import energy_j, run_pass
 from shiftwise.exploration.objectives import DEVICE_SHARE
-from shiftwise.exploration.space import FIELDS, Value, design_of
+from shiftwise.exploration.space import FIELDS, WEIGHT_BITS, Value, design_of
+from shiftwise.exploration.widths import Found, Layers, weights_of
 from shiftwise.exploration.work import work_of
 from sim.design import DesignPoint
 from sim.errors import InputError
 from sim.schedule import schedule
+from workloads.allocation.allocation import Allocation, allocated_operators
 from workloads.passes import Phase
 from workloads.shapes import shapes
 from workloads.zoo import config_path, config_text
@@ -33,7 +35,10 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Asked:
-    """What figures are of: passes of models, one after the other, areas on a ``target``, shares of a board if there is one."""
+    """What figures are of: passes of models, one after the other, areas on a ``target``, shares of a board if there is one.
+
+    ``widths`` has the formats of layers at mean widths by what decides them, where these are an axis.
+    """
 
     base: DesignPoint
     models: tuple[str, ...]
@@ -41,6 +46,7 @@ class Asked:
     sequence: int | None
     target: str
     device: str | None = None
+    widths: Mapping[tuple[Any, ...], Found] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def key(self) -> str:
@@ -53,8 +59,24 @@ class Asked:
 
     def key_of(self, fields: Fields) -> str:
         """The key of a design's figures."""
-        whole = [fields.get(name, getattr(self.base, name)) for name in FIELDS]
+        whole: list[Any] = [fields.get(name, getattr(self.base, name)) for name in FIELDS]
+        if WEIGHT_BITS in fields:
+            layers = self.found_widths(fields).layers.get(float(fields[WEIGHT_BITS]), {})
+            whole += [fields[WEIGHT_BITS], *sorted(layers.items())]
         return f"{self.key}-{hashlib.sha256(repr(whole).encode()).hexdigest()[:32]}"
+
+    def found_widths(self, fields: Fields) -> Found:
+        """What was found of the widths of a design's weights."""
+        return self.widths[weights_of(fields, self.base)]
+
+    def layers(self, fields: Fields) -> Layers | None:
+        """The formats of a design's layers, ``None`` where they have its own. Raises ``InputError`` for a width of none."""
+        if WEIGHT_BITS not in fields:
+            return None
+        found, bits = self.found_widths(fields), float(fields[WEIGHT_BITS])
+        if bits not in found.layers:
+            raise InputError(f"{WEIGHT_BITS} are a mean of the widths of {', '.join(found.uniform)}, not {bits:g}")
+        return found.layers[bits]
 
 
 @dataclass(frozen=True)
@@ -72,12 +94,12 @@ def figures_of_batch(batch: Batch) -> list[Figures | str]:
 
 def _figures_or_why(asked: Asked, fields: Fields) -> Figures | str:
     try:
-        return closed_form(asked, design_of(asked.base, fields))
+        return closed_form(asked, design_of(asked.base, fields), asked.layers(fields))
     except InputError as error:
         return str(error)
 
 
-def closed_form(asked: Asked, design: DesignPoint) -> Figures:
+def closed_form(asked: Asked, design: DesignPoint, layers: Layers | None = None) -> Figures:
     """Figures of :data:`shiftwise.exploration.objectives.OBJECTIVES` but for the noise.
 
     A token is one of every model: its energy is their mean, the tokens of a second are the models' by the time of one of
@@ -91,7 +113,7 @@ def closed_form(asked: Asked, design: DesignPoint) -> Figures:
     seconds = energy = 0.0
     for model in asked.models:
         work = work_of(model, asked.phase, asked.sequence)
-        found = run_pass(design, work)
+        found = run_pass(design, work, layers)
         seconds += found.cycles / design.clock_hz / work.tokens
         energy += energy_j(design, found, design.technology, whole) / work.tokens
     return _figures(asked, design, area.total, seconds, energy)
@@ -125,13 +147,15 @@ def exact_figures(task: Exact) -> dict[str, Any] | None:
     from shiftwise.passes import told_pass
 
     asked = task.asked
-    design = design_of(asked.base, dict(task.fields))
+    fields = dict(task.fields)
+    design = design_of(asked.base, fields)
+    allocation = allocation_of(design, asked.layers(fields))
     seconds = energy = 0.0
     passes = []
     try:
         for model in asked.models:
             work = shapes(model, asked.phase, 1, asked.sequence)
-            run = schedule(design, work.operators, memory_prices(design))
+            run = schedule(design, allocated_operators(design, work.operators, allocation), memory_prices(design))
             cost = evaluate(design, run)
             seconds += cost.time_s / work.tokens
             energy += cost.energy_j.total / work.tokens
@@ -139,3 +163,8 @@ def exact_figures(task: Exact) -> dict[str, Any] | None:
     except InputError:
         return None
     return {"figures": _figures(asked, design, component_areas(design, asked.target).total, seconds, energy), PASSES: passes}
+
+
+def allocation_of(design: DesignPoint, layers: Layers | None) -> Allocation | None:
+    """The formats of layers as an allocation."""
+    return None if layers is None else Allocation("layer", design.group_size, {name: (own,) for name, own in layers.items()})

@@ -12,10 +12,13 @@ from shiftwise.exploration.figures import Asked
 from shiftwise.exploration.front import Front, Row
 from shiftwise.exploration.noise import Arithmetic, Noise, noise_db
 from shiftwise.exploration.search import Search
-from shiftwise.exploration.space import Space, design_of
+from shiftwise.exploration.space import WEIGHT_BITS, Space, design_of
+from shiftwise.exploration.widths import Widths
 from shiftwise.results import Results
 from shiftwise.workers import Crew
+from sim.design import DesignPoint
 from sim.errors import InputError
+from sim.widths import narrower_formats
 
 if TYPE_CHECKING:
     from shiftwise.accuracy import Tell
@@ -30,13 +33,28 @@ FOUND_BEFORE = 256
 def arithmetics(space: Space, model: str) -> dict[Arithmetic, Noise]:
     """The noise to find of every arithmetic of the space, on a model's products."""
     noises: dict[Arithmetic, Noise] = {}
+    for design in _designs(space):
+        formats = narrower_formats(design) if WEIGHT_BITS in space.choices else (design.weight_format,)
+        for seen in map(design.with_weights, formats):
+            noise = Noise(model, seen)
+            noises.setdefault(noise.arithmetic, noise)
+    return noises
+
+
+def widths(space: Space, model: str) -> tuple[Widths, ...]:
+    """The widths of layers to find for all weights of the space, where they are an axis of it."""
+    bits = tuple(float(value) for value in space.choices.get(WEIGHT_BITS, ()))
+    tasks = [Widths(model, design, bits) for design in _designs(space)] if bits else []
+    return tuple({task.weights: task for task in tasks}.values())
+
+
+def _designs(space: Space) -> Iterator[DesignPoint]:
+    """A design for each arithmetic, group and dataflow of the space that go together."""
     groups = space.choices.get("group_size", (space.base.group_size,))
     flows = space.choices.get("dataflow", (space.base.dataflow,))
     for chosen, group_size, dataflow in itertools.product(space.arithmetics, groups, flows):
         with suppress(InputError):
-            noise = Noise(model, design_of(space.base, {**chosen, "group_size": group_size, "dataflow": dataflow}))
-            noises.setdefault(noise.arithmetic, noise)
-    return noises
+            yield design_of(space.base, {**chosen, "group_size": group_size, "dataflow": dataflow})
 
 
 def noises_of(space: Space, model: str, ask: Ask) -> dict[Arithmetic, float | None]:

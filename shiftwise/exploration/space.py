@@ -16,9 +16,13 @@ from typing import Any
 
 from sim.design import DesignPoint, load_design
 from sim.errors import InputError, choose
+from sim.widths import NARROWEST
 
 Place = tuple[int, ...]
-Value = str | int | bool
+Value = str | int | bool | float
+
+WEIGHT_BITS = "weight_bits"
+"""An axis beside a design's fields: the mean width [bit] of weights, of layers in the design's format or in narrower ones."""
 
 ARITHMETIC = ("pe", "weight_format", "activation_format", "kv_format", "scaling", "accumulator", "pipeline")
 """Fields that are one axis together."""
@@ -82,13 +86,13 @@ class Space:
 
     def __post_init__(self) -> None:
         for field, values in self.choices.items():
-            choose("field of a space", field, dict.fromkeys(FIELDS))
+            choose("field of a space", field, dict.fromkeys((*FIELDS, WEIGHT_BITS)))
             if not values or len(set(values)) != len(values):
                 raise InputError(f"{field} of space {self.name!r} has different values, at least one, not {list(values)}")
-            kind = type(getattr(self.base, field))
+            kinds = (float, int) if field == WEIGHT_BITS else (type(getattr(self.base, field)),)
             for value in values:
-                if type(value) is not kind:
-                    raise InputError(f"values of {field} in space {self.name!r} are of type {kind.__name__}, not {value!r}")
+                if type(value) not in kinds:
+                    raise InputError(f"values of {field} in space {self.name!r} are of type {kinds[0].__name__}, not {value!r}")
         _ = self.arithmetics
 
     @cached_property
@@ -149,7 +153,14 @@ class Space:
 
 def design_of(base: DesignPoint, fields: Mapping[str, Value]) -> DesignPoint:
     """A base with other fields; its name says which. Raises ``InputError`` for what cannot be built."""
-    return replace(base, name=f"explored-{fields}", **fields)  # type: ignore[arg-type]
+    own = {name: value for name, value in fields.items() if name != WEIGHT_BITS}
+    design = replace(base, name=f"explored-{fields}", **own)  # type: ignore[arg-type]
+    bits = fields.get(WEIGHT_BITS, design.weight.bits)
+    if not NARROWEST <= float(bits) <= design.weight.bits:
+        raise InputError(
+            f"{WEIGHT_BITS} of {design.weight_format} are between {NARROWEST} and {design.weight.bits}, not {bits}"
+        )
+    return design
 
 
 def load_space(name_or_path: str, base: str | DesignPoint = BASE) -> Space:

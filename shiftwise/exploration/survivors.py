@@ -10,12 +10,12 @@ import pandas as pd
 from shiftwise.comparison.accuracy import Trial, bits_per_byte_of
 from shiftwise.comparison.costs import PASSES
 from shiftwise.comparison.fronts import unbeaten
-from shiftwise.exploration.figures import Asked, Exact, Fields, exact_figures
+from shiftwise.exploration.figures import Asked, Exact, Fields, allocation_of, exact_figures
 from shiftwise.exploration.front import Front, Row
 from shiftwise.exploration.objectives import LOSS, Budgets
 from shiftwise.exploration.points import Ask, nothing_within
 from shiftwise.exploration.search import Search
-from shiftwise.exploration.space import design_of
+from shiftwise.exploration.space import FIELDS, WEIGHT_BITS, design_of
 from sim.errors import InputError
 
 
@@ -46,7 +46,7 @@ class Survivors:
 
     def exact(self, best: Sequence[Row]) -> list[dict[str, Any]]:
         """Rows with exact figures, and the loss of the best recipe."""
-        fields = [{name: row[name] for name in row if hasattr(self.asked.base, name)} for row in best]
+        fields = [{name: row[name] for name in row if name in (*FIELDS, WEIGHT_BITS)} for row in best]
         tasks = [Exact(self.asked, tuple(one.items())) for one in fields]
         figures = self.ask(exact_figures, tasks, "schedules")
         tried = [self._trials(one) for one in fields]
@@ -64,7 +64,9 @@ class Survivors:
     def _trials(self, fields: Fields) -> dict[str, list[Trial]]:
         """For each recipe the trial of each model."""
         design = design_of(self.asked.base, fields)
-        return {recipe: [replace(trial, recipe=recipe, design=design) for trial in self.trials] for recipe in self.recipes}
+        allocation = allocation_of(design, self.asked.layers(fields))
+        tried = [replace(trial, design=design, allocation=allocation) for trial in self.trials]
+        return {recipe: [replace(trial, recipe=recipe) for trial in tried] for recipe in self.recipes}
 
 
 def _loss(tried: Mapping[str, Sequence[Trial]], trials: Sequence[Trial], bits: Mapping[str, Any]) -> dict[str, Any]:

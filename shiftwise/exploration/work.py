@@ -1,6 +1,7 @@
 """What a model asks of an array and a vector unit, as arrays: operators that are alike once, with how often they occur."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -53,6 +54,17 @@ class Work:
     both: Products
     lowered: tuple[Operator, ...]
     _vectors: dict[tuple[int, int], Vectors] = field(default_factory=dict)
+    _by_format: dict[frozenset[tuple[str, str]], dict[str, Products]] = field(default_factory=dict)
+
+    def by_format(self, layers: Mapping[str, str]) -> dict[str, Products]:
+        """The products with weights by the format of their layers, which are all in ``layers``."""
+        key = frozenset(layers.items())
+        if key not in self._by_format:
+            found: dict[str, list[Product]] = {}
+            for product in (o for o in self.lowered if isinstance(o, Product) and o.kind not in CACHE_KINDS):
+                found.setdefault(layers[product.name], []).append(product)
+            self._by_format[key] = {name: _products(own) for name, own in found.items()}
+        return self._by_format[key]
 
     def vectors(self, design: DesignPoint) -> Vectors:
         """The vector work, whose numbers leave as codes of the design's formats where products need them."""
