@@ -3,7 +3,6 @@
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from sim.design import DesignPoint
 from sim.errors import InputError, choose, demand
@@ -12,6 +11,7 @@ from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.engine import BLOCK, Engine, check_group
 from sim.overlay.isa.instructions import ADDRESS_BITS
 from sim.overlay.memory import LATENCIES, Channels
+from sim.overlay.presets import PRESETS
 from sim.overlay.special.reduction import check_lanes
 from sim.quantized import Scheme, weight_scheme
 from sim.toml import read_fields
@@ -136,22 +136,7 @@ class OverlayDesign:
         return dict(self.formats).get(product, self.weight_format)
 
 
-FLIGHTLLM_FORMATS = (
-    ("query", "int3"),
-    ("key", "int3"),
-    ("value", "int5"),
-    ("gate", "int3"),
-    ("up", "int3"),
-)
-"""3, 4 and 5 bits in the decoder's products, 3.5 in the mean of LLaMA-2-7B's weights, as FlightLLM states; which product has
-which is not published, and here values, which quantization hurts most, have the most."""
-
 FIELDS = {field.name: field for field in dataclasses.fields(OverlayDesign)}
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "flightllm-u280": {"formats": FLIGHTLLM_FORMATS},
-}
-"""Named overlays."""
 
 
 def load_overlay(name_or_path: str | OverlayDesign) -> OverlayDesign:

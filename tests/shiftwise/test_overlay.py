@@ -12,8 +12,9 @@ from shiftwise.cli import app
 from shiftwise.overlay import decode_cycles, simulate_overlay, storage
 from sim.errors import InputError
 from sim.overlay.compiler import compile_step
-from sim.overlay.design import PRESETS, OverlayDesign, is_overlay, load_overlay
+from sim.overlay.design import OverlayDesign, is_overlay, load_overlay
 from sim.overlay.isa.encoding import BYTES
+from sim.overlay.presets import PRESETS
 from sim.overlay.timing import simulate
 from workloads.overlay.decoder import load_decoder
 

@@ -1,0 +1,47 @@
+"""Named overlays: keyword arguments of :class:`sim.overlay.design.OverlayDesign`, with their sources.
+
+FlightLLM (Zeng et al., FPGA 2024, arXiv 2401.03868) states the clock of 225 MHz, 6,144 DSP slices in the matrix engine, N of 16
+weights kept in each block, weights of 3, 4 and 5 bits with 3.5 in the mean, activations of 8 bits, and code shared by 16
+lengths in decode and 128 in prefill. Which product has which width is not published: here values, which quantization hurts
+most, have the most. N is 8 in the mean, the middle of what it allows. Sizes of buffers are those that its block memories hold.
+"""
+
+from typing import Any
+
+FLIGHTLLM_FORMATS = (("query", "int3"), ("key", "int3"), ("value", "int5"), ("gate", "int3"), ("up", "int3"))
+"""3.5 bits in the mean of LLaMA-2-7B's weights, what is not named having 4."""
+
+_VHK158 = {"device": "vhk158", "memory": "hbm2e", "channels": 16, "ports": 32, "port_bits": 512, "memory_gib": 32}
+"""One port of the network on the chip, 512 bit wide (AMD PG313, NMU512), for each of 32 pseudo channels: an assumption."""
+
+_KV260 = {
+    "device": "kv260",
+    "memory": "ddr4_2400",
+    "channels": 1,
+    "ports": 6,
+    "port_bits": 128,
+    "memory_gib": 4,
+    "units": 1,
+    "vector_units": 12,
+    "slot_kib": 288,
+    "activation_buffer_kib": 704,
+    "special_lanes": 16,
+    "prefill_step": 8,
+}
+"""Six ports of the processing system with 128 bit each (AMD UG1085); buffers in 64 UltraRAMs; an engine that takes the weights
+as fast as the memory gives them."""
+
+_DENSE = {"formats": FLIGHTLLM_FORMATS, "sparse": False, "kept": 16, "units": 2, "vector_units": 86}
+"""An index of 4 bits for each kept weight is more than the weight itself: at 3.5 bits, half of the weights with their indices
+are 3.75 bits a weight, all of them without 3.5. What decode waits for is the memory, so dense weights are faster there, no
+accuracy is pruned away, and the multiplexers are saved. 172 vector units take a product of 4096 columns in two turns and one
+of 11008 in four, about as fast as the memory gives their weights; prefill has a smaller engine and is slower."""
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "flightllm-u280": {"formats": FLIGHTLLM_FORMATS},
+    "flightllm-vhk158": {"formats": FLIGHTLLM_FORMATS, **_VHK158},
+    "flightllm-kv260": {"formats": FLIGHTLLM_FORMATS, **_KV260},
+    "dense-u280": _DENSE,
+    "dense-vhk158": {**_DENSE, **_VHK158, "units": 4},
+    "dense-kv260": {**_DENSE, **_KV260, "vector_units": 14},
+}
