@@ -27,6 +27,7 @@ from reports.mixpe import (
 )
 from reports.mixpe_area import HEADS as AREA_HEADS
 from reports.mixpe_area import area_finding, area_rows, area_study
+from reports.tables import markdown_table
 from reports.units import engineering, percent, significant
 
 RIVALS = ("INT8", "Bit Fusion", "ANT")
@@ -238,9 +239,9 @@ def study_markdown() -> str:
     """The same in Markdown."""
     study, steps, areas = mixpe_study(), mixpe_steps(), area_study(RIVALS)
     tables = [
-        _markdown(_heads([*HEADS], " "), _cells(study, [*HEADS])),
-        _markdown(STEP_HEADS, _step_rows(steps)),
-        _markdown(AREA_HEADS, area_rows(areas)),
+        markdown_table(_heads([*HEADS], " "), _cells(study, [*HEADS])),
+        markdown_table(STEP_HEADS, _step_rows(steps)),
+        markdown_table(AREA_HEADS, area_rows(areas)),
     ]
     return "\n\n".join([*tables, *findings(study, steps), area_finding(areas, PROPOSED)]) + "\n"
 
@@ -252,8 +253,3 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], gap: int = 2) ->
     for row in rows:
         table.add_row(*map(Text, row))
     return table
-
-
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -161,3 +161,9 @@ def _uncalibrated(names: Sequence[str]) -> str:
 
 def _quality(found: Mapping[str, float]) -> str:
     return f"{significant(found['bits_per_byte'], 4)} bit/byte, perplexity {significant(found['perplexity'], 4)}"
+
+
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shiftwise.exploration.objectives import Budgets
     from shiftwise.exploration.space import Space, load_space
     from shiftwise.generation import generate
+    from shiftwise.overlay import OverlayRun, simulate_overlay
     from shiftwise.reproduction import Reproduction, reproduce
     from shiftwise.simulation import Simulation, simulate
     from shiftwise.synthesis import DesignSynthesis, synth
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from sim.kernels.product import matrix_product
     from sim.operators import Product
     from sim.output import output_format, requantize
+    from sim.overlay.design import OverlayDesign, load_overlay
     from sim.pe import PES
     from sim.quantized import SCHEMES, quantize
     from sim.quantized.packing import read_tensor, write_tensor
@@ -65,6 +67,8 @@ __all__ = [
     "InputError",
     "ModelTrace",
     "Operands",
+    "OverlayDesign",
+    "OverlayRun",
     "Product",
     "Reproduction",
     "Schedule",
@@ -81,6 +85,7 @@ __all__ = [
     "generate",
     "load_allocation",
     "load_design",
+    "load_overlay",
     "load_space",
     "load_trace",
     "matrix_product",
@@ -97,6 +102,7 @@ __all__ = [
     "shapes",
     "simulate",
     "simulate_events",
+    "simulate_overlay",
     "synth",
     "trace",
     "verify",
@@ -118,6 +124,8 @@ _HOMES = {
     "Space": "shiftwise.exploration.space",
     "load_space": "shiftwise.exploration.space",
     "generate": "shiftwise.generation",
+    "OverlayRun": "shiftwise.overlay",
+    "simulate_overlay": "shiftwise.overlay",
     "Reproduction": "shiftwise.reproduction",
     "reproduce": "shiftwise.reproduction",
     "Simulation": "shiftwise.simulation",
@@ -133,6 +141,8 @@ _HOMES = {
     "operand_words": "sim.accelerator",
     "simulate_events": "sim.array.events",
     "Product": "sim.operators",
+    "OverlayDesign": "sim.overlay.design",
+    "load_overlay": "sim.overlay.design",
     "Schedule": "sim.schedule",
     "run_product": "sim.schedule",
     "schedule": "sim.schedule",

@@ -12,6 +12,8 @@ from sim.array import DATAFLOWS
 from sim.design import PRESETS, load_design
 from sim.formats import FORMATS, Format
 from sim.memory import MEMORIES
+from sim.overlay.design import load_overlay
+from sim.overlay.presets import PRESETS as OVERLAYS
 from sim.pe import PES
 from sim.quantized import SCHEMES, Scheme
 from workloads.embedded import MODELS
@@ -24,6 +26,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     """For each kind of thing, its names and one line about each."""
     return {
         "design": {name: _describe_design(name) for name in PRESETS},
+        "overlay": {name: _describe_overlay(name) for name in OVERLAYS},
         "format": {name: _describe_format(f) for name, f in FORMATS.items()},
         "scheme": {name: _describe_scheme(scheme) for name, scheme in SCHEMES.items()},
         "recipe": {name: _describe_recipe(name) for name in RECIPES},
@@ -48,6 +51,13 @@ def _describe_design(name: str) -> str:
     array = f"{d.rows}x{d.columns} {d.dataflow} array of {d.pe} PEs"
     formats = f"{d.weight_format} x {d.activation_format}, groups of {d.group_size}"
     return f"{array}, {formats}, {d.clock_mhz} MHz, {d.memory_channels} x {d.memory}"
+
+
+def _describe_overlay(name: str) -> str:
+    d = load_overlay(name)
+    engine = f"{d.engine.total_multipliers:,} multipliers of {d.element}"
+    weights = f"weights of {d.weight_format} and the like, {d.kept} of 16 kept, groups of {d.group_size}"
+    return f"{engine} on a {d.device}, {weights}, {d.clock_mhz} MHz, {d.ports} ports of {d.memory}"
 
 
 def _describe_device(device: Device) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from reports.flightllm import flightllm_markdown, flightllm_study, print_flightllm
 from reports.mixpe_tables import mixpe_study, print_study, study_markdown
 from sim.errors import choose
 from sim.files import check_output, output_folder, write_whole
@@ -21,7 +22,10 @@ class Study:
     markdown: Callable[[], str]
 
 
-STUDIES: dict[str, Study] = {"mixpe": Study(mixpe_study, print_study, study_markdown)}
+STUDIES: dict[str, Study] = {
+    "mixpe": Study(mixpe_study, print_study, study_markdown),
+    "flightllm": Study(flightllm_study, print_flightllm, flightllm_markdown),
+}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 import shiftwise
+from reports.flightllm import flightllm_markdown
+from reports.instructions import instruction_table
 from reports.mixpe_tables import study_markdown
 
 ROOT = Path(__file__).parents[1]
@@ -54,8 +56,14 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     assert {path for path in named if not (ROOT / path).exists()} <= MADE_BY_THE_READER
 
 
-def test_the_study_is_shown_as_it_is_computed() -> None:
-    assert study_markdown().strip() in (DOCS / "reproductions.md").read_text()
+def test_studies_are_shown_as_they_are_computed() -> None:
+    page = (DOCS / "reproductions.md").read_text()
+    assert study_markdown().strip() in page
+    assert flightllm_markdown() in page
+
+
+def test_instructions_are_shown_as_they_are() -> None:
+    assert instruction_table() in (DOCS / "overlay.md").read_text()
 
 
 class Page(HTMLParser):

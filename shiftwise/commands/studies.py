@@ -231,13 +231,14 @@ def allocate(
 
 
 def reproduce(
-    study: Annotated[str, typer.Argument(help="A published study: `mixpe`.")] = "mixpe",
+    study: Annotated[str, typer.Argument(help="A published study: `mixpe`, `flightllm`.")] = "mixpe",
     out: Out = Path("build/reproduce"),
     as_json: Json = False,
 ) -> None:
     """Compute a published study's figures again, as published and as this simulator has them, side by side.
 
-    `mixpe`: six accelerators on four models (arXiv 2411.16158). Writes `STUDY.csv` and `STUDY.md` into `--out`.
+    `mixpe`: six accelerators on four models (arXiv 2411.16158). `flightllm`: LLaMA-2-7B on a U280
+    (arXiv 2401.03868). Writes `STUDY.csv` and `STUDY.md` into `--out`.
     """
     from shiftwise.reproduction import reproduce as run_reproduction
 
