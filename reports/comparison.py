@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from reports.drawn import Draw, write_figures
 from reports.formats import Widths, formats_figure
 from reports.page import embedded, in_script, template
 from reports.passes import Pass, packed
 from reports.plots import AMBER, BLUE, GREEN, as_text, figure
-from reports.printed import printed_formats, printed_front, write_figures
 from reports.units import significant
 from sim.files import output_folder, remove, write_parts, write_whole
 
@@ -55,10 +56,25 @@ def write_comparison(
     remove(place / PAGE)
     write_whole(place / TABLE, table.to_csv(index=False, lineterminator="\n"))
     write_parts(place / "comparison.parquet", [table.to_parquet(index=False)])
-    drawn = {axis.column: printed_front(table, axis, COLORS) for axis in axes}
-    write_figures(place, {"formats": printed_formats(table, Widths.of(table), COLORS), **drawn})
+    write_figures(place, _printed(table, axes), f"{axes}{table.to_csv()}".encode())
     write_whole(place / PAGE, render(table, widths, verdicts, axes, asked, passes))
     return place / PAGE
+
+
+def _printed(table: pd.DataFrame, axes: Sequence[Axis]) -> dict[str, Draw]:
+    """The figures for print, by the names of their files."""
+
+    def formats(told: str) -> Mapping[str, bytes]:
+        from reports.printed import printed_formats  # here, as its matplotlib takes a second of a run that draws nothing
+
+        return printed_formats(table, Widths.of(table), COLORS, told)
+
+    def front_of(axis: Axis, told: str) -> Mapping[str, bytes]:
+        from reports.printed import printed_front
+
+        return printed_front(table, axis, COLORS, told)
+
+    return {"formats": formats, **{axis.column: partial(front_of, axis) for axis in axes}}
 
 
 def render(

@@ -7,6 +7,7 @@ import base64
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
+from reports.drawn import write_figures
 from reports.page import embedded, in_script, template
 from reports.passes import Pass, packed
 from reports.plots import AMBER, GREY, as_text, figure
-from reports.printed import printed_points, write_figures
 from reports.units import significant
 from sim.files import output_folder, remove, write_parts, write_whole
 
@@ -41,9 +42,16 @@ def write_exploration(
     write_parts(place / "exploration.parquet", [table.to_parquet(index=False)])
     write_parts(place / "points.parquet", [points.to_parquet(index=False)])
     pairs = itertools.combinations(objectives, 2)
-    write_figures(place, {f"{x.name}-{y.name}": printed_points(points, table, x, y) for x, y in pairs})
+    figures = {f"{x.name}-{y.name}": partial(_printed, points, table, x, y) for x, y in pairs}
+    write_figures(place, figures, f"{objectives}{points.to_csv()}{table.to_csv()}".encode())
     write_whole(place / PAGE, render(table, points, objectives, asked, passes))
     return place / PAGE
+
+
+def _printed(points: pd.DataFrame, table: pd.DataFrame, x: Objective, y: Objective, told: str) -> Mapping[str, bytes]:
+    from reports.printed import printed_points  # here, as its matplotlib takes a second of a run that draws nothing
+
+    return printed_points(points, table, x, y, told)
 
 
 def render(

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,7 +11,6 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from reports.formats import LINEAR, Widths, loss_ticks
 from reports.plots import AMBER, GREY
-from sim.files import write_parts
 
 INCHES = (7.0, 4.6)
 DOTS = 160  # [1/inch]
@@ -21,10 +19,10 @@ FIXED = {"svg": {"Date": None}, "png": {}}
 """No time of day in a file, so that the same figure is the same file."""
 
 Files = dict[str, bytes]
-"""A figure as ``png`` and ``svg``."""
+"""A figure as ``png`` and ``svg``; a description that is ``told`` stands in both."""
 
 
-def printed_front(table: pd.DataFrame, axis: Any, colors: Mapping[str, str]) -> Files:
+def printed_front(table: pd.DataFrame, axis: Any, colors: Mapping[str, str], told: str = "") -> Files:
     """Loss [%] over a cost; names stand beside the points of the front."""
     drawn, plot = _empty()
     best = table[table[f"front_{axis.column}"]].sort_values(axis.column)
@@ -33,20 +31,20 @@ def printed_front(table: pd.DataFrame, axis: Any, colors: Mapping[str, str]) -> 
     _losses(plot, table)
     plot.set_xlabel(f"{axis.name} [{axis.unit}]")
     _names(plot, best["name"], best[axis.column], best["loss"] * 100)
-    return _files(drawn, plot)
+    return _files(drawn, plot, told)
 
 
-def printed_formats(table: pd.DataFrame, widths: Widths, colors: Mapping[str, str]) -> Files:
+def printed_formats(table: pd.DataFrame, widths: Widths, colors: Mapping[str, str], told: str = "") -> Files:
     """Loss [%] by the widths of both operands."""
     drawn, plot = _empty()
     _families(plot, table, widths.places, colors)
     plot.set_xticks(range(len(widths.names)), widths.names, rotation=90)
     _losses(plot, table)
     plot.set_xlabel("weight x activation [bit]")
-    return _files(drawn, plot)
+    return _files(drawn, plot, told)
 
 
-def printed_points(points: pd.DataFrame, table: pd.DataFrame, x: Any, y: Any) -> Files:
+def printed_points(points: pd.DataFrame, table: pd.DataFrame, x: Any, y: Any, told: str = "") -> Files:
     """All points of a search over two objectives, and the best designs; the points of an SVG are one picture in it."""
     drawn, plot = _empty()
     plot.scatter(
@@ -63,14 +61,7 @@ def printed_points(points: pd.DataFrame, table: pd.DataFrame, x: Any, y: Any) ->
             axis.set_major_formatter(EngFormatter())
             axis.set_minor_formatter(NullFormatter())
         label(f"{one.title} [{one.unit}]")
-    return _files(drawn, plot)
-
-
-def write_figures(folder: Path, drawn: Mapping[str, Files]) -> None:
-    """Write figures into a folder under their names, with the endings of their kinds."""
-    for name, files in drawn.items():
-        for ending, content in files.items():
-            write_parts(folder / f"{name}.{ending}", [content])
+    return _files(drawn, plot, told)
 
 
 def _empty() -> tuple[Figure, Axes]:
@@ -105,13 +96,13 @@ def _names(plot: Axes, names: Iterable[str], x: Iterable[float], y: Iterable[flo
             plot.annotate(name.replace("$", r"\$"), point, (4, 4), textcoords="offset points", fontsize=7)
 
 
-def _files(drawn: Figure, plot: Axes) -> Files:
+def _files(drawn: Figure, plot: Axes, told: str) -> Files:
     plot.grid(alpha=0.3)
     plot.legend(frameon=False)
     files = {}
     for ending, metadata in FIXED.items():
         content = io.BytesIO()
-        drawn.savefig(content, format=ending, dpi=DOTS, metadata=metadata)
+        drawn.savefig(content, format=ending, dpi=DOTS, metadata={**metadata, "Description": told})
         drawn.set_layout_engine("none")  # what was found for one kind of file is the other's too
         files[ending] = content.getvalue()
     return files
