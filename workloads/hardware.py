@@ -16,7 +16,7 @@ from sim.errors import InputError
 from sim.kernels.overflow import GroupSums, group_sums
 from sim.kernels.product import matrix_product
 from sim.kernels.rows import all_finite
-from sim.quantized import QuantizedTensor
+from sim.quantized import QuantizedTensor, Scheme
 from workloads.allocation.allocation import Allocation
 from workloads.kv_cache import KVRecipe
 from workloads.kv_cache.attention import attention_products
@@ -101,6 +101,11 @@ class Hardware:
         """
         return sorted(n for n in names if self._calibrated and not is_attention(n) and n not in self._calibrated)
 
+    def scheme_of(self, name: str) -> Scheme:
+        """How the weights of a product are quantized where nothing is stored."""
+        del name
+        return self.design.weight_scheme
+
     def _multiply(self, layers_of: LayersOf, new: int, name: str, activations: Tensor, weights: Tensor) -> Tensor:
         counted, design = self._counted(name), self.design
         if is_attention(name):
@@ -134,7 +139,7 @@ class Hardware:
     def _quantized(self, recipe: Recipe, name: str, weights: Tensor, inputs: NDArray[np.float32]) -> Layers:
         own = recipe if self.allocation is None else self.allocation.recipe(name, recipe)
         pairs = zip(weights.float().numpy(), inputs, strict=True)
-        layers = tuple(own(w, a, self.design.weight_scheme) for w, a in pairs)
+        layers = tuple(own(w, a, self.scheme_of(name)) for w, a in pairs)
         self._check(name, layers)
         return layers
 

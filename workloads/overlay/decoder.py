@@ -16,12 +16,16 @@ def load_decoder(model: str) -> Decoder:
 
     Raises ``InputError`` for what is no configuration, or of a family that the overlay does not run.
     """
-    config = load_config(model)
+    return decoder_of(load_config(model), str(model).rstrip("/").rpartition("/")[2].removesuffix(".json"))
+
+
+def decoder_of(config: Any, name: str = "network") -> Decoder:
+    """Of transformers' configuration; raises ``InputError`` for a family that the overlay does not run."""
     if config.model_type not in FAMILIES:
         raise InputError(
-            f"an overlay runs decoders of the families {', '.join(FAMILIES)}, not {config.model_type!r} of {str(model)!r}"
+            f"an overlay runs decoders of the families {', '.join(FAMILIES)}, not {config.model_type!r} of {name!r}"
         )
-    return FAMILIES[config.model_type](str(model).rstrip("/").rpartition("/")[2].removesuffix(".json"), config)
+    return FAMILIES[config.model_type](name, config)
 
 
 def _llama(name: str, config: Any) -> Decoder:

@@ -10,12 +10,14 @@ Operands and results are finite; a result beyond 65504 is an ``InputError``.
 
 from sim.overlay.special.elementwise import add, gelu, gelu_tanh, multiply, relu, rotary, silu
 from sim.overlay.special.norms import layer_norm, rms_norm
+from sim.overlay.special.numbers import Halves
 from sim.overlay.special.operations import OPERATIONS, Operation
 from sim.overlay.special.quantizer import quantize, quantize_folded
 from sim.overlay.special.softmax import softmax
 
 __all__ = [
     "OPERATIONS",
+    "Halves",
     "Operation",
     "add",
     "gelu",

@@ -1,0 +1,66 @@
+"""An overlay's matrix products: the weights that its engine multiplies by, and its exact arithmetic."""
+
+from collections.abc import Mapping
+
+from sim.errors import InputError
+from sim.overlay.design import OverlayDesign
+from sim.quantized import Scheme
+from workloads.hardware import Hardware, Layers
+from workloads.recipes.layer import QuantizedLayer, Recipe
+from workloads.recipes.rounding import nearest
+
+PRODUCTS = {
+    "q_proj": "query",
+    "k_proj": "key",
+    "v_proj": "value",
+    "o_proj": "output",
+    "out_proj": "output",
+    "gate_proj": "gate",
+    "up_proj": "up",
+    "down_proj": "down",
+    "fc1": "up",
+    "fc2": "down",
+    "lm_head": "head",
+    "attn.c_attn": "query",
+    "attn.c_proj": "output",
+    "mlp.c_fc": "up",
+    "mlp.c_proj": "down",
+}
+"""How the families of :mod:`workloads.overlay.decoder` call the modules of a decoder's products: by the last part of a name or
+the last two. GPT-2's ``c_attn`` makes queries, keys and values."""
+
+
+class OverlayHardware(Hardware):
+    """A model on an overlay; its KV cache has INT8 numbers with an fp16 scale for each token and head.
+
+    Weights are those of ``stored`` layers, or rounded by ``recipe`` to the format that the design has for the product. A sparse
+    design's recipe is one that prunes. Raises ``InputError`` for layers of several parts, or with a boundary or a bias.
+    """
+
+    def __init__(
+        self, overlay: OverlayDesign, stored: Mapping[str, QuantizedLayer] | None = None, recipe: Recipe = nearest
+    ) -> None:
+        super().__init__(overlay.points[overlay.weight_format], "per_token", stored, recipe)
+        self.overlay = overlay
+
+    def scheme_of(self, name: str) -> Scheme:
+        """How the weights of a product are quantized where nothing is stored."""
+        return self.overlay.points[self.overlay.format_of(product_of(name))].weight_scheme
+
+    def _check(self, name: str, layers: Layers) -> None:
+        super()._check(name, layers)
+        for layer in layers:
+            if len(layer.parts) > 1 or layer.boundary or layer.bias is not None:
+                raise InputError(
+                    f"weights of {name} on an overlay are one tensor, without a boundary for activations and without a bias of "
+                    f"the recipe's own, not {len(layer.parts)} tensors, {len(layer.boundary)} steps before them"
+                )
+
+
+def product_of(name: str) -> str:
+    """The decoder's product whose weights the module of that name has; raises ``InputError`` for another module."""
+    parts = name.split(".")
+    for last in (1, 2):
+        if (found := PRODUCTS.get(".".join(parts[-last:]))) is not None:
+            return found
+    raise InputError(f"an overlay's decoder has no product of the module {name!r}")
