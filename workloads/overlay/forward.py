@@ -35,6 +35,16 @@ of the new tokens included; the query of token ``i`` sees tokens 0 to ``i``::
 to fp32 again. A group of ``k`` begins at a multiple of ``group_size`` of a head's numbers in scores, of tokens in values.
 Probabilities of tokens that are not seen are 0, so are their codes, and adding 0 to a sum changes nothing: so a pass of one
 token with the cache finds the bits of a pass of all tokens at once.
+
+Seen on the embedded model tiny-stdlib, all 65,536 bytes of its held-out text in windows of 512 [bit per byte], weights rounded
+to nearest in groups of 64:
+
+======= ======== ==================================== ===========
+weights in float same products, all else in fp32      the overlay
+======= ======== ==================================== ===========
+int8    1.1461   1.1465                               1.1467
+int4    1.1461   1.1688                               1.1687
+======= ======== ==================================== ===========
 """
 
 import copy

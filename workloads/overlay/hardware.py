@@ -33,27 +33,34 @@ the last two. GPT-2's ``c_attn`` makes queries, keys and values."""
 class OverlayHardware(Hardware):
     """A model on an overlay; its KV cache has INT8 numbers with an fp16 scale for each token and head.
 
-    Weights are those of ``stored`` layers, or rounded by ``recipe`` to the format that the design has for the product. A sparse
-    design's recipe is one that prunes. Raises ``InputError`` for layers of several parts, or with a boundary or a bias.
+    Weights are those of ``stored`` layers, or rounded by ``recipe``, in the format that the design has for a product. A sparse
+    design's recipe is one that prunes. Raises ``InputError`` for layers in another scheme, of several parts, or with a boundary
+    or a bias.
     """
 
     def __init__(
         self, overlay: OverlayDesign, stored: Mapping[str, QuantizedLayer] | None = None, recipe: Recipe = nearest
     ) -> None:
-        super().__init__(overlay.points[overlay.weight_format], "per_token", stored, recipe)
+        super().__init__(overlay.point, "per_token", stored, recipe)
         self.overlay = overlay
 
     def scheme_of(self, name: str) -> Scheme:
         """How the weights of a product are quantized where nothing is stored."""
-        return self.overlay.points[self.overlay.format_of(product_of(name))].weight_scheme
+        return self.overlay.schemes[self.overlay.format_of(product_of(name))]
 
     def _check(self, name: str, layers: Layers) -> None:
-        super()._check(name, layers)
+        expected = self.scheme_of(name)
         for layer in layers:
             if len(layer.parts) > 1 or layer.boundary or layer.bias is not None:
                 raise InputError(
                     f"weights of {name} on an overlay are one tensor, without a boundary for activations and without a bias of "
                     f"the recipe's own, not {len(layer.parts)} tensors, {len(layer.boundary)} steps before them"
+                )
+            found = layer.parts[0].weights.scheme
+            if found != expected:
+                raise InputError(
+                    f"weights of {name} on this overlay are {expected.format.name} in groups of {expected.group_size} with a "
+                    f"scale in fp16, not {found.format.name} in groups of {found.group_size} with {len(found.levels)} scales"
                 )
 
 
