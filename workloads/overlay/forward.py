@@ -10,7 +10,7 @@ position's, the others' is the token's embedding. Then for each layer::
 
     h = norm(x)                                                     rms_norm, or layer_norm, with epsilon as fp32
     q, k, v = linear(h)
-    q, k = special.rotary(q or k of each head, cos, sin of its position)        where positions are turned
+    q, k = special.rotary(q or k of each head, cos, sin of its position, twice) where positions are turned
     x = special.add(x, linear(attention(q, k, v)))
     h = norm(x)
     a = special.multiply(activation(linear_gate(h)), linear_up(h))  or activation(linear_up(h)) without a gate
@@ -53,6 +53,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
@@ -103,8 +104,8 @@ class OverlayNetwork:
         self.network = _in_fp16(network)
         self._mode: OverlayMode | None = None
         if self.decoder.rotary:
-            tables = map(torch.from_numpy, rotary_tables(network, self.decoder.context))
-            self._positions = tuple(torch.cat([table, table], dim=-1) for table in tables)
+            tables = rotary_tables(network, self.decoder.context)
+            self._positions = tuple(torch.from_numpy(np.tile(table, 2)) for table in tables)
         for name, module in self.network.named_modules():
             self._adapt(name, module)
         self.network.config._attn_implementation = ATTENTION

@@ -129,7 +129,7 @@ class Definition:
     def turned(self, x: Halves) -> Halves:
         if self.angles is None:
             return x
-        cos, sin = (table[: len(x), None] for table in self.angles)
+        cos, sin = (np.tile(table[: len(x), None], 2) for table in self.angles)
         return special.rotary(x, cos, sin)
 
     def heads(self, x: Halves) -> Halves:
