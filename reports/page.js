@@ -1,6 +1,11 @@
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const settings = { responsive: true, displayModeBar: false };
-for (const [place, figure] of Object.entries(figures)) Plotly.newPlot(place, figure.data, figure.layout, settings);
+const NARROW = 500; // [px] of a screen, on which fewer ticks have room
+const fewerTicks = (layout) => { if (innerWidth < NARROW && layout.xaxis.nticks) layout.xaxis.nticks = 4; };
+for (const [place, figure] of Object.entries(figures)) {
+  fewerTicks(figure.layout);
+  Plotly.newPlot(place, figure.data, figure.layout, settings);
+}
 const resize = (layout) => { for (const plot of document.querySelectorAll(".js-plotly-plot")) Plotly.relayout(plot, layout); };
 addEventListener("beforeprint", () => resize({ autosize: false, width: 660 }));
 addEventListener("afterprint", () => resize({ autosize: true, width: null }));

@@ -44,14 +44,14 @@ MOST_ROWS = 400
 def render(summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFrame) -> str:
     """The whole page. Text that was given by a user is escaped wherever it stands, labels of figures included."""
     design = DesignPoint(**summary["design_fields"])
-    drawn, captions = _in_time(layers, blocks)
+    drawn, captions = drawn_run(summary, layers, blocks)
     accuracy, rows = summary["accuracy"], folded(grouped(layers), MOST_ROWS)
     page = template(TEMPLATE).render(
         run=summary,
         sentence=sentence(summary),
         tiles=_tiles(summary, design),
         bars=_bars(summary),
-        figures=embedded({**_figures(summary, layers, design), **drawn}),
+        figures=embedded(drawn),
         captions=captions,
         dram_busy=percent(summary["dram_cycles"] / summary["cycles"] if summary["cycles"] else 0.0),
         spread=spread(summary),
@@ -68,6 +68,14 @@ def render(summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFram
         plotly=get_plotlyjs(),
     )
     return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def drawn_run(
+    summary: Mapping[str, Any], layers: pd.DataFrame, blocks: pd.DataFrame
+) -> tuple[dict[str, go.Figure], dict[str, str]]:
+    """The figures of a run by the id of their place, and captions of those over time."""
+    over_time, captions = _in_time(layers, blocks)
+    return {**_figures(summary, layers, DesignPoint(**summary["design_fields"])), **over_time}, captions
 
 
 def _tiles(summary: Mapping[str, Any], design: DesignPoint) -> list[tuple[str, str, str]]:

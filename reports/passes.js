@@ -106,6 +106,7 @@ const layoutOf = (height, x, y, others) => {
   Object.assign(layout, { height, ...others });
   Object.assign(layout.xaxis, x, { title: { ...layout.xaxis.title, text: x.title } });
   Object.assign(layout.yaxis, y, { title: { ...layout.yaxis.title, text: y.title } });
+  fewerTicks(layout);
   return layout;
 };
 

@@ -31,7 +31,7 @@ def printed_front(table: pd.DataFrame, axis: Any, colors: Mapping[str, str], tol
     _losses(plot, table)
     plot.set_xlabel(f"{axis.name} [{axis.unit}]")
     _names(plot, best["name"], best[axis.column], best["loss"] * 100)
-    return _files(drawn, plot, told)
+    return _finished(drawn, plot, told)
 
 
 def printed_formats(table: pd.DataFrame, widths: Widths, colors: Mapping[str, str], told: str = "") -> Files:
@@ -41,7 +41,7 @@ def printed_formats(table: pd.DataFrame, widths: Widths, colors: Mapping[str, st
     plot.set_xticks(range(len(widths.names)), widths.names, rotation=90)
     _losses(plot, table)
     plot.set_xlabel("weight x activation [bit]")
-    return _files(drawn, plot, told)
+    return _finished(drawn, plot, told)
 
 
 def printed_points(points: pd.DataFrame, table: pd.DataFrame, x: Any, y: Any, told: str = "") -> Files:
@@ -61,7 +61,7 @@ def printed_points(points: pd.DataFrame, table: pd.DataFrame, x: Any, y: Any, to
             axis.set_major_formatter(EngFormatter())
             axis.set_minor_formatter(NullFormatter())
         label(f"{one.title} [{one.unit}]")
-    return _files(drawn, plot, told)
+    return _finished(drawn, plot, told)
 
 
 def _empty() -> tuple[Figure, Axes]:
@@ -96,9 +96,14 @@ def _names(plot: Axes, names: Iterable[str], x: Iterable[float], y: Iterable[flo
             plot.annotate(name.replace("$", r"\$"), point, (4, 4), textcoords="offset points", fontsize=7)
 
 
-def _files(drawn: Figure, plot: Axes, told: str) -> Files:
+def _finished(drawn: Figure, plot: Axes, told: str) -> Files:
     plot.grid(alpha=0.3)
     plot.legend(frameon=False)
+    return files_of(drawn, told)
+
+
+def files_of(drawn: Figure, told: str) -> Files:
+    """A figure of matplotlib as files."""
     files = {}
     for ending, metadata in FIXED.items():
         content = io.BytesIO()

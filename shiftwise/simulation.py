@@ -41,7 +41,7 @@ class Simulation:
     blocks: pd.DataFrame
 
     def write(self, folder: str | Path) -> Path:
-        """Write ``summary.json``, ``layers.csv`` and ``report.html``; returns the report's path."""
+        """Write ``summary.json``, ``layers.csv``, ``.parquet``, ``report.html`` and ``figures``; returns the report's path."""
         return write_run(self.summary, self.layers, self.blocks, output_folder(folder))
 
 

@@ -65,8 +65,8 @@ def simulate(
     An overlay (`flightllm-u280` and the like) runs the instructions that its compiler writes for a decoder's sizes, at
     batch 1; its report shows them in time.
 
-    Writes `summary.json`, `layers.csv` and `report.html` (one file, opens offline) into `--out`. A run that was interrupted
-    goes on from the last window of text that it had judged.
+    Writes `summary.json`, `layers.csv`, `layers.parquet`, `report.html` (one file, opens offline) and its figures as PNG and
+    SVG into `--out`. A run that was interrupted goes on from the last window of text that it had judged.
 
     Examples:
 

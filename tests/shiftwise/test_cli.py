@@ -32,12 +32,10 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return 0
 
 
-def test_simulate_writes_three_files(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_simulate_writes_all_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert run(monkeypatch, "simulate", "--sequence", "32", "--accuracy-bytes", "200", "--json", "--out", str(out)) == 0
-    assert {path.name for path in out.iterdir()} == {"summary.json", "layers.csv", "report.html"}
+    assert {path.name for path in out.iterdir()} == {"summary.json", "layers.csv", "layers.parquet", "report.html", "figures"}
     summary = json.loads((out / "summary.json").read_text())
     assert json.loads(capsys.readouterr().out) == summary
     layers = pd.read_csv(out / "layers.csv")
