@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+from torch import Tensor
+
 from sim.errors import InputError
 from sim.overlay.design import OverlayDesign
-from sim.quantized import Scheme
+from sim.quantized import QuantizedTensor, Scheme
 from workloads.hardware import Hardware, Layers
 from workloads.recipes.layer import QuantizedLayer, Recipe
 from workloads.recipes.rounding import nearest
@@ -47,6 +50,11 @@ class OverlayHardware(Hardware):
     def scheme_of(self, name: str) -> Scheme:
         """How the weights of a product are quantized where nothing is stored."""
         return self.overlay.schemes[self.overlay.format_of(product_of(name))]
+
+    def weights_of(self, name: str, weights: Tensor) -> QuantizedTensor:
+        """What a product's weights ``[k, n]`` are quantized to; by a recipe without calibration they see no activations."""
+        (layer,) = self._layers(name, weights[None], np.zeros((1, 1, len(weights)), np.float32))
+        return layer.parts[0].weights
 
     def _check(self, name: str, layers: Layers) -> None:
         expected = self.scheme_of(name)

@@ -33,12 +33,13 @@ def multiply(machine: Machine, f: Fields) -> None:
         raise InputError(f"rows are a multiple of group, which is not so of m={m}, group={f['group']}")
     codes = machine.read(ACTIVATION, f["source"], (heads, m, f["k"]), np.int8)
     tile = TILES[layout](machine, f)
-    totals = add_groups(_held(machine, f), codes, tile, machine.design.group_size)
-    if f["part"] & LEAVES:
-        machine.held = totals
-        return
-    machine.held = None
-    _store(machine, f, layout, _results(machine, f, layout, totals, tile))
+    with np.errstate(over="ignore", invalid="ignore"):
+        totals = add_groups(_held(machine, f), codes, tile, machine.design.group_size)
+        if f["part"] & LEAVES:
+            machine.held = totals
+            return
+        machine.held = None
+        _store(machine, f, layout, _results(machine, f, layout, totals, tile))
 
 
 def add_groups(totals: Totals, codes: NDArray[np.int8], tile: Tile, group_size: int) -> Totals:
@@ -63,16 +64,15 @@ def _held(machine: Machine, f: Fields) -> Totals:
 
 def _results(machine: Machine, f: Fields, layout: str, totals: Totals, tile: Tile) -> NDArray[np.float16]:
     rows = (f["heads"], f["m"], 1)
-    with np.errstate(over="ignore"):
-        results = totals * machine.read(ACTIVATION, f["scales"], rows, np.float16).astype(np.float32)
-        if layout == "values":
-            behind = f["scales"] + aligned(f["heads"] * f["m"] * FP16_BYTES)
-            results = results * machine.read(ACTIVATION, behind, rows, np.float32)
-        if tile.biases is not None:
-            results = results + tile.biases
-        if layout == "keys":
-            # Scores that no query sees may be anything; a softmax refuses what it sees.
-            return results.astype(np.float16)
+    results = totals * machine.read(ACTIVATION, f["scales"], rows, np.float16).astype(np.float32)
+    if layout == "values":
+        behind = f["scales"] + aligned(f["heads"] * f["m"] * FP16_BYTES)
+        results = results * machine.read(ACTIVATION, behind, rows, np.float32)
+    if tile.biases is not None:
+        results = results + tile.biases
+    if layout == "keys":
+        # Scores that no query sees may be anything; a softmax refuses what it sees.
+        return results.astype(np.float16)
     return rounded("a product", results)
 
 

@@ -16,6 +16,7 @@ from sim.overlay.design import OverlayDesign
 from sim.overlay.interpreter import Inference, execute
 from sim.overlay.interpreter.order import UNIT
 from sim.overlay.isa import UNITS, Program
+from sim.overlay.timing import simulate
 from tests.sim.overlay.forward import DESIGNS, LLAMA, SPARSE, Halves, forward, random_parameters, random_rows
 
 Choice = Callable[[list[int]], int]
@@ -49,10 +50,10 @@ class _Step:
     program: Program
     rows: Halves
 
-    def logits(self, program: Program, preferences: Iterator[Sequence[int]]) -> Halves:
+    def logits(self, program: Program, choice: Choice) -> Halves:
         run = copy.deepcopy(self.before)
         run.put(self.rows, 1 if len(self.rows) == 1 else run.design.prefill_step)
-        execute(program, run.machine, run.length, len(self.rows), _by_units(program, preferences))
+        execute(program, run.machine, run.length, len(self.rows), choice)
         return run.logits()
 
 
@@ -68,10 +69,13 @@ def _step(decoder: Decoder, design: OverlayDesign, tokens: int) -> _Step:
 @pytest.mark.parametrize("tokens", [1, 9])
 @pytest.mark.parametrize("design", [SPARSE, DESIGNS[2]], ids=lambda own: own.name)
 def test_every_order_that_tokens_allow_gives_the_same(design: OverlayDesign, tokens: int) -> None:
+    """Random ones, and that in which instructions begin in time."""
     step = _step(LLAMA, design, tokens)
     wanted = forward(LLAMA, design, random_parameters(LLAMA, design), random_rows(LLAMA))[design.prefill_step + tokens - 1]
     for seed, every in enumerate(SHUFFLED):
-        assert np.array_equal(step.logits(step.program, _changing(seed, every)), wanted), (seed, every)
+        assert np.array_equal(step.logits(step.program, _by_units(step.program, _changing(seed, every))), wanted), (seed, every)
+    begin = simulate(step.program, design).begin
+    assert np.array_equal(step.logits(step.program, lambda ready: min(ready, key=lambda place: begin[place])), wanted)
 
 
 IMPLIED = {("load", "store"), ("store", "engine")}
@@ -84,12 +88,13 @@ def test_the_orders_find_tokens_that_are_missing() -> None:
     given, found = set(), set()
     for design, tokens in itertools.product((DESIGNS[2], DESIGNS[5]), (1, 9)):
         step = _step(LLAMA, design, tokens)
-        wanted = step.logits(step.program, _changing(0, 1))
+        wanted = step.logits(step.program, min)
         for one, other in _pairs(step.program):
             given.add((UNITS[one], UNITS[other]))
             preference = [2 * (unit == one) - (unit == other) for unit in range(len(UNITS))]
             with suppress(InputError):
-                logits = step.logits(_without(step.program, one, other), itertools.repeat(preference))
+                program = _without(step.program, one, other)
+                logits = step.logits(program, _by_units(program, itertools.repeat(preference)))
                 if np.array_equal(logits, wanted):
                     continue
             found.add((UNITS[one], UNITS[other]))
