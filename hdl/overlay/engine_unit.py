@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from amaranth import Array, Const, Module, Mux, Signal, Value
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hdl.overlay.buffers import BYTE_BITS, WORD_BITS, WORD_BYTES
 from hdl.overlay.decoder import INSTRUCTION_BITS, fields_of
-from hdl.overlay.vector_pass import BLOCK_BITS, VectorPass
-from hdl.placement import Wires, place
+from hdl.overlay.vector_pass import BLOCK_BITS, VectorPass, tail
+from hdl.placement import Wires, delay_line, place
 from sim.epilogue import SCALE_BITS
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
@@ -21,21 +21,26 @@ from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS
 HALF_BITS = BYTE_BITS - 1
 """[bit] Of a byte's place in 16, which are half a word: the codes of a block."""
 
-STEPS = ("idle", "scales", "latch", "begin", "run", "write")
+STEPS = ("idle", "scales", "latch", "begin", "run")
+
+START, BEFORE = 2, 2
+"""[cycle] From ``start`` to the first pass, and of a pass until its vector units start: the tokens' scales are read."""
 
 
 class EngineUnit(wiring.Component):
     """Products of a tile by the vector units of one unit, results as fp16 in the activation buffer.
 
     Column blocks of as many vector units as there are go through all passes of tokens, one pass after the other: the tokens'
-    scales are read, the vector units begin together, and when the last one is ready the results of each, and of each lane, are
-    written, a word each. Tiles are of one cell along ``k`` of at most 85 blocks, without biases, of one head; addresses are of
-    whole words, rows of codes of 16 bytes, ``pitch`` of whole words.
+    scales are read, the vector units begin together, and the next pass begins when the last one has read its weights. The
+    results of each, and of each lane, are written meanwhile, a word each. Tiles are of one cell along ``k`` of at most 85
+    blocks, without biases, of one head; addresses are of whole words, rows of codes of 16 bytes, ``pitch`` of whole words.
 
-    Ports: ``start``, ``done``, ``word`` as of every unit; those of :class:`hdl.overlay.vector_pass.VectorPass` to the buffers
-    for each vector unit, ``v<index>_`` before them; ``write``, ``write_address``, ``write_data`` to the activation buffer.
+    Ports: ``start``, ``word``, ``free``, ``done`` as of every unit; those of :class:`hdl.overlay.vector_pass.VectorPass` to the
+    buffers for each vector unit, ``v<index>_`` before them; ``write``, ``write_address``, ``write_data`` to the activation
+    buffer.
 
-    Cycles from ``start`` to ``done``: 1, and those of each pass (:func:`hdl.verify.overlay.pass_cycles`).
+    Cycles from ``start`` to ``free``: :data:`START`, and of each pass :data:`BEFORE`, those of a vector unit's set-up, and the
+    windows of the slowest; from there to ``done`` :attr:`latency`.
     """
 
     module_name = "engine_unit"
@@ -44,12 +49,17 @@ class EngineUnit(wiring.Component):
         self.design = design
         self._pass = VectorPass(design, weight_words, activation_words)
         self.vector_units = design.vector_units
-        ports: dict[str, Any] = {"start": In(1), "done": Out(1), "word": In(INSTRUCTION_BITS)}
+        ports: dict[str, Any] = {"start": In(1), "free": Out(1), "done": Out(1), "word": In(INSTRUCTION_BITS)}
         ports |= {"write": Out(1), "write_address": Out(range(activation_words)), "write_data": Out(WORD_BITS)}
         for name, member in self._pass.signature.members.items():
             if name in self.of_buffers:
                 ports |= {f"v{v}_{name}": member for v in range(self.vector_units)}
         super().__init__(ports)
+
+    @property
+    def latency(self) -> int:
+        """From an instruction's last cycle of weights to that of its last results [cycle]."""
+        return tail(self.design.engine) + LANES * self.vector_units
 
     @property
     def of_buffers(self) -> tuple[str, ...]:
@@ -78,14 +88,14 @@ class EngineUnit(wiring.Component):
         scales = self._scales(m, f, token, state)
         waiting = Signal(self.vector_units)
         passes = self._passes(m, f, token, column, blocks, scales, state, taken)
-        slot = Signal(range(LANES * self.vector_units))
-        self._write(m, f, token, column, slot, state, passes, taken, two)
         advance = Mux(two, LANES, 1)
         last_token, last_column = token + advance >= f.m, column + self.vector_units >= columns
-        begins = Signal(name="begins")
+        begins, over = Signal(name="begins"), Signal(name="all_over")
         m.d.sync += begins.eq(self.start)
-        written = (state == STEPS.index("write")) & (slot == LANES * self.vector_units - 1)
-        m.d.comb += self.done.eq(written & last_token & last_column)
+        left = Cat(waiting[v] & ~of["over"] for v, of in enumerate(passes))
+        m.d.comb += over.eq((state == STEPS.index("run")) & ~left.any())
+        m.d.comb += self.free.eq(over & last_token & last_column)
+        self._write(m, f, token, column, over, passes, taken, two)
         with m.Switch(state):
             with m.Case(STEPS.index("idle")), m.If(begins):
                 m.d.sync += [state.eq(STEPS.index("scales")), token.eq(0), column.eq(0)]
@@ -94,17 +104,11 @@ class EngineUnit(wiring.Component):
             with m.Case(STEPS.index("latch")):
                 m.d.sync += state.eq(STEPS.index("begin"))
             with m.Case(STEPS.index("begin")):
-                m.d.sync += [state.eq(STEPS.index("run")), *(waiting[v].eq(is_taken) for v, is_taken in enumerate(taken))]
+                m.d.sync += [state.eq(STEPS.index("run")), waiting.eq(Cat(taken))]
             with m.Case(STEPS.index("run")):
-                for v, of in enumerate(passes):
-                    with m.If(of["done"]):
-                        m.d.sync += waiting[v].eq(0)
-                with m.If(~waiting.any()):
-                    m.d.sync += [state.eq(STEPS.index("write")), slot.eq(0)]
-            with m.Case(STEPS.index("write")):
-                m.d.sync += slot.eq(slot + 1)
-                with m.If(slot == LANES * self.vector_units - 1):
-                    m.d.sync += [slot.eq(0), state.eq(STEPS.index("scales")), token.eq(token + advance)]
+                m.d.sync += waiting.eq(left)
+                with m.If(over):
+                    m.d.sync += [state.eq(STEPS.index("scales")), token.eq(token + advance)]
                     with m.If(last_token):
                         m.d.sync += [token.eq(0), column.eq(column + self.vector_units)]
                         with m.If(last_column):
@@ -175,25 +179,34 @@ class EngineUnit(wiring.Component):
         return code_bytes, words
 
     def _write(
-        self,
-        m: Module,
-        f: Any,
-        token: Value,
-        column: Value,
-        slot: Value,
-        state: Value,
-        passes: list[Wires],
-        taken: list[Value],
-        two: Value,
+        self, m: Module, f: Any, token: Value, column: Value, over: Value, passes: list[Wires], taken: list[Value], two: Value
     ) -> None:
-        """A lane's results of a vector unit in each cycle."""
-        results = Array(of[f"results_{lane}"] for of in passes for lane in range(LANES))
-        there = Array(
-            is_taken & (Const(1) if lane == 0 else two & (token + lane < f.m)) for is_taken in taken for lane in range(LANES)
-        )
-        row = token + slot[0]
+        """A lane's results of a vector unit in each cycle, when those of a pass are there; where they belong comes along."""
+        slots = LANES * self.vector_units
+        results = []
+        for v, of in enumerate(passes):
+            for lane in range(LANES):
+                kept = Signal(WORD_BITS, name=f"results_{v}_{lane}", reset_less=True)
+                with m.If(of["done"]):
+                    m.d.sync += kept.eq(of[f"results_{lane}"])
+                results.append(kept)
+        lanes = [Const(1), two & (token + 1 < f.m)]
+        there = Cat(is_taken & lane for is_taken in taken for lane in lanes)
+        pitch = f.pitch[BYTE_BITS:]
+        address = (f.target[BYTE_BITS:] + token * pitch + column)[: len(self.write_address)]
+        about = Cat(over, self.free, there, address, pitch[: len(self.write_address)])
+        late = delay_line(m, "about", about, self.latency - slots + 1)
+        slot, now, held = Signal(range(slots)), Signal(len(about), name="now"), Signal(len(about) - 1, name="held")
+        writing = Signal(name="writing")
+        m.d.comb += [now.eq(Mux(late[0], late, Cat(Const(0, 1), held))), writing.eq(late[0] | slot.any())]
+        last, valid, rest = now[1], now[2 : 2 + slots], now[2 + slots :]
+        first, step = rest[: len(self.write_address)], rest[len(self.write_address) :]
+        m.d.sync += held.eq(now[1:])
+        with m.If(writing):
+            m.d.sync += slot.eq(Mux(slot == slots - 1, 0, slot + 1))
         m.d.comb += [
-            self.write.eq((state == STEPS.index("write")) & there[slot]),
-            self.write_data.eq(results[slot]),
-            self.write_address.eq(f.target[BYTE_BITS:] + row * f.pitch[BYTE_BITS:] + column + (slot >> 1)),
+            self.write.eq(writing & valid.bit_select(slot, 1)),
+            self.write_data.eq(Array(results)[slot]),
+            self.write_address.eq(first + Mux(slot[0], step, 0) + (slot >> 1)),
+            self.done.eq(writing & last & (slot == slots - 1)),
         ]

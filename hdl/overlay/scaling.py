@@ -32,8 +32,8 @@ class Scaling(wiring.Component):
         result   = fp16(fp32(token_scale * total[c]))                 after the last group
 
     Ports: ``sum`` [32 bit], ``column``, ``valid``, and with them the ``scale`` [fp16] of the group and column, ``first`` and
-    ``last`` of its group; ``token_scale`` [fp16], which stays; ``results`` [16 x 16 bit], column 0 lowest; ``done`` for the
-    cycle in which all of them are there. Latency: :data:`LATENCY` cycles. Throughput: a column a cycle; a column comes again
+    ``last`` of its group, ``token_scale`` [fp16]; ``results`` [16 x 16 bit], column 0 lowest; ``done`` for the cycle in which
+    all of them are there. Latency: :data:`LATENCY` cycles. Throughput: a column a cycle; a column comes again
     after 16 cycles at the earliest.
     """
 
@@ -73,7 +73,8 @@ class Scaling(wiring.Component):
         added = float32.add(m, "total", before, term.number)
         m.d.comb += [read.addr.eq(column), write.addr.eq(column), write.data.eq(added), write.en.eq(term.valid)]
         m.d.comb += before.eq(Mux(first, 0, read.data))
-        exact = float32.product(m, "factor", delayed(m, "total_4", added), float32.unpack_half(m, "token", self.token_scale))
+        token = delay_line(m, "token_scale", self.token_scale, 4, True)
+        exact = float32.product(m, "factor", delayed(m, "total_4", added), float32.unpack_half(m, "token", token))
         exact_5 = Product(
             magnitude=delayed(m, "scaled", exact.magnitude),
             negative=delayed(m, "sign_5", exact.negative),

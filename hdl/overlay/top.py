@@ -10,7 +10,7 @@ from hdl.overlay.buffers import WORD_BITS, WORD_BYTES, ByteWindow
 from hdl.overlay.decoder import INSTRUCTION_BITS
 from hdl.overlay.dispatcher import Dispatcher
 from hdl.overlay.engine_unit import EngineUnit
-from hdl.overlay.transfers import Transfer, is_of
+from hdl.overlay.transfers import Transfer
 from hdl.placement import Wires, place
 from hdl.ram import Ram
 from sim.errors import InputError
@@ -20,6 +20,9 @@ from sim.overlay.isa import BUFFERS
 
 UNITS = ("load", "store", "engine")
 """Units that are there."""
+
+MOST_VECTOR_UNITS = 8
+"""Whose results, a word for each lane, are written while the next ones are formed, which takes 16 cycles at least."""
 
 LEAST_MULTIPLIERS = 8
 """So that what a vector unit takes in a cycle is whole bytes."""
@@ -80,19 +83,18 @@ class Overlay(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        done = {unit: Signal(name=f"{unit}_ends") for unit in UNITS}
-        given = {"instruction": self.instruction, "valid": self.valid}
-        orders = place(m, self._dispatcher, "dispatcher", given | {f"{unit}_done": done[unit] for unit in UNITS})
+        ends = {f"{unit}_{name}": Signal(name=f"{unit}_{name}_there") for unit in UNITS for name in ("free", "done")}
+        orders = place(m, self._dispatcher, "dispatcher", {"instruction": self.instruction, "valid": self.valid, **ends})
         of = {unit: {"start": orders[f"{unit}_start"], "word": orders[f"{unit}_word"]} for unit in UNITS}
         m.d.comb += [self.ready.eq(orders["ready"]), self.ended.eq(orders["ended"])]
-        m.d.comb += [getattr(self, f"{unit}_done").eq(done[unit]) for unit in UNITS]
+        m.d.comb += [getattr(self, f"{unit}_done").eq(ends[f"{unit}_done"]) for unit in UNITS]
 
         memory, stored = self._signals("memory_word"), self._signals("stored")
         results: Wires = {"write": Signal(name="results_come")}
         to_activations = Signal(name="to_activations")
-        m.d.comb += to_activations.eq(is_of(of["load"]["word"], "LD", BUFFERS.index("activation")))
         blocked = results["write"] & to_activations
         load = place(m, self._load, "load", {**of["load"], "read_data": memory, "blocked": blocked})
+        m.d.comb += to_activations.eq(load["buffer"] == BUFFERS.index("activation"))
         store = place(m, self._store, "store", {**of["store"], "read_data": stored, "blocked": Const(0)})
 
         reads = Mux(load["read"], load["read_address"], self.host_address)
@@ -107,7 +109,8 @@ class Overlay(wiring.Component):
         written = {"write_address": load["write_address"], "write_data": load["write_data"]}
         weights = written | {"write": load["write"] & ~to_activations}
         engine = self._engine_and_buffers(m, of["engine"], weights, results, load, to_activations, store, stored)
-        m.d.comb += [done["load"].eq(load["done"]), done["store"].eq(store["done"]), done["engine"].eq(engine["done"])]
+        for unit, wires in zip(UNITS, (load, store, engine), strict=True):
+            m.d.comb += [ends[f"{unit}_{name}"].eq(wires[name]) for name in ("free", "done")]
         return m
 
     def _engine_and_buffers(
@@ -181,6 +184,8 @@ def check_hardware(design: OverlayDesign) -> None:
             f"hardware of an overlay has one port of {WORD_BYTES} byte/cycle to its memory, not {design.ports} of "
             f"{design.channels_off_chip.rate}"
         )
+    if design.vector_units > MOST_VECTOR_UNITS:
+        raise InputError(f"hardware of an overlay has at most {MOST_VECTOR_UNITS} vector units, not {design.vector_units}")
     if design.group_size & (design.group_size - 1):
         raise InputError(f"hardware of an overlay has groups of a power of two, not of {design.group_size}")
     if design.queue & (design.queue - 1):

@@ -1,11 +1,18 @@
 """The load and the store unit: runs of words between the memory off the chip and a buffer."""
 
-from amaranth import Module, Signal, Value
+from collections.abc import Sequence
+
+from amaranth import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.overlay.buffers import BYTE_BITS, WORD_BITS
-from hdl.overlay.decoder import INSTRUCTION_BITS, fields_of
+from hdl.overlay.decoder import INSTRUCTION_BITS, fields_of, layout_of
+
+SETUP = 2
+"""[cycle] From ``start`` to the first word that the unit comes to."""
+
+BUFFER_BITS = layout_of("LD")["buffer"].width
 
 
 class Transfer(wiring.Component):
@@ -14,15 +21,19 @@ class Transfer(wiring.Component):
     Ports:
 
     =================== ======== ==================================================================================
-    start, done         in, out  for a cycle; ``word`` is there from the cycle behind ``start`` on
-    word                in 256   the instruction
+    start               in 1     for a cycle
+    word                in 256   the instruction, in the cycle behind
+    free, done          out      for a cycle: the next one may start; all is written
     read, read_address  out      of the source, a word; ``read_data`` comes a cycle later and stays without ``read``
     write               out 1    of the destination, unless it is ``blocked``; ``write_address``, ``write_data``
+    buffer              out 2    number of the destination's buffer, or the source's
     blocked             in 1     somebody else writes
     =================== ======== ==================================================================================
 
-    Latency: from ``start`` to ``done`` 1 cycle, ``latency`` of the memory, those of its words, ``opening`` between runs, and 1.
-    Throughput: a word a cycle. Addresses, sizes and pitches are whole words.
+    A word is read from its place in the source ``latency`` cycles after the unit has come to it, and written then; ``opening``
+    cycles are between runs. Cycles from ``start`` to ``free``: :data:`SETUP` and those of its words and openings; from there to
+    ``done``, of the last word's writing, ``latency``, unless somebody else writes. Throughput: a word a cycle. Addresses, sizes
+    and pitches are whole words.
     """
 
     def __init__(self, opcode: str, latency: int, opening: int, memory_words: int, buffer_words: int) -> None:
@@ -32,7 +43,9 @@ class Transfer(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
+                "free": Out(1),
                 "done": Out(1),
+                "buffer": Out(BUFFER_BITS),
                 "word": In(INSTRUCTION_BITS),
                 "read": Out(1),
                 "read_address": Out(range(source)),
@@ -46,44 +59,66 @@ class Transfer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        fields = fields_of(self.word, self.opcode)
-        waits = Signal(range(max(self.latency, self.opening) + 1))
-        begins, running, there, last = Signal(), Signal(), Signal(), Signal()
-        place, run = Signal(len(fields.size) - BYTE_BITS), Signal(len(fields.runs))
-        in_memory, row, in_buffer = (
-            Signal(len(fields.memory) - BYTE_BITS, name=name) for name in ("in_memory", "row", "in_buffer")
-        )
-        ends_run, ends, moves = Signal(), Signal(), Signal()
+        given = fields_of(self.word, self.opcode)
+        f = {name: Signal(len(given[name]), name=name) for name in ("size", "runs", "pitch", "buffer")}
+        waits = Signal(range(self.opening + 1))
+        begins, running, comes, moves = Signal(), Signal(), Signal(), Signal()
+        place, run = Signal(len(given.size) - BYTE_BITS), Signal(len(given.runs))
+        bits = len(given.memory) - BYTE_BITS
+        in_memory, row, in_buffer = (Signal(bits, name=name) for name in ("in_memory", "row", "in_buffer"))
+        ends_run = Signal()
         m.d.comb += [
-            moves.eq(~(there & self.blocked)),
-            ends_run.eq(place + 1 == fields.size[BYTE_BITS:]),
-            ends.eq(ends_run & (run + 1 == fields.runs)),
-            self.read.eq(running & ~waits.any() & moves),
+            comes.eq(running & ~waits.any() & moves),
+            ends_run.eq(place + 1 == f["size"][BYTE_BITS:]),
+            self.free.eq(comes & ends_run & (run + 1 == f["runs"])),
         ]
         m.d.sync += begins.eq(self.start)
         with m.If(begins):
-            start = fields.memory[BYTE_BITS:]
-            m.d.sync += [in_memory.eq(start), row.eq(start), in_buffer.eq(fields.address[BYTE_BITS:])]
-            m.d.sync += [place.eq(0), run.eq(0), running.eq(1), waits.eq(self.latency)]
+            start = given.memory[BYTE_BITS:]
+            m.d.sync += [in_memory.eq(start), row.eq(start), in_buffer.eq(given.address[BYTE_BITS:])]
+            m.d.sync += [place.eq(0), run.eq(0), running.eq(1), waits.eq(0)]
+            m.d.sync += [register.eq(given[name]) for name, register in f.items()]
         with m.Elif(waits.any()):
             m.d.sync += waits.eq(waits - 1)
-        with m.If(self.read):
+        with m.If(comes):
             m.d.sync += [place.eq(place + 1), in_memory.eq(in_memory + 1), in_buffer.eq(in_buffer + 1)]
             with m.If(ends_run):
-                m.d.sync += [place.eq(0), run.eq(run + 1), waits.eq(self.opening), running.eq(~ends)]
-                m.d.sync += [in_memory.eq(row + fields.pitch[BYTE_BITS:]), row.eq(row + fields.pitch[BYTE_BITS:])]
+                m.d.sync += [place.eq(0), run.eq(run + 1), waits.eq(self.opening), running.eq(~self.free)]
+                m.d.sync += [in_memory.eq(row + f["pitch"][BYTE_BITS:]), row.eq(row + f["pitch"][BYTE_BITS:])]
         source, destination = (in_memory, in_buffer) if self.opcode == "LD" else (in_buffer, in_memory)
-        m.d.comb += self.read_address.eq(source)
+        parts = {
+            "read": comes,
+            "last": self.free,
+            "buffer": f["buffer"],
+            "from": source[: len(self.read_address)],
+            "to": destination[: len(self.write_address)],
+        }
+        # The memory's latency: the word is read at its end.
+        line: Value = Cat(parts.values())
+        for cycle in range(self.latency - 1):
+            later = Signal(len(line), name=f"late_{cycle}")
+            with m.If(moves):
+                m.d.sync += later.eq(line)
+            line = later
+        there = dict(zip(parts, _split(line, [len(part) for part in parts.values()]), strict=True))
+        m.d.comb += [self.read.eq(there["read"] & moves), self.read_address.eq(there["from"])]
+        last = Signal()
+        m.d.comb += moves.eq(~(self.write & self.blocked))
         with m.If(moves):
-            m.d.sync += [there.eq(self.read), last.eq(self.read & ends), self.write_address.eq(destination)]
-        m.d.comb += [
-            self.write.eq(there),
-            self.write_data.eq(self.read_data),
-            self.done.eq(last & moves),
-        ]
+            m.d.sync += [
+                self.write.eq(there["read"]),
+                last.eq(there["last"]),
+                self.write_address.eq(there["to"]),
+                self.buffer.eq(there["buffer"]),
+            ]
+        m.d.comb += [self.write_data.eq(self.read_data), self.done.eq(last & moves)]
         return m
 
 
-def is_of(word: Value, opcode: str, buffer: int) -> Value:
-    """Whether a transfer is with that buffer."""
-    return fields_of(word, opcode).buffer == buffer
+def _split(value: Value, widths: Sequence[int]) -> list[Value]:
+    """What is side by side in a value, the first lowest."""
+    parts, start = [], 0
+    for width in widths:
+        parts.append(value[start : start + width])
+        start += width
+    return parts

@@ -9,14 +9,14 @@ from amaranth.utils import exact_log2
 
 from hdl.overlay.buffers import BYTE_BITS, WORD_BITS, WORD_BYTES
 from hdl.overlay.dequantizer import Dequantizer, code_bits
-from hdl.overlay.scaling import Scaling
+from hdl.overlay.scaling import LATENCY, Scaling
 from hdl.overlay.vector_unit import VectorUnit
 from hdl.pe.term import register
 from hdl.placement import place
 from sim.epilogue import SCALE_BITS
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, DENSITIES, LANES
+from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, DENSITIES, LANES, Engine
 from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS
 
 MOST_BLOCKS = WORD_BITS // DENSITY_BITS
@@ -27,7 +27,15 @@ BLOCK_BITS = MOST_BLOCKS.bit_length()
 SETUP = 2
 """[cycle] From ``start`` to the first weights' address: the densities are read."""
 
+FEED = 2
+"""[cycle] From weights' addresses to the vector unit."""
+
 DENSE = DENSITIES.index(BLOCK)
+
+
+def tail(engine: Engine) -> int:
+    """From a pass's last cycle of weights to the one in which its results are there [cycle]."""
+    return FEED + engine.drain_cycles + LATENCY
 
 
 class VectorPass(wiring.Component):
@@ -39,7 +47,7 @@ class VectorPass(wiring.Component):
     Ports:
 
     ============================ ============ ====================================================================
-    start                        in 1         for a cycle; what follows stays until ``done``
+    start                        in 1         for a cycle; what follows stays until ``over``
     cell, code_bytes             in           of the weights: where, and how many bytes
     blocks, sparse, format       in           along ``k``, whether there are densities, number of the format
     rows_<lane>                  in           of the tokens' codes, in units of 16 bytes
@@ -47,11 +55,12 @@ class VectorPass(wiring.Component):
     weights_address, weights     out, in 256  a byte of the weight buffer, and 32 bytes from there a cycle later
     group_address, group         out, in 256  the same again, for scales
     codes_address_<lane>, codes  out, in 128  16 activations, a cycle later
+    over                         out 1        the last cycle in which weights are read; the next pass may start
     results_<lane>, done         out          [16 x fp16]; ``done`` is high for a cycle when they are there
     ============================ ============ ====================================================================
 
     A group takes a window of as many cycles as its weights do, 16 at least, empty blocks none; so the vector unit never waits.
-    Cycles from ``start`` to ``done``: :data:`SETUP`, the windows, and those that the last of them takes to become results.
+    Cycles from ``start`` to ``over``: :data:`SETUP` and the windows; from there to ``done`` :func:`tail`.
     """
 
     module_name = "vector_pass"
@@ -74,6 +83,7 @@ class VectorPass(wiring.Component):
             "weights": In(WORD_BITS),
             "group_address": Out(range(weight_words * WORD_BYTES)),
             "group": In(WORD_BITS),
+            "over": Out(1),
             "done": Out(1),
         }
         for lane in range(LANES):
@@ -115,7 +125,7 @@ class VectorPass(wiring.Component):
             with m.If(mask[i]):
                 m.d.comb += current.eq(i)
         density, steps, size, column = self._block(m, Array(here)[current], beats)
-        active, finishes, ends, over = Signal(), Signal(), Signal(), Signal()
+        active, finishes, ends = Signal(), Signal(), Signal()
         after = Signal(side)
         m.d.comb += [
             mask.eq(Mux(fresh, there, remaining)),
@@ -123,7 +133,7 @@ class VectorPass(wiring.Component):
             finishes.eq(beats == steps),
             after.eq(Mux(active & finishes, mask & ~(1 << current), mask)),
             ends.eq(running & ~after.any() & (window == BLOCK - 1)),
-            over.eq(ends & (left <= side)),
+            self.over.eq(ends & (left <= side)),
             self.weights_address.eq(Mux(self.start, header, at)),
             self.group_address.eq(header + self.code_bytes + (number << BYTE_BITS)),
         ]
@@ -138,7 +148,7 @@ class VectorPass(wiring.Component):
             with m.If(active):
                 m.d.sync += [at.eq(at + size), beats.eq(Mux(finishes, 0, beats + 1))]
             with m.If(ends):
-                m.d.sync += [fresh.eq(1), window.eq(0), densities.eq(densities >> side * DENSITY_BITS), running.eq(~over)]
+                m.d.sync += [fresh.eq(1), window.eq(0), densities.eq(densities >> side * DENSITY_BITS), running.eq(~self.over)]
                 m.d.sync += [left.eq(left - side), base.eq(base + side), number.eq(number + 1)]
         for lane in range(LANES):
             m.d.comb += getattr(self, f"codes_address_{lane}").eq(getattr(self, f"rows_{lane}") + base + current)
@@ -146,7 +156,7 @@ class VectorPass(wiring.Component):
         if self.engine.multipliers < BLOCK:
             # Beats take the parts of a dense column in turn.
             beat["part"] = beats[: exact_log2(BLOCK // self.engine.multipliers)]
-        group = {"ends": ends, "first": number == 0, "last": over}
+        group = {"ends": ends, "first": number == 0, "last": self.over}
         return {name: register(m, name, value) for name, value in beat.items()}, group
 
     def _block(self, m: Module, density: Value, beats: Value) -> tuple[Value, Value, Value, Value]:
@@ -174,7 +184,7 @@ class VectorPass(wiring.Component):
 
     def _multiply(self, m: Module, beat: dict[str, Value]) -> dict[str, Value]:
         """The vector unit's sums."""
-        engine = self.engine
+        engine, format_ = self.engine, register(m, "format_1", self.format)
         dense = Signal(name="dense")
         m.d.comb += dense.eq(beat["density"] == DENSE)
         codes, indices = [], []
@@ -189,7 +199,7 @@ class VectorPass(wiring.Component):
                     )
                 )
             weight = Signal(code_bits(engine) + INDEX_BITS, name=f"weight_{index}")
-            m.d.comb += weight.eq(Array(formats)[self.format])
+            m.d.comb += weight.eq(Array(formats)[format_])
             codes.append(weight[: code_bits(engine)])
             place_in_column = Cat(Const(index % engine.segment, exact_log2(engine.segment)), beat.get("part", Const(0, 0)))
             indices.append(Mux(dense, place_in_column, weight[code_bits(engine) :]))
@@ -199,7 +209,7 @@ class VectorPass(wiring.Component):
             m,
             self._dequantizer,
             "dequantizer",
-            {"valid": there, "codes": Cat(codes), "format": self.format, "weights_ready": Const(1)},
+            {"valid": there, "codes": Cat(codes), "format": format_, "weights_ready": Const(1)},
         )
         fields = {name: register(m, f"unit_{name}", beat[name]) for name in ("density", "column", "last")}
         fields["indices"] = register(m, "unit_indices", Cat(indices))
@@ -210,14 +220,15 @@ class VectorPass(wiring.Component):
     def _scale(self, m: Module, group: dict[str, Value], sums: dict[str, Value]) -> None:
         """Sums meet their scales: those of a group are read when it ends, and held until its first column comes."""
         ended = register(m, "ended", group["ends"])
-        # At most two groups are between their end and their first column.
-        waiting = Signal(WORD_BITS + 2, name="waiting", reset_less=True)
         flags = register(m, "flags_of_group", Cat(group["first"], group["last"]))
+        tokens = Cat(getattr(self, f"scales_{lane}") for lane in range(LANES))
+        # Between its end and its first column no other group ends, as a group takes 16 cycles.
+        waiting = Signal(WORD_BITS + 2 + len(tokens), name="waiting", reset_less=True)
         with m.If(ended):
-            m.d.sync += waiting.eq(Cat(self.group, flags))
+            m.d.sync += waiting.eq(Cat(self.group, flags, tokens))
         begins = Signal(name="begins")
-        held = Signal(WORD_BITS + 2, name="held_scales", reset_less=True)
-        now = Signal(WORD_BITS + 2, name="now")
+        held = Signal(len(waiting), name="held_scales", reset_less=True)
+        now = Signal(len(waiting), name="now")
         m.d.comb += [begins.eq(sums["sum_valid"] & ~sums["sum_column"].any()), now.eq(Mux(begins, waiting, held))]
         m.d.sync += held.eq(Cat(now[SCALE_BITS:WORD_BITS], Const(0, SCALE_BITS), now[WORD_BITS:]))
         for lane in range(LANES):
@@ -228,7 +239,7 @@ class VectorPass(wiring.Component):
                 "scale": now[:SCALE_BITS],
                 "first": now[WORD_BITS],
                 "last": now[WORD_BITS + 1],
-                "token_scale": getattr(self, f"scales_{lane}"),
+                "token_scale": now[WORD_BITS + 2 :].word_select(lane, SCALE_BITS),
             }
             scaling = place(m, self._scaling, f"scaling_{lane}", given)
             m.d.comb += getattr(self, f"results_{lane}").eq(scaling["results"])

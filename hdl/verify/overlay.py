@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdl.bench.vectors import Vectors
-from hdl.overlay import scaling
+from hdl.overlay import transfers
 from hdl.overlay.buffers import WORD_BYTES
+from hdl.overlay.engine_unit import BEFORE, START, EngineUnit
 from hdl.overlay.top import UNITS, memory_cycles
 from hdl.overlay.vector_pass import SETUP
 from sim.formats import Format
@@ -24,23 +25,11 @@ from sim.overlay.isa.instructions import INSTRUCTION_BITS
 from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS, unpack
 from sim.quantized.packing import unpack_codes
 
-BEFORE, FEED, AFTER = 2, 2, 2
-"""[cycle] The tokens' scales before a pass; from weights' addresses to the vector unit; from the last result to a word's."""
-
-START = 2
-"""[cycle] From a unit's ``start`` to what it does first."""
-
 LONGEST = 100_000
 """[cycle] Of a program."""
 
 Bytes = NDArray[np.uint8]
 Fields = dict[str, int]
-
-
-def pass_cycles(design: OverlayDesign, windows: int) -> int:
-    """Of a pass whose slowest vector unit has so many cycles of operands: nothing of one overlaps with the next."""
-    written = LANES * design.vector_units
-    return BEFORE + SETUP + windows + FEED + design.engine.drain_cycles + scaling.LATENCY + AFTER - 1 + written
 
 
 @dataclass(frozen=True)
@@ -136,15 +125,17 @@ class Machine:
 
 @dataclass
 class Unit:
-    """A unit at work: its queue, what it is at, the cycle of its end or of its next word and the one in which that was to come,
-    words left, cycles of its writes."""
+    """A unit at work: its queue, what keeps it busy, what has not ended; of a transfer also words on their way."""
 
     queue: deque[int] = field(default_factory=deque)
     current: int | None = None
+    flight: deque[int] = field(default_factory=deque)
     next: int = -1
-    tried: int = -1
+    """The cycle of the next word, or of the engine the one in which it is free."""
     left: int = 0
-    writes: frozenset[int] = frozenset()
+    line: deque[int | None] = field(default_factory=deque)
+    """Numbers of the instructions of words on their way; the last word of one is its number, inverted."""
+    ends: deque[int] = field(default_factory=deque)
 
 
 @dataclass
@@ -155,100 +146,106 @@ class Run:
     program: Program
 
     def __post_init__(self) -> None:
-        self.rows = [(name, dict(zip(names, row[1:], strict=False))) for name, names, row in self._named()]
-        self.units = {unit: Unit() for unit in UNITS}
-        self.tokens = dict.fromkeys(((a, b) for a in UNITS for b in UNITS), 0)
+        names = tuple(OPCODES)
+        self.rows: list[tuple[str, Fields]] = []
+        for opcode, *numbers in self.program.numbers.tolist():
+            fields = (field.name for field in (*HEADER[1:], *FIELDS[names[opcode]]))
+            self.rows.append((names[opcode], dict(zip(fields, numbers, strict=False))))
         self.latency, self.opening = memory_cycles(self.machine.design)
+        self.units = {unit: Unit(line=deque([None] * self.latency)) for unit in UNITS}
+        self.tokens = dict.fromkeys(((a, b) for a in UNITS for b in UNITS), 0)
+        self.engine = EngineUnit(self.machine.design, BLOCK, BLOCK)
+        self.writes: set[int] = set()
         self.gave_way = 0
-
-    def _named(self) -> list[tuple[str, list[str], list[int]]]:
-        found = []
-        for row in self.program.numbers.tolist():
-            opcode = tuple(OPCODES)[row[0]]
-            found.append((opcode, [f.name for f in (*HEADER[1:], *FIELDS[opcode])], row))
-        return found
 
     def cycles(self, offered: Sequence[int]) -> dict[str, list[int]]:
         """Outputs of every cycle until the program's end, if an instruction is offered where a 1 says so."""
         out: dict[str, list[int]] = {name: [] for name in ("ready", "ended", *(f"{unit}_done" for unit in UNITS))}
         at = 0
         for cycle, valid in enumerate(offered):
-            done = {unit: self._moves(unit, cycle) for unit in UNITS}
-            starts = [unit for unit in UNITS if self._may_start(unit, done[unit])]
+            quiet = all(not of.queue and not of.flight for of in self.units.values())
+            moved = {unit: self._moves(unit, cycle) for unit in UNITS}
+            starts = [unit for unit in UNITS if self._may_start(unit, moved[unit][0])]
             name, f = self.rows[at]
             unit = UNIT_OF[name]
-            ready = self._quiet() if unit == "system" else len(self.units[unit].queue) < self.machine.design.queue
-            ends = valid and ready and unit == "system" and f["operation"] == SYSTEM.index("end")
-            for key, value in {"ready": ready, "ended": ends, **{f"{u}_done": is_done for u, is_done in done.items()}}.items():
+            of_unit = self.units.get(unit)
+            ready = quiet if of_unit is None else len(of_unit.queue) < self.machine.design.queue or unit in starts
+            ends = valid and ready and of_unit is None and f["operation"] == SYSTEM.index("end")
+            for key, value in {"ready": ready, "ended": ends, **{f"{u}_done": m[1] for u, m in moved.items()}}.items():
                 out[key].append(int(value))
-            self._step(cycle, done, starts)
+            self._step(cycle, moved, starts)
             if ends:
                 return out
             if valid and ready:
-                if unit != "system":
-                    self.units[unit].queue.append(at)
+                if of_unit is not None:
+                    of_unit.queue.append(at)
                 at += 1
         raise RuntimeError(f"the program does not end in {len(offered)} cycles")
 
-    def _quiet(self) -> bool:
-        return all(not of.queue and of.current is None for of in self.units.values())
-
-    def _may_start(self, unit: str, done: bool) -> bool:
+    def _may_start(self, unit: str, free: bool) -> bool:
         of = self.units[unit]
-        if not of.queue or (of.current is not None and not done):
+        if not of.queue or (of.current is not None and not free):
             return False
         waits = self.rows[of.queue[0]][1]["wait"]
         return all(self.tokens[other, unit] for other in UNITS if waits >> ALL_UNITS.index(other) & 1)
 
-    def _step(self, cycle: int, done: dict[str, bool], starts: list[str]) -> None:
-        for unit, of in self.units.items():
-            if done[unit] and of.current is not None:
-                signal = self.rows[of.current][1]["signal"]
+    def _step(self, cycle: int, moved: dict[str, tuple[bool, bool]], starts: list[str]) -> None:
+        for unit, (free, done) in moved.items():
+            of = self.units[unit]
+            if done:
+                signal = self.rows[of.flight.popleft()][1]["signal"]
                 for other in UNITS:
                     self.tokens[unit, other] += signal >> ALL_UNITS.index(other) & 1
+            if free:
                 of.current = None
         for unit in starts:
             of = self.units[unit]
             of.current = of.queue.popleft()
+            of.flight.append(of.current)
             name, f = self.rows[of.current]
             for other in UNITS:
                 self.tokens[other, unit] -= f["wait"] >> ALL_UNITS.index(other) & 1
             if unit == "engine":
-                of.next, of.writes = self._engine(cycle, name, f)
-                of.left = 1
+                of.next = self._engine(cycle, name, f)
+                of.ends.append(of.next + self.engine.latency)
             else:
-                # The first word is read behind the latency and written a cycle later.
-                of.tried = -1
-                of.next, of.left = cycle + START + self.latency + 1, f["runs"] * f["size"] // WORD_BYTES
+                of.next, of.left = cycle + transfers.SETUP, f["runs"] * f["size"] // WORD_BYTES
             self.machine.execute(name, f)
 
-    def _moves(self, unit: str, cycle: int) -> bool:
-        """Whether a unit ends in this cycle; of a transfer a word moves, unless the engine writes where a load would."""
+    def _moves(self, unit: str, cycle: int) -> tuple[bool, bool]:
+        """Whether a unit is free behind this cycle, and whether an instruction ends in it."""
         of = self.units[unit]
-        if of.current is None or of.next != cycle:
-            return False
-        f = self.rows[of.current][1]
-        if of.tried < 0:
-            of.tried = cycle
-        if unit == "load" and f["buffer"] == BUFFERS.index("activation") and cycle in self.units["engine"].writes:
-            of.next += 1
-            self.gave_way += 1
-            return False
+        if unit == "engine":
+            done = bool(of.ends) and of.ends[0] == cycle
+            if done:
+                of.ends.popleft()
+            return of.current is not None and of.next == cycle, done
+        there = of.line[-1]
+        if there is not None and unit == "load" and cycle in self.writes:
+            f = self.rows[max(there, ~there)][1]
+            if f["buffer"] == BUFFERS.index("activation"):
+                self.gave_way += 1
+                of.next += of.next == cycle
+                return False, False
+        of.line.pop()
+        comes = of.current is not None and of.next == cycle
+        if not comes or of.current is None:
+            of.line.appendleft(None)
+            return False, there is not None and there < 0
         of.left -= 1
-        ends_run = unit != "engine" and of.left % (f["size"] // WORD_BYTES) == 0
-        # The next run's row is opened while this one's last word waits.
-        of.next = max(cycle, of.tried + self.opening if ends_run else 0) + 1
-        of.tried = -1
-        return of.left == 0
+        of.line.appendleft(of.current if of.left else ~of.current)
+        ends_run = of.left % (self.rows[of.current][1]["size"] // WORD_BYTES) == 0
+        of.next += 1 + (self.opening if ends_run else 0)
+        return of.left == 0, there is not None and there < 0
 
-    def _engine(self, cycle: int, name: str, f: Fields) -> tuple[int, frozenset[int]]:
-        """The last cycle, and those in which results are written."""
-        at, writes = cycle + START, []
-        written = LANES * self.machine.design.vector_units
-        for windows, slots in self.machine.passes(name, f):
-            at += pass_cycles(self.machine.design, windows)
-            writes += [at - written + slot for slot in slots]
-        return at - 1, frozenset(writes)
+    def _engine(self, cycle: int, name: str, f: Fields) -> int:
+        """The last cycle in which weights are read."""
+        at, slots = cycle + START, LANES * self.machine.design.vector_units
+        for windows, written in self.machine.passes(name, f):
+            at += BEFORE + SETUP + windows
+            first = at - 1 + self.engine.latency - slots + 1
+            self.writes |= {first + slot for slot in written}
+        return at - 1
 
 
 def program_vectors(

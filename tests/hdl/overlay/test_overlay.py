@@ -7,18 +7,24 @@ import numpy as np
 import pytest
 
 from hdl.bench.vectors import followed
-from hdl.overlay.top import Overlay
+from hdl.overlay import transfers
+from hdl.overlay.engine_unit import BEFORE, START, EngineUnit
+from hdl.overlay.top import UNITS, Overlay
+from hdl.overlay.vector_pass import SETUP
 from hdl.tools.verilator import Bench
 from hdl.verify.overlay import program_vectors
 from sim.errors import InputError
 from sim.kernels.product import matrix_product
+from sim.overlay import timing
 from sim.overlay.cells import CellLayout
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import DENSITIES
+from sim.overlay.engine import DENSITIES, tile_cycles
 from sim.overlay.interpreter import Machine, execute
 from sim.overlay.interpreter.machine import MEMORY as MEMORY_
-from sim.overlay.isa import assemble
+from sim.overlay.isa import OPCODES, Program, assemble
+from sim.overlay.isa import UNITS as ALL_UNITS
 from sim.overlay.sparsity import sparse, sparse_of
+from sim.overlay.timing import Timing
 from sim.quantized import SCHEMES, QuantizedTensor, quantize
 
 WORD = 32
@@ -74,7 +80,7 @@ class Product:
         return matrix_product(self.a, self.w).astype(np.float16)
 
 
-def program(products: list[Product]) -> tuple[str, bytes, list[int]]:
+def program(products: list[Product], contend: bool) -> tuple[str, bytes, list[int]]:
     """Two halves of the buffers in turn: a product's operands are loaded while the one before is computed."""
     memory, lines, places = b"", [], []
     for i, p in enumerate(products):
@@ -92,12 +98,14 @@ def program(products: list[Product]) -> tuple[str, bytes, list[int]]:
         memory += p.codes
         lines.append(f"LD signal=engine buffer=activation address={scales} memory={len(memory)} size={len(p.scales)} runs=1")
         memory += p.scales
+        columns = p.n // 16 * 16
+        cycles = tile_cycles(DESIGN.engine, 1, p.k, columns, 8 if p.is_sparse else 16, "mv" if p.m == 1 else "mm", 32)
         opcode, layout = ("MV" if p.m == 1 else "MM"), ("sparse" if p.is_sparse else "dense")
         lines.append(
             f"{opcode} wait=load signal=load,store weights={weights} source={codes} scales={scales} target={target} "
-            f"m={p.m} k={p.k} n={p.n} heads=1 group=1 pitch={2 * p.n} layout={layout} cell={p.k // 16}"
+            f"m={p.m} k={p.k} n={p.n} heads=1 group=1 pitch={2 * p.n} layout={layout} cell={p.k // 16} cycles={cycles}"
         )
-        if i == 1:
+        if i == 1 and contend:
             # Under way while the engine writes results, to which it gives way.
             lines.append(f"LD buffer=activation address={ACTIVATIONS * WORD} memory=0 size=256 runs=16 pitch=64")
         places.append(len(memory))
@@ -112,28 +120,59 @@ def products(rng: np.random.Generator, uniform: bool) -> list[Product]:
     return [Product(rng, *shape, uniform) for shape in shapes]
 
 
-def test_programs(build_dir: Path, seed: int) -> None:
+def timed(given: Program, monkeypatch: pytest.MonkeyPatch) -> Timing:
+    """The simulator's times with what this small hardware adds: before the first word or pass, before each pass, behind them.
+
+    An instruction starts in the last cycle of the one before.
+    """
+    engine, durations = EngineUnit(DESIGN, WEIGHTS, ACTIVATIONS), timing.durations
+
+    def of_hardware(of: Program, design: OverlayDesign) -> tuple[np.ndarray, np.ndarray]:
+        busy, latency = durations(of, design)
+        for opcode in ("LD", "ST"):
+            busy[of.numbers[:, 0] == OPCODES[opcode]] += transfers.SETUP - 1
+            latency[of.numbers[:, 0] == OPCODES[opcode]] += 1
+        for opcode in ("MM", "MV"):
+            at = of.numbers[:, 0] == OPCODES[opcode]
+            columns = -(-of.column(opcode, "n") // (16 * DESIGN.vector_units))
+            passes = -(-of.column(opcode, "m") // DESIGN.engine.tokens(opcode.lower())) * columns
+            busy[at] += START + (BEFORE + SETUP) * passes - 1
+            latency[at] += engine.latency - DESIGN.engine.drain_cycles + 1
+        return busy, latency
+
+    with monkeypatch.context() as patched:
+        patched.setattr(timing, "durations", of_hardware)
+        return timing.simulate(given, DESIGN)
+
+
+def test_programs(build_dir: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(seed)
     overlay = Overlay(DESIGN, MEMORY, WEIGHTS, ACTIVATIONS + SPARE)
     bench = Bench.of([*overlay.parts, overlay], build_dir, "-O0")
-    for uniform, rate in ((True, 0.02), (False, 1)):
+    for uniform, rate in ((True, 1), (False, 0.02), (False, 1)):
         of = products(rng, uniform)
         densities = np.unique(np.concatenate([sparse_of(p.w).densities.reshape(-1) for p in of]))
         assert set(densities) == ({8, 16} if uniform else set(DENSITIES))
-        text, memory, places = program(of)
+        text, memory, places = program(of, not uniform)
         image = np.zeros(MEMORY * WORD, np.uint8)
         image[: len(memory)] = np.frombuffer(memory, np.uint8)
         vectors, run = program_vectors(DESIGN, image, assemble(text), (WEIGHTS, ACTIVATIONS + SPARE), rng, rate)
-        assert run.gave_way or rate < 1
         for p, at in zip(of, places, strict=True):
             found = run.machine.memory[at : at + 2 * p.m * p.n].view(np.float16).reshape(p.m, p.n)
             assert found.tobytes() == p.results.tobytes()
         if uniform:
-            # The simulator's own interpreter has one N for all blocks.
+            # The simulator has one N for all blocks, and nobody waits for a buffer's port.
             interpreted = Machine.of(DESIGN, image.copy())
             execute(assemble(text), interpreted, 0)
             assert (interpreted.bytes_of[MEMORY_] == run.machine.memory).all()
+            times = timed(assemble(text), monkeypatch)
+            start = int(vectors.inputs["valid"].argmax())
+            for unit in UNITS:
+                ends = vectors.outputs[f"{unit}_done"].nonzero()[0] - start + 1
+                assert ends.tolist() == times.end[times.units == ALL_UNITS.index(unit)].tolist()
+            assert vectors.outputs["ended"].argmax() - start == times.begin[-1]
         assert bench.run(vectors) == []
+    assert run.gave_way
     # A reset while units are at work, and all of it from the beginning.
     assert bench.run(followed(vectors, 900, vectors)) == []
     for port in ("host_read", "engine_done"):
@@ -150,6 +189,7 @@ def test_programs(build_dir: Path, seed: int) -> None:
         ({"units": 2}, "has 1 unit, not 2"),
         ({"chain": 2}, "with a chain of at least 4, not of 2"),
         ({"ports": 2}, "has one port of 32 byte/cycle"),
+        ({"vector_units": 9}, "at most 8 vector units, not 9"),
         ({"group_size": 48}, "groups of a power of two, not of 48"),
         ({"queue": 3}, "queues of a power of two, not of 3"),
     ],
