@@ -44,7 +44,7 @@ SCALES = {"loss": 100.0, "energy_per_token_j": 1e6}
 """Units of a column on the page."""
 
 Axis = Any
-"""A cost, as the comparison has it: ``column``, ``name``, ``unit``, ``less``."""
+"""A cost, as the comparison has it: ``name``, ``title``, ``unit``, ``less``."""
 
 
 def write_comparison(
@@ -74,7 +74,7 @@ def _printed(table: pd.DataFrame, axes: Sequence[Axis]) -> dict[str, Draw]:
 
         return printed_front(table, axis, COLORS, told)
 
-    return {"formats": formats, **{axis.column: partial(front_of, axis) for axis in axes}}
+    return {"formats": formats, **{axis.name: partial(front_of, axis) for axis in axes}}
 
 
 def render(
@@ -82,7 +82,7 @@ def render(
     asked: Mapping[str, Any], passes: Sequence[Sequence[Pass]],
 ) -> str:  # fmt: skip
     """The whole page; names that a user gave are escaped wherever they stand."""
-    first = verdicts[axes[0].column]
+    first = verdicts[axes[0].name]
     return template(PAGE).render(
         asked=asked,
         points=len(table),
@@ -93,7 +93,7 @@ def render(
         heads=[(head, column not in ("name", "family", "recipe")) for column, head in COLUMNS.items()],
         rows=[[_cell(column, row[column]) for column in COLUMNS] for _, row in table.iterrows()],
         figures=embedded(
-            {f"plot-{axis.column}": front_figure(table, axis) for axis in axes} | {"formats": formats_figure(table, COLORS)}
+            {f"plot-{axis.name}": front_figure(table, axis) for axis in axes} | {"formats": formats_figure(table, COLORS)}
         ),
         passes=packed(passes),
         details=in_script(json.dumps([_details(row) for _, row in table.iterrows()])),
@@ -104,9 +104,9 @@ def render(
 def front_figure(table: pd.DataFrame, axis: Axis) -> go.Figure:
     """Loss [%] over a cost, a point for each design in the colour of its family, those that no other beats joined."""
     drawn = figure(HEIGHT)
-    best = table[table[f"front_{axis.column}"]].sort_values(axis.column)
+    best = table[table[f"front_{axis.name}"]].sort_values(axis.name)
     drawn.add_scatter(
-        x=best[axis.column],
+        x=best[axis.name],
         y=best["loss"] * 100,
         mode="lines",
         line={"shape": "hv" if axis.less else "vh", "width": 1.5, "color": "#8a8f98"},
@@ -114,18 +114,18 @@ def front_figure(table: pd.DataFrame, axis: Axis) -> go.Figure:
         hoverinfo="skip",
     )
     for family, color in COLORS.items():
-        rows = table[table["family"] == family].dropna(subset=[axis.column, "loss"])
+        rows = table[table["family"] == family].dropna(subset=[axis.name, "loss"])
         drawn.add_scatter(
-            x=rows[axis.column],
+            x=rows[axis.name],
             y=rows["loss"] * 100,
             mode="markers",
             name=family,
-            marker={"color": color, "size": [11 if on else 7 for on in rows[f"front_{axis.column}"]]},
+            marker={"color": color, "size": [11 if on else 7 for on in rows[f"front_{axis.name}"]]},
             customdata=[(int(place), as_text(str(row["name"])), row["recipe"]) for place, row in rows.iterrows()],
             hovertemplate="<b>%{customdata[1]}</b><br>%{customdata[2]}<br>loss %{y:.2f} %<br>%{x:.4~g} " + axis.unit
             + "<extra></extra>",
         )  # fmt: skip
-    drawn.update_xaxes(title_text=f"{axis.name} [{axis.unit}]", fixedrange=False)
+    drawn.update_xaxes(title_text=f"{axis.title} [{axis.unit}]", fixedrange=False)
     return drawn.update_yaxes(title_text="loss [%]", range=_shown(table), fixedrange=False)
 
 

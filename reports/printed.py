@@ -25,12 +25,12 @@ Files = dict[str, bytes]
 def printed_front(table: pd.DataFrame, axis: Any, colors: Mapping[str, str], told: str = "") -> Files:
     """Loss [%] over a cost; names stand beside the points of the front."""
     drawn, plot = _empty()
-    best = table[table[f"front_{axis.column}"]].sort_values(axis.column)
-    plot.step(best[axis.column], best["loss"] * 100, where="post" if axis.less else "pre", color=GREY, linewidth=1)
-    _families(plot, table, table[axis.column], colors)
+    best = table[table[f"front_{axis.name}"]].sort_values(axis.name)
+    plot.step(best[axis.name], best["loss"] * 100, where="post" if axis.less else "pre", color=GREY, linewidth=1)
+    _families(plot, table, table[axis.name], colors)
     _losses(plot, table)
-    plot.set_xlabel(f"{axis.name} [{axis.unit}]")
-    _names(plot, best["name"], best[axis.column], best["loss"] * 100)
+    plot.set_xlabel(f"{axis.title} [{axis.unit}]")
+    _names(plot, best["name"], best[axis.name], best["loss"] * 100)
     return _finished(drawn, plot, told)
 
 

@@ -1,7 +1,8 @@
 """Commands about many designs or many widths: ``compare``, ``explore``, ``allocate``, ``reproduce``."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -68,14 +69,13 @@ def compare(
             scheduler,
             tell,
         )
-    page = found.write(out)
-    if as_json:
-        print(found.table.to_json(orient="records", indent=2))
-        return
-    for column in ("luts_per_mac", "energy_per_mac_fj"):
-        print("\n".join(found.verdicts[column]))
-    print("\n".join(found.widths))
-    print(f"page: {page}")
+
+    def told() -> None:
+        for column in ("luts_per_mac", "energy_per_mac_fj"):
+            print("\n".join(found.verdicts[column]))
+        print("\n".join(found.widths))
+
+    _end(found, out, as_json, told)
 
 
 def explore(
@@ -166,13 +166,7 @@ def explore(
             storage,
             tell,
         )
-    page = found.write(out)
-    if as_json:
-        print(found.table.to_json(orient="records", indent=2))
-        return
-    shown = found.table[[name for name in found.table if not name.startswith("quick_")]]
-    print_table(shown.columns, ([figure(cell) for cell in row] for row in shown.itertuples(index=False)))
-    print(f"page: {page}")
+    _end(found, out, as_json, lambda: _print_rows(found.table[[name for name in found.table if not name.startswith("quick_")]]))
 
 
 def allocate(
@@ -221,13 +215,12 @@ def allocate(
     asked = checked(*given)  # type: ignore[arg-type]
     with shown_progress() as tell:
         found = allocate_asked(asked, seed, out, tell)
-    file = found.write(out)
-    if as_json:
-        print(found.table.to_json(orient="records", indent=2))
-        return
-    print_table(found.table.columns, ([figure(cell) for cell in row] for row in found.table.itertuples(index=False)))
-    print(found.verdict)
-    print(f"allocation: {file}")
+
+    def told() -> None:
+        _print_rows(found.table)
+        print(found.verdict)
+
+    _end(found, out, as_json, told, "allocation")
 
 
 def reproduce(
@@ -248,3 +241,17 @@ def reproduce(
     else:
         found.show(Console())
         print(f"table: {found.csv}")
+
+
+def _end(found: Any, out: Path, as_json: bool, told: Callable[[], None], what: str = "page") -> None:
+    """Write what a study found, and print its table as JSON, or what is told of it and where the rest is."""
+    written = found.write(out)
+    if as_json:
+        print(found.table.to_json(orient="records", indent=2))
+        return
+    told()
+    print(f"{what}: {written}")
+
+
+def _print_rows(table: Any) -> None:
+    print_table(table.columns, ([figure(cell) for cell in row] for row in table.itertuples(index=False)))

@@ -1,12 +1,12 @@
 """Which points no other one beats, and what that says of integers, minifloats and blocks, in words."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from shiftwise.axes import Axis
 from shiftwise.comparison.points import BLOCK, FAMILIES, INTEGER, MINIFLOAT
 
 LOSS = "loss"
@@ -16,18 +16,8 @@ LOSSES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 """Losses within which the cheapest of each family are compared."""
 
 
-@dataclass(frozen=True)
-class Axis:
-    """A cost: its column, what it is called, its unit, and whether less of it is better."""
-
-    column: str
-    name: str
-    unit: str
-    less: bool = True
-
-
 AXES: dict[str, Axis] = {
-    axis.column: axis
+    axis.name: axis
     for axis in (
         Axis("luts_per_mac", "LUTs of a PE", "LUT sites per MAC"),
         Axis("um2_per_mac", "area of a PE", "um2 per MAC"),
@@ -43,7 +33,7 @@ AXES: dict[str, Axis] = {
 
 def front(table: pd.DataFrame, axis: Axis) -> NDArray[np.bool_]:
     """Which rows lose least for their cost: no row is at least as good in both and better in one. Unknown ones are none."""
-    cost = table[axis.column].to_numpy(float) * (1 if axis.less else -1)
+    cost = table[axis.name].to_numpy(float) * (1 if axis.less else -1)
     loss = table[LOSS].to_numpy(float)
     known = np.flatnonzero(np.isfinite(cost) & np.isfinite(loss))
     found = np.zeros(len(table), bool)
@@ -76,17 +66,17 @@ def verdict(table: pd.DataFrame, axis: Axis) -> Iterator[str]:
 
 
 def _cheapest(table: pd.DataFrame, family: str, limit: float, axis: Axis) -> pd.Series | None:
-    rows = table[(table["family"] == family) & (table[LOSS] <= limit)].dropna(subset=[axis.column])
+    rows = table[(table["family"] == family) & (table[LOSS] <= limit)].dropna(subset=[axis.name])
     if rows.empty:
         return None
-    place = rows[axis.column].idxmin() if axis.less else rows[axis.column].idxmax()
+    place = rows[axis.name].idxmin() if axis.less else rows[axis.name].idxmax()
     return rows.loc[place]
 
 
 def _sentence(there: dict[str, pd.Series], limit: float, axis: Axis) -> str:
-    ranked = sorted(there.items(), key=lambda item: item[1][axis.column], reverse=not axis.less)
+    ranked = sorted(there.items(), key=lambda item: item[1][axis.name], reverse=not axis.less)
     (winner, first), *others = ranked
-    told = f"Within {100 * limit:g} % of float, {_named(winner)} win in {axis.name}: {_figure(first, axis)}"
+    told = f"Within {100 * limit:g} % of float, {_named(winner)} win in {axis.title}: {_figure(first, axis)}"
     told += "".join(f"; {_named(family)} {_figure(row, axis)}, {_behind(row, first, axis)}" for family, row in others)
     missing = [_named(family) for family in FAMILIES if family not in there]
     return told + (f"; no {' or '.join(missing)} of the table get there" if missing else "") + "."
@@ -97,11 +87,11 @@ def _named(family: str) -> str:
 
 
 def _figure(row: pd.Series, axis: Axis) -> str:
-    return f"{row['name']} ({row['recipe']}, {100 * row[LOSS]:+.2f} %) {row[axis.column]:.4g} {axis.unit}"
+    return f"{row['name']} ({row['recipe']}, {100 * row[LOSS]:+.2f} %) {row[axis.name]:.4g} {axis.unit}"
 
 
 def _behind(row: pd.Series, first: pd.Series, axis: Axis) -> str:
-    one, other = float(row[axis.column]), float(first[axis.column])
+    one, other = float(row[axis.name]), float(first[axis.name])
     ratio = one / other if axis.less else other / one
     return "as much" if ratio < 1.005 else f"{ratio:.2f} times {'as much' if axis.less else 'less'}"
 

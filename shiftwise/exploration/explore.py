@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from shiftwise.axes import Axis
 from shiftwise.comparison.accuracy import Trial
 from shiftwise.comparison.costs import PASSES
 from shiftwise.exploration.evaluation import Evaluation
 from shiftwise.exploration.figures import Asked
 from shiftwise.exploration.front import Row
-from shiftwise.exploration.objectives import DEFAULT, Budgets, Objective, objectives
+from shiftwise.exploration.objectives import DEFAULT, Budgets, objectives
 from shiftwise.exploration.points import all_rows, noises_of, searched, widths
 from shiftwise.exploration.search import SAMPLERS, Search
 from shiftwise.exploration.space import BASE, WEIGHT_BITS, Space, load_space
@@ -49,7 +50,7 @@ class Exploration:
     """
 
     table: pd.DataFrame
-    objectives: tuple[Objective, ...]
+    objectives: tuple[Axis, ...]
     asked: Mapping[str, Any]
     passes: tuple[Sequence[Mapping[str, Any]], ...] = field(repr=False)
     _rows: Callable[[], Iterator[Row]]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftwise.axes import Axis
 from shiftwise.comparison.fronts import unbeaten
-from shiftwise.exploration.objectives import Budgets, Objective
+from shiftwise.exploration.objectives import Budgets
 
 Row = Mapping[str, Any]
 """A point: its fields and its figures by name."""
@@ -21,7 +22,7 @@ class Front:
     ``nearest`` is the row that breaks the budgets least, as long as none keeps within.
     """
 
-    objectives: tuple[Objective, ...]
+    objectives: tuple[Axis, ...]
     budgets: Budgets
     rows: list[Row] = field(default_factory=list)
     nearest: Row | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from costmodel.fpga.devices import DEVICES
 from costmodel.synthesis.targets import CHARACTERISED, TARGETS
+from shiftwise.axes import Axis
 from sim.errors import InputError, choose
 
 LOSS = "loss"
@@ -15,29 +16,15 @@ DEVICE_SHARE = "device_share"
 """The greatest share of a board's resource that a design takes."""
 
 
-@dataclass(frozen=True)
-class Objective:
-    """A figure of a design: its name, what it is called, its unit, and whether less of it is better."""
-
-    name: str
-    title: str
-    unit: str
-    less: bool = True
-
-    def smaller(self, value: float) -> float:
-        """A number that is the smaller, the better the value."""
-        return value if self.less else -value
-
-
-OBJECTIVES: dict[str, Objective] = {
+OBJECTIVES: dict[str, Axis] = {
     one.name: one
     for one in (
-        Objective("area", "area", ""),
-        Objective("energy", "energy of a token", "J"),
-        Objective("tokens_per_s", "speed", "tokens/s", less=False),
-        Objective("power", "mean power", "W"),
-        Objective("bandwidth", "bandwidth of the memory", "GB/s"),
-        Objective("noise", "noise of products", "dB"),
+        Axis("area", "area", ""),
+        Axis("energy", "energy of a token", "J"),
+        Axis("tokens_per_s", "speed", "tokens/s", less=False),
+        Axis("power", "mean power", "W"),
+        Axis("bandwidth", "bandwidth of the memory", "GB/s"),
+        Axis("noise", "noise of products", "dB"),
     )
 }
 """What a search may look for; the unit of an area is its target's. ``noise`` of products is that to their signal, which stands
@@ -46,7 +33,7 @@ for the loss of accuracy."""
 DEFAULT = ("area", "energy", "tokens_per_s", "noise")
 
 
-def objectives(names: Iterable[str], target: str) -> tuple[Objective, ...]:
+def objectives(names: Iterable[str], target: str) -> tuple[Axis, ...]:
     """The objectives of these names, areas on a target. Raises ``InputError`` for an unknown one, one named twice, or none."""
     listed = tuple(names)
     choose("target", target, dict.fromkeys(CHARACTERISED))

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shiftwise.axes import Axis
 from shiftwise.exploration.front import Front, Row
-from shiftwise.exploration.objectives import Budgets, Objective
+from shiftwise.exploration.objectives import Budgets
 from shiftwise.exploration.space import NAMES, Place, Space
 from sim.errors import InputError
 
@@ -53,7 +54,7 @@ class Search:
     """How a space is searched: at most ``points`` of it, ``begun`` with those that were found before."""
 
     space: Space
-    objectives: tuple[Objective, ...]
+    objectives: tuple[Axis, ...]
     budgets: Budgets
     points: int
     sampler: str

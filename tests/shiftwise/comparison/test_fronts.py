@@ -21,8 +21,8 @@ def beaten(loss: np.ndarray, cost: np.ndarray, row: int) -> bool:
 @pytest.mark.parametrize("axis", [LUTS, RATE], ids=["less", "more"])
 def test_the_front_is_what_no_pair_beats(axis, rng: np.random.Generator) -> None:
     for size in (1, 2, 30):
-        table = pd.DataFrame({"loss": rng.integers(0, 6, size) / 100, axis.column: rng.integers(0, 6, size) * 1.0})
-        cost = table[axis.column].to_numpy() * (1 if axis.less else -1)
+        table = pd.DataFrame({"loss": rng.integers(0, 6, size) / 100, axis.name: rng.integers(0, 6, size) * 1.0})
+        cost = table[axis.name].to_numpy() * (1 if axis.less else -1)
         expected = [not beaten(table["loss"].to_numpy(), cost, row) for row in range(size)]
         assert front(table, axis).tolist() == expected
 
