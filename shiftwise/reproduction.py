@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 
 from reports.flightllm import flightllm_markdown, flightllm_study, print_flightllm
+from reports.fpl2024 import fpl_markdown, fpl_study, print_fpl, read_comparison
 from reports.mixpe_tables import mixpe_study, print_study, study_markdown
 from sim.errors import choose
 from sim.files import check_output, output_folder, write_whole
@@ -22,10 +24,17 @@ class Study:
     markdown: Callable[[], str]
 
 
-STUDIES: dict[str, Study] = {
-    "mixpe": Study(mixpe_study, print_study, study_markdown),
-    "flightllm": Study(flightllm_study, print_flightllm, flightllm_markdown),
+def _of_comparison(folder: Path) -> Study:
+    comparison = read_comparison(folder)
+    return Study(partial(fpl_study, comparison), partial(print_fpl, comparison=comparison), partial(fpl_markdown, comparison))
+
+
+STUDIES: dict[str, Callable[[Path], Study]] = {
+    "mixpe": lambda _: Study(mixpe_study, print_study, study_markdown),
+    "flightllm": lambda _: Study(flightllm_study, print_flightllm, flightllm_markdown),
+    "fpl2024": _of_comparison,
 }
+"""From the folder of a comparison, which some studies need, to the study."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +46,15 @@ class Reproduction:
     show: Callable[[Console], None]
 
 
-def reproduce(study: str = "mixpe", out: str | Path = "build/reproduce") -> Reproduction:
+def reproduce(
+    study: str = "mixpe", out: str | Path = "build/reproduce", comparison: str | Path = "build/compare"
+) -> Reproduction:
     """Compute a study and write ``STUDY.csv`` and ``STUDY.md`` into ``out``.
 
-    Raises ``InputError`` for an unknown study or a folder that cannot be written.
+    ``comparison`` is the folder of :func:`shiftwise.compare` whose table ``fpl2024`` is about. Raises ``InputError`` for an
+    unknown study, a folder that cannot be written, or no such table.
     """
-    chosen = choose("study", study, STUDIES)
+    chosen = choose("study", study, STUDIES)(Path(comparison))
     check_output(out)
     table = chosen.table()
     folder = output_folder(out)

@@ -224,18 +224,19 @@ def allocate(
 
 
 def reproduce(
-    study: Annotated[str, typer.Argument(help="A published study: `mixpe`, `flightllm`.")] = "mixpe",
+    study: Annotated[str, typer.Argument(help="A published study: `mixpe`, `flightllm`, `fpl2024`.")] = "mixpe",
+    comparison: Annotated[Path, typer.Option(help="Folder of `shiftwise compare`, for `fpl2024`.")] = Path("build/compare"),
     out: Out = Path("build/reproduce"),
     as_json: Json = False,
 ) -> None:
     """Compute a published study's figures again, as published and as this simulator has them, side by side.
 
-    `mixpe`: six accelerators on four models (arXiv 2411.16158). `flightllm`: LLaMA-2-7B on a U280
-    (arXiv 2401.03868). Writes `STUDY.csv` and `STUDY.md` into `--out`.
+    `mixpe`: six accelerators on four models (arXiv 2411.16158). `flightllm`: LLaMA-2-7B on a U280 (arXiv 2401.03868).
+    `fpl2024`: minifloats beside integers (arXiv 2311.12359), from a comparison. Writes `STUDY.csv` and `STUDY.md` into `--out`.
     """
     from shiftwise.reproduction import reproduce as run_reproduction
 
-    found = run_reproduction(study, out)
+    found = run_reproduction(study, out, comparison)
     if as_json:
         print(found.table.to_json(orient="records", indent=2))
     else:
