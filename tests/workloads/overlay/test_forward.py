@@ -1,4 +1,4 @@
-"""Networks on an overlay: the definition written out anew without torch, steps against a prefill, float logits, refusals."""
+"""Networks on an overlay: the definition without torch, steps against a prefill, float logits, refusals."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,34 +18,30 @@ from transformers import (
 )
 
 from sim.errors import InputError
-from sim.formats import FORMATS
-from sim.kernels.product import matrix_product
 from sim.overlay import special
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
-from sim.quantized import QuantizedTensor, ScaleLevel, Scheme, quantize
+from sim.quantized import Scheme
+from tests.sim.overlay.forward import forward
 from workloads.accuracy import float_logits
 from workloads.checkpoint import LanguageModel
-from workloads.overlay.decoder import FAMILIES, decoder_of
-from workloads.overlay.forward import overlay_logits, rotary_tables
+from workloads.overlay.decoder import FAMILIES
+from workloads.overlay.forward import OverlayNetwork, overlay_logits
 from workloads.overlay.hardware import PRODUCTS, OverlayHardware, product_of
+from workloads.overlay.parameters import parameters_of, rows_of
 from workloads.recipes import RECIPES
 
 SEED = 20261128
 DESIGN = OverlayDesign(
-    "test",
-    sparse=False,
-    kept=16,
-    group_size=16,
-    special_lanes=4,
-    weight_format="int8",
-    formats=(("up", "int4"), ("head", "int5"), ("gate", "e2m1")),
-)
+    "test", units=2, vector_units=2, chain=2, sparse=False, kept=16, group_size=16, special_lanes=4, slot_kib=8,
+    activation_buffer_kib=96, prefill_step=16, weight_format="int8",
+    formats=(("up", "int4"), ("head", "int5"), ("down", "e2m1")),
+)  # fmt: skip
 SIZES = {"vocab_size": 48, "max_position_embeddings": 40, "num_attention_heads": 4, "hidden_size": 32, "num_hidden_layers": 2}
 GROUPED = SIZES | {"intermediate_size": 44, "num_key_value_heads": 2}
 GPT2 = {"vocab_size": 48, "n_positions": 40, "n_head": 4, "n_embd": 32, "n_layer": 2}
 CONFIGS: dict[str, PretrainedConfig] = {
-    "llama": LlamaConfig(**GROUPED, attention_bias=True, mlp_bias=True),
+    "llama": LlamaConfig(**GROUPED | {"intermediate_size": 48}, attention_bias=True, mlp_bias=True),
     "mistral": MistralConfig(**GROUPED, head_dim=12, sliding_window=24, hidden_act="gelu_pytorch_tanh"),
     "qwen2": Qwen2Config(**GROUPED, tie_word_embeddings=True, hidden_act="gelu"),
     "gpt2": GPT2Config(**GPT2),
@@ -76,133 +72,15 @@ def tokens_of(sequences: int = 2) -> torch.Tensor:
     return torch.randint(48, (sequences, TOKENS), generator=generator)
 
 
-def half(results: np.ndarray) -> Halves:
-    return results.astype(np.float16)
-
-
-class Definition:
-    """The docstring of :mod:`workloads.overlay.forward`, for one sequence, on numpy arrays."""
-
-    def __init__(self, network: PreTrainedModel) -> None:
-        self.decoder: Decoder = decoder_of(network.config)
-        self.own = {name: half(tensor.detach().numpy()) for name, tensor in network.state_dict().items()}
-        self.angles = rotary_tables(network, self.decoder.context) if self.decoder.rotary else None
-        self.lanes = DESIGN.special_lanes
-
-    def at(self, *names: str) -> Halves | None:
-        return next((self.own[name] for name in names if name in self.own), None)
-
-    def linear(self, x: Halves, product: str, weights: Halves, bias: Halves | None) -> Halves:
-        """Weights ``[k, n]``."""
-        scheme = DESIGN.schemes[DESIGN.format_of(product)]
-        y = matrix_product(special.quantize(x), quantize(weights, scheme, axis=0))
-        return half(y if bias is None else y + bias.astype(np.float32))
-
-    def norm(self, x: Halves, name: str) -> Halves:
-        d, weight, bias = self.decoder, self.own[f"{name}.weight"], self.at(f"{name}.bias")
-        if d.norm == "rms_norm":
-            return special.rms_norm(x, weight, d.epsilon, self.lanes)
-        assert bias is not None
-        return special.layer_norm(x, weight, bias, d.epsilon, self.lanes)
-
-    def attention(self, q: Halves, k: Halves, v: Halves) -> Halves:
-        """``[tokens, heads, head_dim]`` of each."""
-        tokens, group = len(q), self.decoder.queries
-        seen = np.tri(tokens, dtype=np.bool_)
-        out = np.empty_like(q)
-        for head in range(q.shape[1]):
-            keys, values = (special.quantize(x[:, head // group]) for x in (k, v))
-            scores = matrix_product(special.quantize(q[:, head]), self.weights(keys.codes.T, keys.scales[0].T))
-            scores = half(np.where(seen, scores, 0))
-            p = special.softmax(scores, self.decoder.head_dim**-0.5, self.lanes, seen)
-            codes, power = special.quantize_folded(p, values.scales[0][:, 0].astype(np.float16))
-            out[:, head] = half(matrix_product(codes, self.weights(values.codes, np.ones((1, 1), np.float16))) * power)
-        return out.reshape(tokens, -1)
-
-    @staticmethod
-    def weights(codes: np.ndarray, scales: np.ndarray) -> QuantizedTensor:
-        """A cached operand ``[k, n]``, its scales the same in every group of k."""
-        scheme = Scheme(FORMATS["int8"], (ScaleLevel("group", "fp16"),), group_size=DESIGN.group_size)
-        groups = -(-len(codes) // DESIGN.group_size)
-        return QuantizedTensor(codes, scheme, 0, (np.broadcast_to(scales, (groups, codes.shape[1])),))
-
-    def turned(self, x: Halves) -> Halves:
-        if self.angles is None:
-            return x
-        cos, sin = (np.tile(table[: len(x), None], 2) for table in self.angles)
-        return special.rotary(x, cos, sin)
-
-    def heads(self, x: Halves) -> Halves:
-        return x.reshape(len(x), -1, self.decoder.head_dim)
-
-    def act(self, x: Halves) -> Halves:
-        return special.OPERATIONS[self.decoder.activation].function(x)
-
-
-def of_llama(d: Definition, tokens: np.ndarray) -> Halves:
-    x = d.own["model.embed_tokens.weight"][tokens]
-
-    def linear(x: Halves, name: str, product: str) -> Halves:
-        return d.linear(x, product, d.own[f"{name}.weight"].T, d.at(f"{name}.bias"))
-
-    for i in range(d.decoder.layers):
-        at = f"model.layers.{i}"
-        h = d.norm(x, f"{at}.input_layernorm")
-        q, k, v = (d.heads(linear(h, f"{at}.self_attn.{n[0]}_proj", n)) for n in ("query", "key", "value"))
-        x = special.add(x, linear(d.attention(d.turned(q), d.turned(k), v), f"{at}.self_attn.o_proj", "output"))
-        h = d.norm(x, f"{at}.post_attention_layernorm")
-        gate, up = (linear(h, f"{at}.mlp.{n}_proj", n) for n in ("gate", "up"))
-        x = special.add(x, linear(special.multiply(d.act(gate), up), f"{at}.mlp.down_proj", "down"))
-    return linear(d.norm(x, "model.norm"), "lm_head", "head")
-
-
-def of_gpt2(d: Definition, tokens: np.ndarray) -> Halves:
-    x = special.add(d.own["transformer.wte.weight"][tokens], d.own["transformer.wpe.weight"][: len(tokens)])
-
-    def linear(x: Halves, name: str, product: str) -> Halves:
-        return d.linear(x, product, d.own[f"{name}.weight"], d.own[f"{name}.bias"])
-
-    for i in range(d.decoder.layers):
-        at = f"transformer.h.{i}"
-        q, k, v = map(d.heads, np.split(linear(d.norm(x, f"{at}.ln_1"), f"{at}.attn.c_attn", "query"), 3, axis=1))
-        x = special.add(x, linear(d.attention(q, k, v), f"{at}.attn.c_proj", "output"))
-        x = special.add(x, linear(d.act(linear(d.norm(x, f"{at}.ln_2"), f"{at}.mlp.c_fc", "up")), f"{at}.mlp.c_proj", "down"))
-    return d.linear(d.norm(x, "transformer.ln_f"), "head", d.own["lm_head.weight"].T, None)
-
-
-def of_opt(d: Definition, tokens: np.ndarray) -> Halves:
-    at = "model.decoder"
-    places = d.own[f"{at}.embed_positions.weight"][2 : 2 + len(tokens)]
-    x = special.add(d.own[f"{at}.embed_tokens.weight"][tokens], places)
-
-    def linear(x: Halves, name: str, product: str) -> Halves:
-        return d.linear(x, product, d.own[f"{name}.weight"].T, d.own[f"{name}.bias"])
-
-    for i in range(d.decoder.layers):
-        at = f"model.decoder.layers.{i}"
-        h = d.norm(x, f"{at}.self_attn_layer_norm")
-        q, k, v = (d.heads(linear(h, f"{at}.self_attn.{n[0]}_proj", n)) for n in ("query", "key", "value"))
-        x = special.add(x, linear(d.attention(q, k, v), f"{at}.self_attn.out_proj", "output"))
-        h = special.relu(linear(d.norm(x, f"{at}.final_layer_norm"), f"{at}.fc1", "up"))
-        x = special.add(x, linear(h, f"{at}.fc2", "down"))
-    return d.linear(d.norm(x, "model.decoder.final_layer_norm"), "head", d.own["lm_head.weight"].T, None)
-
-
-WRITTEN_OUT: dict[str, Callable[[Definition, np.ndarray], Halves]] = {
-    "llama": of_llama,
-    "mistral": of_llama,
-    "qwen2": of_llama,
-    "gpt2": of_gpt2,
-    "opt": of_opt,
-}
-
-
 def test_logits_are_those_of_the_definition(network: PreTrainedModel) -> None:
-    tokens = tokens_of()
+    """As it is written out in numpy, each operation called by its name."""
+    tokens, hardware = tokens_of(), OverlayHardware(DESIGN)
+    on_overlay = OverlayNetwork(network, hardware)
+    parameters = parameters_of(on_overlay)
     with torch.inference_mode():
-        found = overlay_logits(network, OverlayHardware(DESIGN))(tokens)
-    for row, logits in zip(tokens.numpy(), found, strict=True):
-        expected = WRITTEN_OUT[network.config.model_type](Definition(network), row)
+        found = overlay_logits(network, hardware)(tokens)
+    for sequence, logits in zip(tokens, found, strict=True):
+        expected = forward(on_overlay.decoder, DESIGN, parameters, rows_of(on_overlay, sequence, 0))
         assert expected.astype(np.float32).tobytes() == logits.numpy().tobytes()
 
 
@@ -247,7 +125,7 @@ def test_weights_are_of_the_format_of_their_product() -> None:
     with torch.inference_mode():
         overlay_logits(network, hardware)(tokens_of(1)[:, :3])
     layer = [(32, 32, "int8"), (32, 16, "int8"), (32, 16, "int8"), (32, 32, "int8")]
-    layer += [(32, 44, "e2m1"), (32, 44, "int4"), (44, 32, "int8")]
+    layer += [(32, 48, "int8"), (32, 48, "int4"), (48, 32, "e2m1")]
     assert seen == [*layer, *layer, (32, 48, "int5")]
 
 
@@ -297,6 +175,7 @@ def refused_parameter() -> None:
 def refused_result() -> None:
     network = network_of("llama")
     network.model.layers[0].mlp.down_proj.weight.data.mul_(1e7).clamp_(-6e4, 6e4)
+    network.model.layers[0].mlp.down_proj.bias.data.fill_(65504)
     overlay_logits(network, OverlayHardware(DESIGN))(tokens_of(1))
 
 
@@ -312,7 +191,7 @@ def refused_recipe() -> None:
 
 
 def refused_stored() -> None:
-    layer = RECIPES["nearest"](np.ones((32, 44), np.float32), np.ones((1, 32), np.float32), DESIGN.schemes["int8"])
+    layer = RECIPES["nearest"](np.ones((32, 48), np.float32), np.ones((1, 32), np.float32), DESIGN.schemes["int8"])
     hardware = OverlayHardware(DESIGN, stored={"model.layers.0.mlp.up_proj": layer})
     overlay_logits(network_of("llama"), hardware)(tokens_of(1))
 
