@@ -6,32 +6,40 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hdl.bench.vectors import followed
+from hdl.bench.vectors import Vectors, followed
 from hdl.overlay import transfers
 from hdl.overlay.engine_unit import BEFORE, START, EngineUnit
 from hdl.overlay.top import UNITS, Overlay
 from hdl.overlay.vector_pass import SETUP
 from hdl.tools.verilator import Bench
-from hdl.verify.overlay import program_vectors
+from hdl.verify.overlay import Run, program_vectors
 from sim.errors import InputError
 from sim.kernels.product import matrix_product
 from sim.overlay import timing
 from sim.overlay.cells import CellLayout
+from sim.overlay.compiler.code import Code
+from sim.overlay.compiler.compile import memory_map
+from sim.overlay.compiler.image import Linear, Parameters
+from sim.overlay.compiler.image import image as image_of
+from sim.overlay.compiler.layer import product
+from sim.overlay.compiler.memory_map import MemoryMap
+from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import DENSITIES, tile_cycles
 from sim.overlay.interpreter import Machine, execute
 from sim.overlay.interpreter.machine import MEMORY as MEMORY_
-from sim.overlay.isa import OPCODES, Program, assemble
+from sim.overlay.isa import OPCODES, SYSTEM, Program, assemble
 from sim.overlay.isa import UNITS as ALL_UNITS
 from sim.overlay.sparsity import sparse, sparse_of
 from sim.overlay.timing import Timing
 from sim.quantized import SCHEMES, QuantizedTensor, quantize
 
 WORD = 32
-BUFFERS = {"slots": 2, "slot_kib": 8, "activation_buffer_kib": 8}
+BUFFERS = {"slots": 2, "slot_kib": 8, "activation_buffer_kib": 16, "prefill_step": 16}
 DESIGN = OverlayDesign("small", units=1, vector_units=2, chain=4, group_size=32, kept=8, ports=1, queue=2, **BUFFERS)
-MEMORY, WEIGHTS, ACTIVATIONS, SPARE = 512, 512, 128, 128
-SCHEME = replace(SCHEMES["int4_g128"], group_size=32)
+DECODER = Decoder("small", 1, 64, 2, 2, 32, 96, 48, 16, rotary=False)
+MEMORY, WEIGHTS, ACTIVATIONS, SPARE = 1024, 512, 128, 384
+SCHEME = DESIGN.schemes["int4"]
 
 
 def aligned(data: bytes) -> bytes:
@@ -145,32 +153,46 @@ def timed(given: Program, monkeypatch: pytest.MonkeyPatch) -> Timing:
         return timing.simulate(given, DESIGN)
 
 
-def test_programs(build_dir: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(seed)
+@pytest.fixture(scope="module")
+def bench(build_dir: Path) -> Bench:
     overlay = Overlay(DESIGN, MEMORY, WEIGHTS, ACTIVATIONS + SPARE)
-    bench = Bench.of([*overlay.parts, overlay], build_dir, "-O0")
+    return Bench.of([*overlay.parts, overlay], build_dir, "-O0")
+
+
+def as_simulated(given: Program, vectors: Vectors, run: Run, image: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory of the simulator's interpreter, and each instruction's end when the simulator says."""
+    interpreted = Machine.of(DESIGN, image.copy())
+    execute(given, interpreted, 0)
+    assert (interpreted.bytes_of[MEMORY_] == run.machine.memory).all()
+    times = timed(given, monkeypatch)
+    start = int(vectors.inputs["valid"].argmax())
+    for unit in UNITS:
+        ends = vectors.outputs[f"{unit}_done"].nonzero()[0] - start + 1
+        assert ends.tolist() == times.end[times.units == ALL_UNITS.index(unit)].tolist()
+    assert vectors.outputs["ended"].argmax() - start == times.begin[-1]
+
+
+def padded(memory: bytes) -> np.ndarray:
+    image = np.zeros(MEMORY * WORD, np.uint8)
+    image[: len(memory)] = np.frombuffer(memory, np.uint8)
+    return image
+
+
+def test_programs(bench: Bench, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
     for uniform, rate in ((True, 1), (False, 0.02), (False, 1)):
         of = products(rng, uniform)
         densities = np.unique(np.concatenate([sparse_of(p.w).densities.reshape(-1) for p in of]))
         assert set(densities) == ({8, 16} if uniform else set(DENSITIES))
         text, memory, places = program(of, not uniform)
-        image = np.zeros(MEMORY * WORD, np.uint8)
-        image[: len(memory)] = np.frombuffer(memory, np.uint8)
-        vectors, run = program_vectors(DESIGN, image, assemble(text), (WEIGHTS, ACTIVATIONS + SPARE), rng, rate)
+        given, image = assemble(text), padded(memory)
+        vectors, run = program_vectors(DESIGN, image, given, (WEIGHTS, ACTIVATIONS + SPARE), rng, rate)
         for p, at in zip(of, places, strict=True):
             found = run.machine.memory[at : at + 2 * p.m * p.n].view(np.float16).reshape(p.m, p.n)
             assert found.tobytes() == p.results.tobytes()
         if uniform:
             # The simulator has one N for all blocks, and nobody waits for a buffer's port.
-            interpreted = Machine.of(DESIGN, image.copy())
-            execute(assemble(text), interpreted, 0)
-            assert (interpreted.bytes_of[MEMORY_] == run.machine.memory).all()
-            times = timed(assemble(text), monkeypatch)
-            start = int(vectors.inputs["valid"].argmax())
-            for unit in UNITS:
-                ends = vectors.outputs[f"{unit}_done"].nonzero()[0] - start + 1
-                assert ends.tolist() == times.end[times.units == ALL_UNITS.index(unit)].tolist()
-            assert vectors.outputs["ended"].argmax() - start == times.begin[-1]
+            as_simulated(given, vectors, run, image, monkeypatch)
         assert bench.run(vectors) == []
     assert run.gave_way
     # A reset while units are at work, and all of it from the beginning.
@@ -181,6 +203,38 @@ def test_programs(build_dir: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -
         outputs[port][cycle] ^= 1
         found_at = [(difference.port, difference.cycle) for difference in bench.run(replace(vectors, outputs=outputs))]
         assert found_at == [(port, cycle)]
+
+
+def compiled(rng: np.random.Generator, where: MemoryMap, new: int) -> tuple[Program, np.ndarray, list[tuple[int, Product]]]:
+    """Three products of a decoder's layer as the compiler writes them, from codes that are loaded to results."""
+    of = {name: Product(rng, new, *shape, True, True) for name, shape in DECODER.products.items()}
+    norms = {name: np.ones((1, DECODER.hidden), np.float16) for name in ("attention_norm", "network_norm")}
+    linear = {name: Linear(p.w) for name, p in of.items()}
+    head = linear.pop("head")
+    memory = image_of(where, Parameters((linear,), (norms,), norms["network_norm"], head)).tobytes()
+    code, places = Code(where, new, DECODER.context), []
+    memory = aligned(memory)
+    for name, source, target in (("gate", "codes", "gate"), ("up", "codes", "up"), ("down", "up_codes", "branch")):
+        operands, size = of[name].codes + of[name].scales, 2 * new * of[name].n
+        code.load(name, source, len(memory), len(operands))
+        product(code, 0, name, source, target)
+        memory += operands
+        code.store(name, target, len(memory), size)
+        places.append((len(memory), of[name]))
+        memory += bytes(size)
+    code.emitter.emit("end", "SYS", operation=SYSTEM.index("end"))
+    return code.emitter.program(), padded(memory), places
+
+
+@pytest.mark.parametrize("new", [1, 5])
+def test_what_the_compiler_writes(bench: Bench, seed: int, new: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    given, image, places = compiled(rng, memory_map(DECODER, DESIGN, DECODER.context), new)
+    vectors, run = program_vectors(DESIGN, image, given, (WEIGHTS, ACTIVATIONS + SPARE), rng)
+    as_simulated(given, vectors, run, image, monkeypatch)
+    for at, p in places:
+        assert run.machine.memory[at : at + 2 * p.m * p.n].tobytes() == p.results.tobytes()
+    assert bench.run(vectors) == []
 
 
 @pytest.mark.parametrize(
