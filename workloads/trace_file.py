@@ -72,9 +72,9 @@ def _trace(told: dict[str, Any], tensors: dict[str, Any]) -> ModelTrace:
 
 
 def _operator(row: dict[str, Any], place: int) -> Operator:
-    sizes = {name: value for name, value in row.items() if name not in ("name", "kind", "inputs")}
-    inputs = row["inputs"]
-    if not isinstance(row["name"], str) or not all(map(_is_count, [*sizes.values(), *inputs])):
+    sizes = {name: value for name, value in row.items() if name not in ("name", "kind", "inputs", "weight_format")}
+    inputs, words = row["inputs"], (row["name"], row.get("weight_format", ""))
+    if not all(isinstance(word, str) for word in words) or not all(map(_is_count, [*sizes.values(), *inputs])):
         raise ValueError(f"operator {place} has a name and counts, not {row}")
     if any(before >= place for before in inputs):
         raise ValueError(f"inputs of operator {place} come before it, not {inputs}")
