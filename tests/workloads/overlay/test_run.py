@@ -92,3 +92,8 @@ def test_formats_of_one_module_are_one() -> None:
     """GPT-2 has queries, keys and values in one matrix."""
     with pytest.raises(InputError, match="weights of key on dense are .* of .*int3"):
         Session(network_of("gpt2"), OverlayHardware(replace(SMALL, formats=(("key", "int3"),))))
+
+
+def test_weights_that_are_not_pruned_do_not_fit_a_sparse_design() -> None:
+    with pytest.raises(InputError, match="keep at most 8 of 16, not"):
+        Session(network_of("opt"), OverlayHardware(replace(SPARSE, group_size=16)))

@@ -134,6 +134,7 @@ BROKEN = {
     PRODUCT + " cell=0": "k of a cell is a multiple of 16, not 0",
     PRODUCT + " k=0": "sizes are at least 1, not 0",
     PRODUCT + " m=2 pitch=8": "results of a token have 32 bytes and are as far apart at least, not 8",
+    PRODUCT + " m=2 pitch=8 layout=keys": "results of a token have 32 bytes and are as far apart at least, not 8",
     PRODUCT + " layout=values weights=12000": "the weight buffer has 12,288 bytes",
 }  # fmt: skip
 
@@ -150,6 +151,21 @@ def test_results_beyond_fp16_are_refused() -> None:
     machine = _with_numbers(np.full(16, 60000, np.float16))
     with pytest.raises(InputError, match="instruction 0, MISC: results of add are fp16 numbers"):
         execute(assemble("MISC operation=add rows=1 length=4 pitch=8" + END), machine, 0)
+
+
+def test_scores_that_nothing_sees_may_be_beyond_fp16() -> None:
+    """127 * 127 * 16 of one key and 127 * 16 of another; a softmax refuses what it sees."""
+    machine = _with_numbers(np.full(16, 127, np.uint8))
+    machine.bytes_of[WEIGHT][:32] = np.repeat(np.array([127, 1], np.uint8), 16)
+    one = np.array([1, 1], np.float16).view(np.uint8)
+    machine.bytes_of[WEIGHT][32:36], machine.bytes_of[ACTIVATION][32:34] = one, one[:2]
+    product = "MV scales=32 target=64 m=1 k=16 n=2 heads=1 group=1 pitch=4 layout=keys"
+    execute(assemble(product + END), machine, 0)
+    assert machine.bytes_of[ACTIVATION][64:68].view(np.float16).tolist() == [np.inf, 2032]
+    scale = int(np.float32(1).view(np.uint32))
+    text = f"MISC operation=softmax source=64 target=64 rows=1 length=2 pitch=4 heads=1 group=1 scalar={scale}"
+    with pytest.raises(InputError, match="operands of softmax are finite numbers, not inf"):
+        execute(assemble(text + END), machine, 0)
 
 
 @pytest.mark.parametrize(("position", "tokens", "message"), [(-1, 1, "position .* at least 0"), (0, 0, "tokens .* at least 1")])
