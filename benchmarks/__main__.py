@@ -16,6 +16,7 @@ from benchmarks.fit import fit_figures
 from benchmarks.hardware import hardware_figures
 from benchmarks.kernels import instructions, kernel_figures
 from benchmarks.models import model_figures
+from benchmarks.overlay import overlay_figures
 from benchmarks.pages import page_figures
 from benchmarks.synthesis import synthesis_figures
 from reports.sanity import sanity_table
@@ -25,7 +26,7 @@ from sim.files import output_folder, write_whole
 def main() -> None:
     """Print and write all figures."""
     figures = [*model_figures(), *cost_figures(), *kernel_figures(), *hardware_figures(), *synthesis_figures()]
-    figures += [*fit_figures(), *area_figures(), *exploration_figures(), *page_figures(), *demo_figures()]
+    figures += [*fit_figures(), *area_figures(), *exploration_figures(), *overlay_figures(), *page_figures(), *demo_figures()]
     write_whole(output_folder("build") / "bench.json", json.dumps([asdict(f) for f in figures], indent=2) + "\n")
     table = Table("figure", "value", "unit", "bar", "versus")
     for f in figures:

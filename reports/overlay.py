@@ -57,7 +57,7 @@ def render(summary: Mapping[str, Any], steps: pd.DataFrame, timeline: pd.DataFra
         steps=table(steps),
         memory=memory_facts(summary),
         resources=table(pd.DataFrame(summary["resources"]["blocks"])) if summary["resources"] else None,
-        verdict=summary["resources"]["verdict"] if summary["resources"] else "",
+        verdict=summary["resources"]["verdict"] if summary["resources"] else summary["not_measured"],
         design=[(name.replace("_", " "), _shown(value)) for name, value in summary["design_fields"].items()],
         figures=embedded({"timeline": in_time(timeline)} if len(timeline) else {}),
         plotly=get_plotlyjs(),
@@ -78,8 +78,7 @@ def print_overlay(summary: Mapping[str, Any], steps: pd.DataFrame, console: Cons
     lines += [f"{what:<22}{figure}" for what, figure in memory_facts(summary)]
     where = ", ".join(f"{name} {share:.1f} %" for name, _, share, _ in _bar(summary["cycles_by_unit"]))
     lines.append(f"{'Cycles':<22}{where}")
-    if summary["resources"]:
-        lines.append(f"{'Board':<22}{summary['resources']['verdict']}")
+    lines.append(f"{'Board':<22}{summary['resources']['verdict'] if summary['resources'] else summary['not_measured']}")
     console.print(Panel(Text("\n".join(lines)), title=Text(f"{summary['design']}: {summary['model']}"), expand=False))
 
 
@@ -113,7 +112,8 @@ def key_figures(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
     if energy:
         spread = f"{engineering(energy['low'], 'J')} to {engineering(energy['high'], 'J')}"
-        found.insert(2, ("Energy per token", engineering(energy["mid"], "J"), f"an estimate, {spread}"))
+        power = f"{significant(summary['power_W'])} W"
+        found.insert(2, ("Energy per token", engineering(energy["mid"], "J"), f"an estimate, {spread}; {power}"))
     return found
 
 

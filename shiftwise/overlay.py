@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from costmodel.fpga.devices import RESOURCES
+from costmodel.fpga.fabric import FABRIC_SOURCE
+from costmodel.overlay.resources import NotSynthesisedError, energy_per_pass, overlay_fit
 from sim.errors import InputError
 from sim.memory import MEMORIES
 from sim.overlay.compiler import Compiled, MemoryMap, compile_step, padded_length
@@ -140,13 +143,33 @@ def _summary(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int,
         "instructions": sum(len(one.code.program) for one in passes),
         "instruction_bytes": sum(one.code.program.size for one in passes),
         "instruction_storage": storage(decoder, design, length),
-        "energy_per_token_J": None,
-        "resources": None,
+        **_cost(design, cycles, moved, new),
         "design_fields": asdict(design),
         "sources": {
             "memory": f"{MEMORIES[design.memory].source}; latencies: {LATENCIES[design.memory].source}",
+            "energy": f"{FABRIC_SOURCE.text}; all that the design takes is at work in every cycle; DRAM as said of the memory",
+            "resources": "vector units, dequantizers, scaling and dispatcher as Yosys synthesised them; buffers by width and "
+            "depth; special functions and interconnect cited, those of FlightLLM by lanes and ports",
         },
         "shiftwise": version("shiftwise"),
+    }
+
+
+def _cost(design: OverlayDesign, cycles: int, moved: int, tokens: int) -> dict[str, Any]:
+    """Energy and what the board has, ``None`` where a component was not synthesised."""
+    try:
+        fit = overlay_fit(design)
+    except NotSynthesisedError as error:
+        return {"energy_per_token_J": None, "power_W": None, "resources": None, "not_measured": str(error)}
+    energy = energy_per_pass(design, fit, cycles, moved)
+    rows = [{"block": block.name, **{name: block.taken.get(name, 0.0) for name in RESOURCES}} for block in fit.blocks]
+    rows.append({"block": "total", **fit.used})
+    rows.append({"block": "board", **{name: have or 0.0 for name, have in fit.available.items()}})
+    return {
+        "energy_per_token_J": {end: joule / tokens for end, joule in energy.items()},
+        "power_W": energy["mid"] / (cycles / design.clock_hz),
+        "resources": {"blocks": rows, "verdict": fit.verdict, "fits": fit.fits, "limit": fit.limit},
+        "not_measured": None,
     }
 
 

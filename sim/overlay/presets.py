@@ -22,7 +22,7 @@ _KV260 = {
     "port_bits": 128,
     "memory_gib": 4,
     "units": 1,
-    "vector_units": 12,
+    "vector_units": 10,
     "slot_kib": 288,
     "activation_buffer_kib": 704,
     "special_lanes": 16,
@@ -31,17 +31,17 @@ _KV260 = {
 """Six ports of the processing system with 128 bit each (AMD UG1085); buffers in 64 UltraRAMs; an engine that takes the weights
 as fast as the memory gives them."""
 
-_DENSE = {"formats": FLIGHTLLM_FORMATS, "sparse": False, "kept": 16, "units": 2, "vector_units": 86}
+_DENSE = {"formats": FLIGHTLLM_FORMATS, "sparse": False, "kept": 16, "chain": 16}
 """An index of 4 bits for each kept weight is more than the weight itself: at 3.5 bits, half of the weights with their indices
 are 3.75 bits a weight, all of them without 3.5. What decode waits for is the memory, so dense weights are faster there, no
-accuracy is pruned away, and the multiplexers are saved. 172 vector units take a product of 4096 columns in two turns and one
-of 11008 in four, about as fast as the memory gives their weights; prefill has a smaller engine and is slower."""
+accuracy is pruned away, and the multiplexers are saved. Twice the multipliers share a vector unit's sums and scaling. There
+are as many as take weights no slower than the memory gives them and fit the board; prefill has a smaller engine."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     "flightllm-u280": {"formats": FLIGHTLLM_FORMATS},
     "flightllm-vhk158": {"formats": FLIGHTLLM_FORMATS, **_VHK158},
     "flightllm-kv260": {"formats": FLIGHTLLM_FORMATS, **_KV260},
-    "dense-u280": _DENSE,
-    "dense-vhk158": {**_DENSE, **_VHK158, "units": 4},
-    "dense-kv260": {**_DENSE, **_KV260, "vector_units": 14},
+    "dense-u280": {**_DENSE, "units": 2, "slot_kib": 1024},
+    "dense-vhk158": {**_DENSE, **_VHK158, "units": 4, "vector_units": 43},
+    "dense-kv260": {**_DENSE, **_KV260, "vector_units": 8, "activation_buffer_kib": 512, "prefill_step": 4},
 }

@@ -1,0 +1,1 @@
+"""What an overlay takes of its board, and what it spends there."""

@@ -1,0 +1,69 @@
+"""The components of an overlay's hardware: what each is told apart by, and how many a design has."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from sim.overlay.design import OverlayDesign
+from sim.overlay.engine import LANES
+
+QUEUES = ("load", "store", "engine", "special")
+"""Units with a queue of their own in the dispatcher."""
+
+
+@dataclass(frozen=True)
+class OverlayPart:
+    """``key`` has the fields of a design that decide the component, ``count`` how many there are, ``build`` makes it."""
+
+    key: Callable[[OverlayDesign], Mapping[str, object]]
+    count: Callable[[OverlayDesign], int]
+    build: Callable[[OverlayDesign], Any]
+
+
+def _vector_units(design: OverlayDesign) -> int:
+    return design.units * design.vector_units
+
+
+def _vector_unit(design: OverlayDesign) -> Any:
+    from hdl.overlay.vector_unit import VectorUnit
+
+    return VectorUnit(design.engine)
+
+
+def _dequantizer(design: OverlayDesign) -> Any:
+    from hdl.overlay.dequantizer import Dequantizer
+
+    return Dequantizer(design.engine)
+
+
+def _scaling(design: OverlayDesign) -> Any:
+    from hdl.overlay.scaling import Scaling
+
+    return Scaling(design.point)
+
+
+def _dispatcher(design: OverlayDesign) -> Any:
+    from hdl.overlay.dispatcher import Dispatcher
+
+    return Dispatcher(QUEUES, design.queue)
+
+
+PARTS: Mapping[str, OverlayPart] = MappingProxyType(
+    {
+        "vector_unit": OverlayPart(
+            lambda d: {"chain": d.chain, "element": d.element, "sparse": d.sparse}, _vector_units, _vector_unit
+        ),
+        "dequantizer": OverlayPart(
+            lambda d: {"chain": d.chain, "formats": "+".join(d.engine.weight_formats)}, _vector_units, _dequantizer
+        ),
+        "scaling": OverlayPart(lambda d: {"group_size": d.group_size}, lambda d: LANES * _vector_units(d), _scaling),
+        "dispatcher": OverlayPart(lambda d: {"queue": d.queue}, lambda _: 1, _dispatcher),
+    }
+)
+"""Those that are synthesised. A vector unit has a dequantizer, and for each of its two lanes one that scales sums of groups."""
+
+
+def key_of(component: str, design: OverlayDesign) -> str:
+    """What tells a component of a design from others of its kind."""
+    return " ".join(f"{name}={value}" for name, value in PARTS[component].key(design).items())
