@@ -138,7 +138,7 @@ const roofline = (place, rows, [peaks, bandwidth]) => {
   add(place, "h3", { textContent: "Roofline" });
   const axis = { type: "log", dtick: 1 };
   Plotly.newPlot(
-    add(place, "div", { className: "plot roof" }), [...roofs, products],
+    add(place, "div", { className: "plot", id: "pass-roofline" }), [...roofs, products],
     layoutOf(passes.layout.height, { ...axis, title: "MAC per byte of DRAM traffic", range: [Math.log10(left), Math.log10(right)] }, { ...axis, title: "MAC per cycle" }, { showlegend: true }),
     settings,
   );
@@ -160,7 +160,7 @@ const inTime = (place, layer) => {
   add(place, "h3", { textContent: "One layer in time" });
   add(place, "p", { className: "note", textContent: caption });
   Plotly.newPlot(
-    add(place, "div", { className: "plot time" }), traces,
+    add(place, "div", { className: "plot", id: "pass-time" }), traces,
     layoutOf(162, { title: "cycles of the pass", tickformat: "~s", range: [Math.min(...start), Math.max(...end)], nticks: 6, tickangle: 0 },
       { title: "", tickvals: [0, 1], ticktext: Object.values(lanes), range: [1.5, -0.5], showgrid: false, ticklabelstandoff: 6 },
       { barmode: "overlay", bargap: 0.25, showlegend: false, uniformtext: { mode: "hide", minsize: 10 }, margin: { ...passes.layout.margin, t: 8 } }),
