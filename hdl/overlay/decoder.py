@@ -1,5 +1,8 @@
 """Instructions as hardware sees them: views of their fields, as :mod:`sim.overlay.isa` places them."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import Value
 from amaranth.lib import data
 
@@ -23,7 +26,12 @@ def fields_of(word: Value, opcode: str) -> data.View:
 def is_for(word: Value, unit: str) -> Value:
     """Whether a word is an instruction of a unit."""
     assert unit in UNITS
-    return word[:OPCODE_BITS].matches(*(OPCODES[opcode] for opcode, of in UNIT_OF.items() if of == unit))
+    return reduce(or_, (is_number(word[:OPCODE_BITS], OPCODES[opcode]) for opcode, of in UNIT_OF.items() if of == unit))
 
 
-__all__ = ["INSTRUCTION_BITS", "OPCODE_BITS", "fields_of", "is_for", "layout_of"]
+def is_number(value: Value, number: int) -> Value:
+    """Whether a field is that number; a comparison with 0 as linters like it."""
+    return value == number if number else ~value.any()
+
+
+__all__ = ["INSTRUCTION_BITS", "OPCODE_BITS", "fields_of", "is_for", "is_number", "layout_of"]

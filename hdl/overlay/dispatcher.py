@@ -7,7 +7,7 @@ from amaranth import Array, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.overlay.decoder import INSTRUCTION_BITS, fields_of, is_for
+from hdl.overlay.decoder import INSTRUCTION_BITS, fields_of, is_for, is_number
 from sim.overlay.isa import SYSTEM, UNITS
 
 TOKEN_BITS = 8
@@ -60,7 +60,7 @@ class Dispatcher(wiring.Component):
             room.eq(~_any([is_for(self.instruction, unit) & states[unit][1] for unit in self.units])),
             quiet.eq(~_any([states[unit][0] for unit in self.units])),
             self.ready.eq(Mux(is_system, quiet, room)),
-            self.ended.eq(takes & is_system & (fields_of(self.instruction, "SYS").operation == SYSTEM.index("end"))),
+            self.ended.eq(takes & is_system & is_number(fields_of(self.instruction, "SYS").operation, SYSTEM.index("end"))),
         ]
         for (giver, taker), count in tokens.items():
             gives = getattr(self, f"{giver}_done") & states[giver][3][UNITS.index(taker)]
@@ -90,15 +90,26 @@ class Dispatcher(wiring.Component):
         ]
         m.d.sync += held.eq(held + comes - start)
         with m.If(comes):
-            m.d.sync += [places[last].eq(self.instruction), last.eq(last + 1)]
+            m.d.sync += last.eq(last + 1)
+        _put(m, f"{unit}_comes_to", places, last, comes, self.instruction)
         with m.If(start):
             m.d.sync += [first.eq(first + 1), word.eq(head), busy.eq(1)]
-            m.d.sync += [flight[newest].eq(fields.signal), newest.eq(newest + 1)]
+            m.d.sync += newest.eq(newest + 1)
         with m.Elif(free):
             m.d.sync += busy.eq(0)
+        _put(m, f"{unit}_starts_at", flight, newest, start, fields.signal)
         with m.If(done):
             m.d.sync += oldest.eq(oldest + 1)
         return held.any() | busy | (oldest != newest), full, fields, flight[oldest]
+
+
+def _put(m: Module, name: str, places: Array, number: Value, there: Value, value: Value) -> None:
+    """``value`` into the place of that number, if it is ``there``."""
+    chosen = Signal(len(places), name=name)
+    m.d.comb += chosen.eq(there << number)
+    for i, place in enumerate(places):
+        with m.If(chosen[i]):
+            m.d.sync += place.eq(value)
 
 
 def _any(values: Sequence[Value]) -> Value:

@@ -105,7 +105,7 @@ class EngineUnit(wiring.Component):
                 m.d.sync += state.eq(STEPS.index("begin"))
             with m.Case(STEPS.index("begin")):
                 m.d.sync += [state.eq(STEPS.index("run")), waiting.eq(Cat(taken))]
-            with m.Case(STEPS.index("run")):
+            with m.Default():
                 m.d.sync += waiting.eq(left)
                 with m.If(over):
                     m.d.sync += [state.eq(STEPS.index("scales")), token.eq(token + advance)]
@@ -141,7 +141,7 @@ class EngineUnit(wiring.Component):
         for v in range(self.vector_units):
             given = {
                 "start": (state == STEPS.index("begin")) & taken[v],
-                "cell": f.weights[BYTE_BITS:] + (column + v) * cells,
+                "cell": (f.weights[BYTE_BITS:] + (column + v) * cells)[: len(self._pass.cell)],
                 "code_bytes": code_bytes[: len(self._pass.code_bytes)],
                 "blocks": blocks,
                 "sparse": f.layout == LAYOUTS.index("sparse"),
@@ -150,7 +150,7 @@ class EngineUnit(wiring.Component):
                 "group": getattr(self, f"v{v}_group"),
             }
             for lane in range(LANES):
-                given[f"rows_{lane}"] = f.source[HALF_BITS:] + (token + lane) * blocks
+                given[f"rows_{lane}"] = (f.source[HALF_BITS:] + (token + lane) * blocks)[: len(self._pass.rows_0)]
                 given[f"scales_{lane}"] = scales[lane]
                 # The second lane of MV has nothing to do: its results are not written.
                 given[f"codes_{lane}"] = getattr(self, f"v{v}_codes_{lane}")
@@ -205,7 +205,7 @@ class EngineUnit(wiring.Component):
         with m.If(writing):
             m.d.sync += slot.eq(Mux(slot == slots - 1, 0, slot + 1))
         m.d.comb += [
-            self.write.eq(writing & valid.bit_select(slot, 1)),
+            self.write.eq(writing & Array(valid)[slot]),
             self.write_data.eq(Array(results)[slot]),
             self.write_address.eq(first + Mux(slot[0], step, 0) + (slot >> 1)),
             self.done.eq(writing & last & (slot == slots - 1)),

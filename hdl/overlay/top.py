@@ -146,7 +146,7 @@ class Overlay(wiring.Component):
                 ]
                 upper = Signal(name=f"upper_{v}_{lane}")
                 m.d.sync += upper.eq(address[0])
-                m.d.comb += v_ports[f"v{v}_codes_{lane}"].eq(word.word_select(upper, WORD_BITS // 2))
+                m.d.comb += v_ports[f"v{v}_codes_{lane}"].eq(Mux(upper, word[WORD_BITS // 2 :], word[: WORD_BITS // 2]))
         return engine
 
     def _read_ports(self) -> list[tuple[str, Any]]:

@@ -156,7 +156,7 @@ class VectorPass(wiring.Component):
         if self.engine.multipliers < BLOCK:
             # Beats take the parts of a dense column in turn.
             beat["part"] = beats[: exact_log2(BLOCK // self.engine.multipliers)]
-        group = {"ends": ends, "first": number == 0, "last": self.over}
+        group = {"ends": ends, "first": ~number.any(), "last": self.over}
         return {name: register(m, name, value) for name, value in beat.items()}, group
 
     def _block(self, m: Module, density: Value, beats: Value) -> tuple[Value, Value, Value, Value]:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from hdl.bench.vectors import Vectors, followed
+from hdl.export import module_texts
 from hdl.overlay import transfers
 from hdl.overlay.engine_unit import BEFORE, START, EngineUnit
 from hdl.overlay.top import UNITS, Overlay
 from hdl.overlay.vector_pass import SETUP
-from hdl.tools.verilator import Bench
+from hdl.tools.verilator import Bench, lint
 from hdl.verify.overlay import Run, program_vectors
 from sim.errors import InputError
 from sim.kernels.product import matrix_product
@@ -235,6 +236,13 @@ def test_what_the_compiler_writes(bench: Bench, seed: int, new: int, monkeypatch
     for at, p in places:
         assert run.machine.memory[at : at + 2 * p.m * p.n].tobytes() == p.results.tobytes()
     assert bench.run(vectors) == []
+
+
+def test_verilog_has_no_warnings(tmp_path: Path) -> None:
+    overlay = Overlay(DESIGN, MEMORY, WEIGHTS, ACTIVATIONS + SPARE)
+    for name, text in module_texts((*overlay.parts, overlay)).items():
+        (tmp_path / name).write_text(text)
+    assert lint(sorted(tmp_path.glob("*.v")), overlay.module_name) == ""
 
 
 @pytest.mark.parametrize(

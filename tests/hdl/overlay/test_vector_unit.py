@@ -51,7 +51,7 @@ def test_every_engine(build_dir: Path, seed: int) -> None:
 
 
 def test_verilog_has_no_warnings(tmp_path: Path) -> None:
-    unit = VectorUnit(Engine(1, 1, 8))
+    unit = VectorUnit(Engine(1, 1, 2, "shift_add"))
     for name, text in module_texts((*unit.parts, unit)).items():
         (tmp_path / name).write_text(text)
     assert lint(sorted(tmp_path.glob("*.v")), "vector_unit") == ""
