@@ -120,6 +120,7 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) 
     takes, most of them beside the array's. Figures by the token are ``None`` where nobody knows of tokens.
     """
     losses, cycles = run.losses, run.trace.cycles
+    weights = _weights_by_format(design, run)
     macs = run.trace.counts.get("mac", 0)
     dram_bits = _dram_bits(run.trace)
     dram = sum(step.run.dram_cycles for step in run.steps)
@@ -148,7 +149,8 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) 
         "dram_bytes_by_tensor": {tensor: run.dram_bits[tensor] // 8 for tensor in TENSORS if tensor in run.dram_bits},
         "buffer_bytes": {name: _buffer_bits(run.trace, name) // 8 for name in BUFFERS},
         "intensity": macs / (dram_bits / 8) if dram_bits else 0.0,
-        "bits_per_weight": _bits_per_weight(design, run),
+        "bits_per_weight": _bits_per_weight(design, weights),
+        "weights_by_format": weights,
         **_cost(cost, workload.tokens),
         "counts": dict(run.trace.counts),
         "energy_per_action_pJ": dict(cost.per_action),
@@ -161,15 +163,20 @@ def summary(design: DesignPoint, workload: Workload, run: Schedule, cost: Cost) 
     }
 
 
-def _bits_per_weight(design: DesignPoint, run: Schedule) -> float:
-    """Storage of a weight in whole groups, scales and zero points counted: the mean over those in different formats."""
-    products = [step.operator for step in run.steps if isinstance(step.operator, Product) and step.operator.kind == "linear"]
+def _weights_by_format(design: DesignPoint, run: Schedule) -> dict[str, int]:
+    """How many weights of linear layers have each format."""
     weights: dict[str, int] = {}
-    for p in products or [Product("none", 1, 1, 1)]:
-        weights[p.weight_format] = weights.get(p.weight_format, 0) + p.count * p.k * p.n
-    schemes = {name: design.seen_by("linear", name).weight_scheme for name in weights}
-    group = design.group_size
-    return sum(weights[name] * storage_bits(one, group, 1, 0) / group for name, one in schemes.items()) / sum(weights.values())
+    for p in (step.operator for step in run.steps if isinstance(step.operator, Product) and step.operator.kind == "linear"):
+        name = p.weight_format or design.weight_format
+        weights[name] = weights.get(name, 0) + p.count * p.k * p.n
+    return weights
+
+
+def _bits_per_weight(design: DesignPoint, weights: Mapping[str, int]) -> float:
+    """Storage of a weight in whole groups, scales and zero points counted: the mean over those in different formats."""
+    group, counted = design.group_size, weights or {design.weight_format: 1}
+    bits = {name: storage_bits(design.with_weights(name).weight_scheme, group, 1, 0) / group for name in counted}
+    return sum(bits[name] * number for name, number in counted.items()) / sum(counted.values())
 
 
 def _sources(cost: Cost, technology: str) -> dict[str, str]:

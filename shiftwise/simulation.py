@@ -79,8 +79,8 @@ def simulate_request(asked: Request, progress: Tell | None = None, folder: Path 
     """:func:`simulate`, with its arguments checked; what is found of the accuracy is kept in ``folder`` meanwhile."""
     tell = progress or (lambda *_: None)
     point, workload = asked.design, load_workload(asked)
+    operators = allocated_operators(point, workload.operators, asked.allocation)
     with of_file(asked.named):
-        operators = allocated_operators(point, workload.operators, asked.allocation)
         for kind, name, k in sorted({(p.kind, p.weight_format, p.k) for p in operators if isinstance(p, Product)}):
             check_buffers(point.seen_by(kind, name), k)
     run = schedule(point, operators, memory_prices(point))

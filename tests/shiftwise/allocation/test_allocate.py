@@ -56,9 +56,12 @@ def test_simulate_takes_its_file(found: shiftwise.Allocated, small: str, tmp_pat
     assert run.summary["energy_per_token_J"] == pytest.approx(own["energy"])
     assert run.summary["dram_bytes"] == own["dram_bytes"]
     assert run.summary["bits_per_weight"] == pytest.approx(own["stored_bits"])
-    assert set(run.layers["weight_format"].dropna()) - {""} <= set(ASK["formats"])
+    weights = run.summary["weights_by_format"]
+    assert set(run.layers["weight_format"]) - {""} == set(weights) <= set(ASK["formats"])
+    assert sum(int(name[4:]) * number for name, number in weights.items()) / sum(weights.values()) == pytest.approx(own["bits"])
     plain = shiftwise.simulate(DESIGN, small, **ask)
     assert plain.summary["dram_bytes"] > own["dram_bytes"] and plain.summary["bits_per_weight"] == 8 + 24 / 16
+    assert plain.summary["weights_by_format"] == {"uint8": sum(weights.values())}
     assert plain.summary["accuracy"]["hardware_bits_per_byte"] != run.summary["accuracy"]["hardware_bits_per_byte"]
 
 
