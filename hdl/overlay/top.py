@@ -14,6 +14,7 @@ from hdl.overlay.transfers import Transfer
 from hdl.placement import Wires, place
 from hdl.ram import Ram
 from sim.errors import InputError
+from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import LANES
 from sim.overlay.isa import BUFFERS
@@ -186,6 +187,9 @@ def check_hardware(design: OverlayDesign) -> None:
         )
     if design.vector_units > MOST_VECTOR_UNITS:
         raise InputError(f"hardware of an overlay has at most {MOST_VECTOR_UNITS} vector units, not {design.vector_units}")
+    for name in design.engine.weight_formats:
+        if EXPANDED[name].lsb or not EXPANDED[name].signed:
+            raise InputError(f"hardware of an overlay has signed weights in units of 1, which are not those of {name}")
     if design.group_size & (design.group_size - 1):
         raise InputError(f"hardware of an overlay has groups of a power of two, not of {design.group_size}")
     if design.queue & (design.queue - 1):

@@ -252,6 +252,8 @@ def test_verilog_has_no_warnings(tmp_path: Path) -> None:
         ({"chain": 2}, "with a chain of at least 4, not of 2"),
         ({"ports": 2}, "has one port of 32 byte/cycle"),
         ({"vector_units": 9}, "at most 8 vector units, not 9"),
+        ({"weight_format": "e2m1"}, "signed weights in units of 1, which are not those of e2m1"),
+        ({"weight_format": "uint4", "kept": 16}, "which are not those of uint4"),
         ({"group_size": 48}, "groups of a power of two, not of 48"),
         ({"queue": 3}, "queues of a power of two, not of 3"),
     ],
