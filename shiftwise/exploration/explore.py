@@ -115,6 +115,7 @@ def explore(
     search = Search(chosen, objectives((*wanted, *more), target), limits, points, sampler, seed, storage)
     judged = tuple(model for model in models if has_accuracy(model))
     check(asked, search, judged, survivors, recipes, accuracy_bytes, workers)
+    search.reach_storage()
     layers = widths(chosen, models[0])
     tell = progress or (lambda *_: None)
     with Results(out) as results, crew(workers, scheduler) as hands:

@@ -102,6 +102,14 @@ class Search:
                 found.append(row)
         return found
 
+    def reach_storage(self) -> None:
+        """Raise ``InputError`` for a storage that cannot be reached, before anything is looked for."""
+        import optuna
+
+        if self.storage is not None:
+            with _quiet(), _reached(self.storage):
+                optuna.storages.get_storage(self.storage)
+
     def _study(self, asked: int, name: str) -> "Study":
         import optuna
 
