@@ -74,13 +74,21 @@ def errors(browser: Chrome) -> list[str]:
 def hover(browser: Chrome, plot: str, trace: int, number: int) -> str:
     """Move the pointer onto a point of a plot and wait for its label; returns the label's text.
 
+    The pointer goes to a corner of the screen first, so that the label is not another point's that is still there.
     Raises Selenium's ``TimeoutException`` if there is none within :data:`PATIENCE`.
     """
     x, y = browser.execute_script(PLACE, plot, trace, number)
+    wait = WebDriverWait(browser, PATIENCE, poll_frequency=0.01)
+    _move(browser, 0, 0)
+    wait.until(lambda _: not browser.execute_script(LABELS, plot))
+    _move(browser, round(x), round(y))
+    return str(wait.until(lambda _: browser.execute_script(LABELS, plot)))
+
+
+def _move(browser: Chrome, x: int, y: int) -> None:
     moves = ActionBuilder(browser, duration=0)
-    moves.pointer_action.move_to_location(round(x), round(y))
+    moves.pointer_action.move_to_location(x, y)
     moves.perform()
-    return str(WebDriverWait(browser, PATIENCE, poll_frequency=0.01).until(lambda _: browser.execute_script(LABELS, plot)))
 
 
 def click(browser: Chrome) -> None:
