@@ -23,7 +23,16 @@ GPT = replace(
     biases=("query", "key", "value", "output", "up", "down"),
 )  # fmt: skip
 ODD = replace(
-    LLAMA, name="odd", hidden=88, head_dim=10, heads=3, kv_heads=1, intermediate=72, activation="gelu", biases=("up",)
+    LLAMA,
+    name="odd",
+    hidden=88,
+    head_dim=10,
+    heads=3,
+    kv_heads=1,
+    intermediate=72,
+    activation="gelu",
+    biases=("up",),
+    norm="layer_norm",
 )
 
 DENSE = OverlayDesign(

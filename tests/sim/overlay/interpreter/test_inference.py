@@ -1,5 +1,7 @@
 """Decoders by compiled programs: the bits of a plain forward pass."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,11 +42,18 @@ def test_logits_are_those_of_the_forward_pass(decoder: Decoder, design: OverlayD
 def test_many_tokens_may_follow_at_any_place() -> None:
     parameters, rows = random_parameters(LLAMA, DENSE), random_rows(LLAMA)
     wanted = forward(LLAMA, DENSE, parameters, rows)
-    run = Inference(LLAMA, DENSE, parameters)
+    run = Inference(LLAMA, DENSE, parameters, context=TOKENS)
     for first, last in ((0, 3), (3, 20), (20, TOKENS)):
         assert np.array_equal(run.append(rows[first:last]), wanted[last - 1])
-    with pytest.raises(InputError, match="at most 64, not 65"):
-        run.append(np.zeros((64 - TOKENS + 1, LLAMA.hidden), np.float16))
+    with pytest.raises(InputError, match="at most 27, not 28"):
+        run.append(rows[:1])
+
+
+def test_padding_has_room_behind_the_context() -> None:
+    """A second program of 24 tokens for the last three of 27."""
+    parameters, rows, design = random_parameters(LLAMA, DENSE), random_rows(LLAMA), replace(DENSE, prefill_step=24)
+    run = Inference(LLAMA, design, parameters, context=TOKENS)
+    assert np.array_equal(run.append(rows), forward(LLAMA, design, parameters, rows)[-1])
 
 
 def test_the_designs_take_a_product_to_pieces() -> None:
