@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -82,9 +81,12 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
 
 def test_two_processes_may_keep_at_once(tmp_path: Path) -> None:
     writers = [
-        subprocess.Popen([sys.executable, "-c", KEEPS_UNTIL_KILLED, tmp_path], stdout=subprocess.DEVNULL) for _ in range(2)
+        subprocess.Popen([sys.executable, "-c", KEEPS_UNTIL_KILLED, tmp_path], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
     ]
-    time.sleep(3)
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline()  # it has kept something, beside the other
     assert [writer.poll() for writer in writers] == [None, None]
     for writer in writers:
         writer.kill()
