@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from costmodel.overlay.components import PARTS, key_of
+from costmodel.synthesis.cache import digest, keep, recall
 from costmodel.synthesis.run import synthesise
 from sim.files import write_whole
 from sim.overlay.design import OverlayDesign
@@ -48,8 +49,26 @@ def measured_parts(file: Path = OVERLAY_CSV) -> Mapping[tuple[str, str], Overlay
 NUMBERS = ("lut_sites", "flip_flops", "dsps")
 
 
+def known_part(component: str, design: OverlayDesign) -> OverlayRow | None:
+    """A component of a design as it was measured for the project, or since on this machine; else ``None``."""
+    row = measured_parts().get((component, key_of(component, design)))
+    if row is None and (kept := recall(_kept_as(component, design))):
+        return OverlayRow(**kept)
+    return row
+
+
+def _kept_as(component: str, design: OverlayDesign) -> str:
+    """The name of a row in the cache, of all that decides it: the hardware's text too."""
+    root = Path(__file__).parents[2]
+    texts = [path.read_text() for room in ("hdl", "sim/overlay") for path in sorted((root / room).rglob("*.py"))]
+    return digest("overlay", component, key_of(component, design), *texts)
+
+
 def measure_part(component: str, design: OverlayDesign) -> OverlayRow:
-    """Synthesise a component of a design. Raises as :func:`costmodel.synthesis.run.synthesise` does."""
+    """Synthesise a component of a design, and keep it for :func:`known_part`.
+
+    Raises as :func:`costmodel.synthesis.run.synthesise` does.
+    """
     from hdl.export import module_texts
     from hdl.overlay.cascade_slice import PRIMITIVE, CascadeSlice
 
@@ -62,9 +81,11 @@ def measure_part(component: str, design: OverlayDesign) -> OverlayRow:
     area = synthesise("\n".join(texts), top.module_name, TARGET).area
     lut_sites, flip_flops, dsps = (float(area.numbers[name]) for name in NUMBERS)
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    return OverlayRow(
+    row = OverlayRow(
         component, key_of(component, design), lut_sites, flip_flops, dsps, area.tool, area.version, area.command, today
     )
+    keep(_kept_as(component, design), asdict(row))
+    return row
 
 
 def write_rows(rows: Iterable[OverlayRow], file: Path = OVERLAY_CSV) -> None:

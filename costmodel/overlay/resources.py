@@ -8,7 +8,7 @@ from costmodel.fpga.block_ram import Memory, blocks
 from costmodel.fpga.devices import DEVICES, RESOURCES, Device
 from costmodel.fpga.fabric import CLB_ENERGY, CLBS, PICOJOULE
 from costmodel.overlay.components import PARTS, key_of
-from costmodel.overlay.measured import measured_parts
+from costmodel.overlay.measured import known_part
 from sim.errors import InputError, choose
 from sim.memory import MEMORIES
 from sim.overlay.design import OverlayDesign
@@ -104,11 +104,10 @@ def _blocks(design: OverlayDesign, board: Device) -> list[Block]:
 def _synthesised(design: OverlayDesign) -> list[Block]:
     found = []
     for name, part in PARTS.items():
-        row = measured_parts().get((name, key_of(name, design)))
+        row = known_part(name, design)
         if row is None:
             raise NotSynthesisedError(
-                f"the {name} of {design.name}, {key_of(name, design)}, was not synthesised: "
-                "`python -m reports.characterize_overlay` measures those of the named overlays"
+                f"the {name} of {design.name}, {key_of(name, design)}, was not synthesised, which `shiftwise fit` does"
             )
         count = part.count(design)
         taken = {"lut": count * row.lut_sites, "ff": count * row.flip_flops, "dsp": count * row.dsps}

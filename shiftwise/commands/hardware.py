@@ -1,7 +1,7 @@
 """Commands about a design's hardware: ``generate``, ``verify``, ``synth``, ``fit``."""
 
 import json
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -111,7 +111,13 @@ def fit(
     """Say whether the design fits an FPGA board, what limits it, and how large an array would fit.
 
     LUTs, flip-flops and DSP slices are as `synth --target xcup` measured, or fitted; memories are counted by width and depth.
+    Components of an overlay that were not measured are synthesised, which takes a minute, and kept for `simulate`.
     """
+    from sim.overlay.design import is_overlay
+
+    if is_overlay(design):
+        _fit_overlay(design, device, as_json)
+        return
     from costmodel.fpga.utilization import fit as run_fit
     from sim.design import load_design
 
@@ -124,4 +130,32 @@ def fit(
         for (name, used), share in zip(found.used.items(), found.utilization.values(), strict=True)
     ]
     print_table(("resource", "used", "available", "share"), rows)
+    print(found.verdict)
+
+
+def _fit_overlay(design: str, device: str, as_json: bool) -> None:
+    """:func:`fit` of an overlay, block by block."""
+    from costmodel.fpga.devices import DEVICES
+    from costmodel.overlay.components import PARTS, key_of
+    from costmodel.overlay.measured import known_part, measure_part
+    from costmodel.overlay.resources import overlay_fit
+    from sim.errors import choose
+    from sim.overlay.design import load_overlay
+
+    choose("device", device, DEVICES)
+    point = replace(load_overlay(design), device=device)
+    for component in PARTS:
+        if known_part(component, point) is None:
+            print(f"synthesising the {component}, {key_of(component, point)}", file=sys.stderr, flush=True)
+            measure_part(component, point)
+    found = overlay_fit(point)
+    if as_json:
+        blocks = [{"block": block.name, **block.taken, "source": block.source} for block in found.blocks]
+        facts = {"design": found.design, "device": device, "used": found.used, "available": found.available}
+        print(json.dumps({**facts, "blocks": blocks, "fits": found.fits, "limit": found.limit}, indent=2))
+        return
+    rows = [(block.name, *(count(block.taken.get(name, 0.0)) for name in found.used)) for block in found.blocks]
+    rows.append(("total", *map(count, found.used.values())))
+    rows.append((device, *(count(found.available[name]) for name in found.used)))
+    print_table(("block", *found.used), rows)
     print(found.verdict)

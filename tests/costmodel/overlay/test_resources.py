@@ -1,13 +1,14 @@
 """What overlays take of their boards."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from costmodel.fpga.devices import DEVICES
 from costmodel.fpga.fabric import CLB_ENERGY
 from costmodel.overlay.components import PARTS, key_of
-from costmodel.overlay.measured import measure_part, measured_parts
+from costmodel.overlay.measured import known_part, measure_part, measured_parts
 from costmodel.overlay.resources import NotSynthesisedError, energy_per_pass, overlay_fit
 from sim.errors import InputError
 from sim.overlay.design import load_overlay
@@ -51,6 +52,15 @@ def test_a_row_is_found_again() -> None:
     row = measured_parts()["dequantizer", key_of("dequantizer", design)]
     again = measure_part("dequantizer", design)
     assert (again.lut_sites, again.flip_flops, again.dsps) == (row.lut_sites, row.flip_flops, row.dsps)
+
+
+def test_what_was_measured_is_known_until_the_hardware_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    design = replace(load_overlay("dense-u280"), weight_format="e2m1", formats=(), chain=4)
+    assert known_part("dequantizer", design) is None
+    row = measure_part("dequantizer", design)
+    assert known_part("dequantizer", design) == row
+    assert row.lut_sites > 0
 
 
 def test_rows_are_of_parts() -> None:
