@@ -1,6 +1,7 @@
 """Commands about a design's hardware: ``generate``, ``verify``, ``synth``, ``fit``."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
