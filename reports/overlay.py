@@ -171,4 +171,4 @@ def _shown(value: Any) -> str:
         return value
     if isinstance(value, Sequence):
         return ", ".join(" ".join(pair) for pair in value)
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
+    return f"{value:,.{0 if abs(value) >= 100 else 2}f}" if isinstance(value, float) else f"{value:,}"

@@ -16,7 +16,7 @@ from costmodel.fpga.fabric import FABRIC_SOURCE
 from costmodel.overlay.resources import NotSynthesisedError, energy_per_pass, overlay_fit
 from sim.errors import InputError
 from sim.memory import MEMORIES
-from sim.overlay.compiler import Compiled, MemoryMap, compile_step, padded_length
+from sim.overlay.compiler import Compiled, MemoryMap, compile_step, memory_map, padded_length
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign, load_overlay
 from sim.overlay.engine import BLOCK
@@ -110,13 +110,14 @@ def _summary(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int,
     moved = sum(one.timing.moved for one in passes)
     where = {key: sum(one.timing.where[key] for one in passes) for key in passes[0].timing.where}
     busy = {unit: sum(one.timing.busy(unit) for one in passes) for unit in UNITS}
+    occupied = {"memory": max(busy["load"], busy["store"]), "engine": busy["engine"], "special": busy["special"]}
     memory = design.channels_off_chip
     new = 1 if phase == "decode" else length
     stored, attention = _macs(decoder, new, length)
     macs = stored + attention
     done = stored * design.kept // BLOCK + attention
     peak = design.engine.macs_per_cycle("mv" if phase == "decode" else "mm")
-    where_memory = MemoryMap(decoder, design, padded_length(design, 1, length))
+    where_memory = memory_map(decoder, design, length)
     return {
         "model": decoder.name,
         "design": design.name,
@@ -130,7 +131,7 @@ def _summary(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int,
         "time_s": time,
         "tokens_per_s": new / time,
         "utilization": done / (cycles * peak),
-        "bound": max(where, key=lambda key: where[key]),
+        "bound": max(occupied, key=lambda unit: occupied[unit]),
         "cycles_by_unit": where,
         "busy_cycles": busy,
         "dram_bytes": moved,
@@ -163,8 +164,8 @@ def _cost(design: OverlayDesign, cycles: int, moved: int, tokens: int) -> dict[s
         return {"energy_per_token_J": None, "power_W": None, "resources": None, "not_measured": str(error)}
     energy = energy_per_pass(design, fit, cycles, moved)
     rows = [{"block": block.name, **{name: block.taken.get(name, 0.0) for name in RESOURCES}} for block in fit.blocks]
-    rows.append({"block": "total", **fit.used})
-    rows.append({"block": "board", **{name: have or 0.0 for name, have in fit.available.items()}})
+    rows.append({"block": "total", **{name: fit.used[name] for name in RESOURCES}})
+    rows.append({"block": "board", **{name: fit.available[name] or 0.0 for name in RESOURCES}})
     return {
         "energy_per_token_J": {end: joule / tokens for end, joule in energy.items()},
         "power_W": energy["mid"] / (cycles / design.clock_hz),

@@ -13,6 +13,7 @@ from sim.epilogue import LARGEST_EXACT
 from sim.errors import InputError, choose
 from sim.formats import FORMATS, Format, signed_bits
 from sim.memory import MEMORIES, Dram, Scratchpad
+from sim.overlay.presets import PRESETS as OVERLAYS
 from sim.pe import PES, Element
 from sim.quantized import SCALINGS, Scheme, activation_scheme, weight_scheme
 from sim.toml import read_fields
@@ -314,6 +315,8 @@ def load_design(name_or_path: str | DesignPoint) -> DesignPoint:
         return name_or_path
     if name_or_path in PRESETS:
         return DesignPoint(name=name_or_path, **PRESETS[name_or_path])
+    if name_or_path in OVERLAYS:
+        raise InputError(f"{name_or_path} is an overlay, which simulate (in Python simulate_overlay) and fit take alone")
     fields = read_fields(name_or_path, PRESETS)
     with of_file(name_or_path):
         for name in fields:

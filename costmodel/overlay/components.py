@@ -1,12 +1,18 @@
 """The components of an overlay's hardware: what each is told apart by, and how many a design has."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import LANES
+
+WINDOWS = 2
+"""Of weights and of scales, for each vector unit."""
+
+WINDOW_WORDS = 1024
+"""[256 bit] Beneath a window that is measured: its shifter is what counts, as addresses grow by a bit where words double."""
 
 QUEUES = ("load", "store", "engine", "special")
 """Units with a queue of their own in the dispatcher."""
@@ -14,11 +20,15 @@ QUEUES = ("load", "store", "engine", "special")
 
 @dataclass(frozen=True)
 class OverlayPart:
-    """``key`` has the fields of a design that decide the component, ``count`` how many there are, ``build`` makes it."""
+    """``key`` has the fields of a design that decide the component, ``count`` how many there are, ``build`` makes it.
+
+    ``alone``: without the components inside it, which are parts of their own.
+    """
 
     key: Callable[[OverlayDesign], Mapping[str, object]]
     count: Callable[[OverlayDesign], int]
     build: Callable[[OverlayDesign], Any]
+    alone: bool = False
 
 
 def _vector_units(design: OverlayDesign) -> int:
@@ -43,6 +53,20 @@ def _scaling(design: OverlayDesign) -> Any:
     return Scaling(design.point)
 
 
+def _walk(design: OverlayDesign) -> Any:
+    """Of sparse blocks, which a dense design's is no larger than."""
+    from hdl.overlay.vector_pass import VectorPass
+
+    return VectorPass(replace(design, sparse=True), WINDOW_WORDS, WINDOW_WORDS)
+
+
+def _window(design: OverlayDesign) -> Any:
+    del design
+    from hdl.overlay.buffers import ByteWindow
+
+    return ByteWindow("weight", WINDOW_WORDS)
+
+
 def _dispatcher(design: OverlayDesign) -> Any:
     from hdl.overlay.dispatcher import Dispatcher
 
@@ -58,10 +82,13 @@ PARTS: Mapping[str, OverlayPart] = MappingProxyType(
             lambda d: {"chain": d.chain, "formats": "+".join(d.engine.weight_formats)}, _vector_units, _dequantizer
         ),
         "scaling": OverlayPart(lambda d: {"group_size": d.group_size}, lambda d: LANES * _vector_units(d), _scaling),
+        "walk": OverlayPart(lambda d: {"chain": d.chain, "group_size": d.group_size}, _vector_units, _walk, alone=True),
+        "byte_window": OverlayPart(lambda _: {"words": WINDOW_WORDS}, lambda d: WINDOWS * _vector_units(d), _window),
         "dispatcher": OverlayPart(lambda d: {"queue": d.queue}, lambda _: 1, _dispatcher),
     }
 )
-"""Those that are synthesised. A vector unit has a dequantizer, and for each of its two lanes one that scales sums of groups."""
+"""Those that are synthesised. A vector unit has a dequantizer, for each of its two lanes one that scales sums of groups, what
+walks through blocks, and two windows of any 32 bytes of the weight buffer. Block memories are counted elsewhere."""
 
 
 def key_of(component: str, design: OverlayDesign) -> str:

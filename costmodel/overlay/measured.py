@@ -78,7 +78,8 @@ def measure_part(component: str, design: OverlayDesign) -> OverlayRow:
         PRIMITIVE if name == CascadeSlice.module_name else "".join(module_texts([part]).values())
         for name, part in modules.items()
     ]
-    area = synthesise("\n".join(texts), top.module_name, TARGET).area
+    inside = [name for name in modules if name != top.module_name] if PARTS[component].alone else []
+    area = synthesise("\n".join(texts), top.module_name, TARGET, inside).area
     lut_sites, flip_flops, dsps = (float(area.numbers[name]) for name in NUMBERS)
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     row = OverlayRow(

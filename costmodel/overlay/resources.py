@@ -2,19 +2,25 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from costmodel.fpga.block_ram import Memory, blocks
 from costmodel.fpga.devices import DEVICES, RESOURCES, Device
 from costmodel.fpga.fabric import CLB_ENERGY, CLBS, PICOJOULE
+from costmodel.fpga.utilization import BANDWIDTH
 from costmodel.overlay.components import PARTS, key_of
 from costmodel.overlay.measured import known_part
 from sim.errors import InputError, choose
 from sim.memory import MEMORIES
+from sim.overlay.cells import FP16_BYTES
+from sim.overlay.compiler.memory_map import HELD_BLOCKS
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK, LANES
 
-WORD_BITS, BYTE_BITS = 256, 8
+WORD_BITS, BYTE_BITS, FP32_BITS = 256, 8, 32
+
+NEARLY = 1.01
+"""Boards state rounded rates."""
 
 PUBLISHED_LANES, PUBLISHED_PORTS = 64, 32
 
@@ -41,7 +47,7 @@ class Block:
 class OverlayFit:
     """What an overlay takes of its board: ``blocks``, ``used`` and ``available`` by resource, ``None`` where nobody says.
 
-    ``vector_units`` is how many there could be, everything else as it is.
+    Of ``units`` vector units there could be ``vector_units``, everything else as it is.
     """
 
     design: str
@@ -49,6 +55,7 @@ class OverlayFit:
     blocks: tuple[Block, ...]
     used: Mapping[str, float]
     available: Mapping[str, int | None]
+    units: int
     vector_units: int
 
     @property
@@ -70,8 +77,10 @@ class OverlayFit:
     def verdict(self) -> str:
         """The fit in sentences."""
         does = "fits" if self.fits else "does not fit"
-        most = f"the most it takes is {self.shares[self.limit]:.0%} of the {self.limit.upper()}"
-        return f"{self.design} {does} a {self.device}: {most}; there could be {self.vector_units:,} vector units."
+        limit = self.limit.upper() if self.limit in RESOURCES else self.limit
+        most = f"the most it takes is {self.shares[self.limit]:.0%} of the {limit}"
+        units = f"of its {self.units:,} vector units there could be {self.vector_units:,}"
+        return f"{self.design} {does} a {self.device}: {most}; {units}."
 
 
 def overlay_fit(design: OverlayDesign) -> OverlayFit:
@@ -80,7 +89,11 @@ def overlay_fit(design: OverlayDesign) -> OverlayFit:
     board = choose("device", design.device, DEVICES)
     found = tuple(_blocks(design, board))
     used = {name: sum(block.taken.get(name, 0.0) for block in found) for name in RESOURCES}
-    return OverlayFit(design.name, design.device, found, used, board.resources, _largest(design, found, board))
+    rate = MEMORIES[design.memory].bits_per_second * design.channels / BYTE_BITS
+    used[BANDWIDTH] = rate if rate > NEARLY * max(board.memories.values()) else min(rate, max(board.memories.values()))
+    available = {**board.resources, BANDWIDTH: int(max(board.memories.values()))}
+    units = design.units * design.vector_units
+    return OverlayFit(design.name, design.device, found, used, available, units, _largest(design, board))
 
 
 def energy_per_pass(design: OverlayDesign, fit: OverlayFit, cycles: int, moved: int) -> dict[str, float]:
@@ -88,7 +101,7 @@ def energy_per_pass(design: OverlayDesign, fit: OverlayFit, cycles: int, moved: 
 
     All that is taken is at work in every cycle (:mod:`costmodel.fpga.fabric`), and the memory as its table says.
     """
-    clbs = sum(CLBS[name] * count for name, count in fit.used.items() if name != "ff")
+    clbs = sum(CLBS[name] * count for name, count in fit.used.items() if name in CLBS and name != "ff")
     memory = moved * BYTE_BITS * MEMORIES[design.memory].energy_per_bit * PICOJOULE
     return {end: clbs * each * cycles * PICOJOULE + memory for end, each in CLB_ENERGY.items()}
 
@@ -127,26 +140,30 @@ def _cited(design: OverlayDesign) -> list[Block]:
 
 
 def _memories(design: OverlayDesign) -> dict[str, Memory]:
-    """A part of the weight buffer beside each vector unit; activations in one place, and windows of two groups of them."""
+    """Of each vector unit its share of the weight buffer, windows of two groups' activations, and sums that are held."""
     units = design.units * design.vector_units
     weight_words = -(-design.slots * design.slot_bytes * BYTE_BITS // WORD_BITS // units)
+    width = design.special_lanes * FP16_BYTES * BYTE_BITS
     windows = Memory(BLOCK * BYTE_BITS, 2 * -(-design.group_size // BLOCK), LANES * units, distributed=True)
     return {
         "weights": Memory(WORD_BITS, weight_words, units),
-        "activations": Memory(WORD_BITS, -(-design.activation_bytes * BYTE_BITS // WORD_BITS)),
+        "activations": Memory(width, -(-design.activation_bytes * BYTE_BITS // width)),
         "windows": windows,
+        "held sums": Memory(FP32_BITS, HELD_BLOCKS * BLOCK, units, distributed=True),
     }
 
 
-def _largest(design: OverlayDesign, found: tuple[Block, ...], board: Device) -> int:
-    """Vector units for which LUTs and slices are enough, what goes with each included."""
-    units = design.units * design.vector_units
-    with_units = [block for block in found if " x " in block.name and not block.name.startswith("1 x ")]
-    room = []
-    for name in ("lut", "ff", "dsp"):
-        have = board.resources[name]
-        each = sum(block.taken.get(name, 0.0) for block in with_units) / units
-        rest = sum(block.taken.get(name, 0.0) for block in found if block not in with_units)
-        if have is not None and each:
-            room.append(int(max(0.0, have - rest) // each))
-    return min(room)
+def _largest(design: OverlayDesign, board: Device) -> int:
+    """The most vector units with which everything that is known is enough."""
+    least, above = 0, 2
+    while _fits(design, board, above):
+        least, above = above, 2 * above
+    while above - least > 1:
+        middle = (least + above) // 2
+        least, above = (middle, above) if _fits(design, board, middle) else (least, middle)
+    return least
+
+
+def _fits(design: OverlayDesign, board: Device, vector_units: int) -> bool:
+    found = _blocks(replace(design, units=1, vector_units=vector_units), board)
+    return all(sum(block.taken.get(name, 0.0) for block in found) <= have for name, have in board.resources.items() if have)

@@ -9,8 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.overlay.decoder import INSTRUCTION_BITS, fields_of, is_for, is_number
 from sim.overlay.isa import SYSTEM, UNITS
+from sim.overlay.isa.instructions import MOST_TOKENS
 
-TOKEN_BITS = 8
+TOKEN_BITS = MOST_TOKENS.bit_length()
 """[bit] Of a count of tokens from one unit to another."""
 
 FLIGHT = 64

@@ -18,6 +18,7 @@ from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import LANES
 from sim.overlay.isa import BUFFERS
+from sim.overlay.sparsity import INDEX_BITS
 
 UNITS = ("load", "store", "engine")
 """Units that are there."""
@@ -190,6 +191,11 @@ def check_hardware(design: OverlayDesign) -> None:
     for name in design.engine.weight_formats:
         if EXPANDED[name].lsb or not EXPANDED[name].signed:
             raise InputError(f"hardware of an overlay has signed weights in units of 1, which are not those of {name}")
+        if design.engine.multipliers * (EXPANDED[name].bits + INDEX_BITS) > WORD_BITS:
+            raise InputError(
+                f"hardware of an overlay reads a cycle's weights with their indices at once, {WORD_BITS} bit, which "
+                f"{design.engine.multipliers} of {name} are not"
+            )
     if design.group_size & (design.group_size - 1):
         raise InputError(f"hardware of an overlay has groups of a power of two, not of {design.group_size}")
     if design.queue & (design.queue - 1):

@@ -6,6 +6,9 @@ from sim.errors import InputError, choose, demand
 
 ACTIVATIONS = ("silu", "gelu", "gelu_tanh", "relu")
 
+PRODUCTS = ("query", "key", "value", "output", "gate", "up", "down", "head")
+"""Products with stored weights of a layer, in order, and of the head."""
+
 NORMS = ("rms_norm", "layer_norm")
 
 

@@ -7,8 +7,9 @@ from functools import cached_property
 from sim.design import DesignPoint
 from sim.errors import InputError, choose, demand
 from sim.overlay.cells import CellLayout
+from sim.overlay.decoder import PRODUCTS
 from sim.overlay.dequantizer import EXPANDED
-from sim.overlay.engine import BLOCK, Engine, check_group
+from sim.overlay.engine import BLOCK, DENSITIES, Engine, check_group
 from sim.overlay.isa.instructions import ADDRESS_BITS
 from sim.overlay.memory import LATENCIES, Channels
 from sim.overlay.presets import PRESETS
@@ -26,7 +27,7 @@ class OverlayDesign:
 
     ``device`` is a board's name. ``units`` to ``sparse`` are the engine's (:class:`sim.overlay.engine.Engine`). Weights are of
     ``weight_format``, those of products that ``formats`` names of another: pairs of names (:attr:`sim.overlay.decoder.Decoder.
-    products`) and formats. Of 16 weights ``kept`` are not pruned, in the mean over blocks. ``group_size`` is along the
+    products`) and formats. Of 16 weights of a column ``kept`` are not pruned. ``group_size`` is along the
     reduction axis. The weight buffer holds ``slots`` tiles of ``slot_kib``. ``special_lanes`` numbers a cycle go through the
     special-function unit. The memory has ``channels`` behind ``ports`` of ``port_bits`` [bit/cycle] and ``memory_gib`` in all.
     ``queue`` instructions wait before each unit. With ``on_chip`` what is between products stays in the activation buffer,
@@ -62,7 +63,7 @@ class OverlayDesign:
     prefill_step: int = 128
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "formats", tuple((str(a), str(b)) for a, b in map(tuple, self.formats)))
+        object.__setattr__(self, "formats", _pairs(self.formats))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(field.type, type):
@@ -71,9 +72,9 @@ class OverlayDesign:
                 raise InputError(f"{field.name} of an overlay is between 1 and {LARGEST}, not {value}")
         choose("memory of an overlay", self.memory, LATENCIES)
         _ = self.engine, self.point, self.schemes
-        if self.kept > BLOCK or (self.kept < BLOCK and not self.sparse):
-            most = f"at most {BLOCK}" if self.sparse else f"{BLOCK} without multiplexers"
-            raise InputError(f"kept of an overlay, of {BLOCK} weights, is {most}, not {self.kept}")
+        if self.kept not in (DENSITIES[1:] if self.sparse else (BLOCK,)):
+            allowed = ", ".join(map(str, DENSITIES[1:])) if self.sparse else f"{BLOCK} without multiplexers"
+            raise InputError(f"kept of an overlay, of {BLOCK} weights, is {allowed}, not {self.kept}")
         check_group(self.group_size, 1)
         check_lanes(self.special_lanes)
         for buffer, size in (("weight", self.slots * self.slot_bytes), ("activation", self.activation_bytes)):
@@ -134,6 +135,20 @@ class OverlayDesign:
     def format_of(self, product: str) -> str:
         """The format of a product's weights."""
         return dict(self.formats).get(product, self.weight_format)
+
+
+def _pairs(formats: object) -> tuple[tuple[str, str], ...]:
+    """Formats by product, of pairs or of a table. Raises ``InputError`` for anything else, and products that there are not."""
+    given = formats.items() if isinstance(formats, dict) else formats
+    try:
+        pairs = tuple((name, format_) for name, format_ in given)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        pairs = ((None, None),)
+    if not all(isinstance(word, str) for pair in pairs for word in pair) or isinstance(given, str):
+        raise InputError(f"formats of an overlay are pairs of a product and a format, or a table of them, not {formats!r}")
+    for name, _ in pairs:
+        choose("product of an overlay", name, dict.fromkeys(PRODUCTS))
+    return pairs
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(OverlayDesign)}

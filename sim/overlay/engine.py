@@ -172,10 +172,6 @@ class Engine:
         """Products that count, at most [1/cycle]; a pruned weight's is not among them."""
         return self.tokens(mode) * self.column_blocks(mode) * self.multipliers
 
-    def weights_per_cycle(self, mode: str) -> int:
-        """Expanded weights that all vector units take together [1/cycle]; in ``mm`` units share them."""
-        return self.column_blocks(mode) * self.multipliers
-
 
 def tile_cycles(
     engine: Engine, m: Sizes, k: Sizes, n: Sizes, density: Numbers = BLOCK, mode: str = "mm", group_size: Sizes = 0

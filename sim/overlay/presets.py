@@ -22,11 +22,11 @@ _KV260 = {
     "port_bits": 128,
     "memory_gib": 4,
     "units": 1,
-    "vector_units": 10,
+    "vector_units": 5,
     "slot_kib": 288,
-    "activation_buffer_kib": 704,
+    "activation_buffer_kib": 512,
     "special_lanes": 16,
-    "prefill_step": 8,
+    "prefill_step": 4,
 }
 """Six ports of the processing system with 128 bit each (AMD UG1085); buffers in 64 UltraRAMs; an engine that takes the weights
 as fast as the memory gives them."""
@@ -41,7 +41,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "flightllm-u280": {"formats": FLIGHTLLM_FORMATS},
     "flightllm-vhk158": {"formats": FLIGHTLLM_FORMATS, **_VHK158},
     "flightllm-kv260": {"formats": FLIGHTLLM_FORMATS, **_KV260},
-    "dense-u280": {**_DENSE, "units": 2, "slot_kib": 1024},
-    "dense-vhk158": {**_DENSE, **_VHK158, "units": 4, "vector_units": 43},
-    "dense-kv260": {**_DENSE, **_KV260, "vector_units": 8, "activation_buffer_kib": 512, "prefill_step": 4},
+    "dense-u280": {**_DENSE, "units": 2, "vector_units": 43, "slot_kib": 1024},
+    "dense-vhk158": {**_DENSE, **_VHK158, "units": 4, "vector_units": 32, "special_lanes": 32},
+    "dense-kv260": {**_DENSE, **_KV260, "vector_units": 6},
 }

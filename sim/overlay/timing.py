@@ -13,11 +13,11 @@ A ``barrier`` and the ``end`` wait for all ends before them, and nothing is disp
 | unit | busy | latency |
 |---|---|---|
 | load, store | :meth:`sim.overlay.memory.Channels.cycles` | until the first bytes |
-| engine | passes of tokens times ``cycles`` of the instruction | :attr:`sim.overlay.engine.Engine.drain_cycles` |
+| engine | passes of tokens times ``cycles``, or results by ``special_lanes`` | :attr:`sim.overlay.engine.Engine.drain_cycles` |
 | special | :mod:`sim.overlay.special.cycles` | none: the next operation waits |
 
-Loads and stores have ports of their own and do not wait for each other: the traffic of stores is small, which is not checked.
-A program whose token is not there when it is waited for, in the program's order, is malformed.
+The engine takes whichever is more of the two: the activation buffer is as wide as the special-function unit has lanes. Loads
+and stores have ports of their own and do not wait for each other: the traffic of stores is small, which is not checked.
 """
 
 from dataclasses import dataclass
@@ -27,10 +27,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.errors import InputError
 from sim.overlay.design import OverlayDesign
+from sim.overlay.interpreter.order import check
 from sim.overlay.isa.encoding import NAMES, Program
-from sim.overlay.isa.instructions import OPCODES, SPECIAL, SYSTEM, UNIT_OF, UNITS
+from sim.overlay.isa.instructions import LEAVES, OPCODES, SPECIAL, UNIT_OF, UNITS
+from sim.overlay.special.cycles import cycles
 from sim.overlay.special.operations import OPERATIONS
 
 Cycles = NDArray[np.int64]
@@ -90,10 +91,17 @@ def durations(program: Program, design: OverlayDesign) -> tuple[Cycles, Cycles]:
         latency[at] = memory.latency
     for name in ("MM", "MV"):
         at = opcodes == OPCODES[name]
-        busy[at] = -(-program.column(name, "m") // engine.tokens(name.lower())) * program.column(name, "cycles")
+        passes = -(-program.column(name, "m") // engine.tokens(name.lower())) * program.column(name, "cycles")
+        busy[at] = np.maximum(passes, -(-_results(program, name) // design.special_lanes))
         latency[at] = engine.drain_cycles
     busy[opcodes == OPCODES["MISC"]] = _special(program, design.special_lanes)
     return np.maximum(busy, 1), latency
+
+
+def _results(program: Program, name: str) -> Cycles:
+    """Numbers that each product writes; none where sums stay in the engine."""
+    m, n, heads, part = (program.column(name, field) for field in ("m", "n", "heads", "part"))
+    return np.asarray(m * n * heads * (part & LEAVES == 0), np.int64)
 
 
 def _special(program: Program, lanes: int) -> Cycles:
@@ -102,29 +110,23 @@ def _special(program: Program, lanes: int) -> Cycles:
         program.column("MISC", name) for name in ("operation", "rows", "length", "heads", "group")
     )
     busy = np.zeros(len(operation), np.int64)
-    turns = rows * heads * group * -(-length // lanes)
     for number, name in enumerate(SPECIAL):
         latencies = OPERATIONS["quantize" if name == "quantize_heads" else name].latencies(lanes)
         at = operation == number
-        busy[at] = len(latencies) * turns[at] + sum(latencies)
+        busy[at] = cycles(latencies, (rows * heads * group)[at], length[at], lanes)
     return busy
 
 
 def simulate(program: Program, design: OverlayDesign) -> Timing:
     """The program's instructions in time.
 
-    Raises ``InputError`` for a malformed program: one that does not end, and one that waits for a token that is not there.
+    Raises ``InputError`` for a malformed program (:func:`sim.overlay.interpreter.order.check`).
     """
+    check(program)
     busy, latency = durations(program, design)
-    if not len(program) or program.column("SYS", "operation")[-1:].tolist() != [SYSTEM.index("end")] or program.numbers[-1, 0]:
-        raise InputError("the last instruction of a program is SYS operation=end, and of no other kind")
     stops = program.numbers[:, 0] == OPCODES["SYS"]
     units = UNIT_NUMBERS[program.numbers[:, 0]]
-    failed, dispatched, begin = _run(units, program.numbers[:, 1], program.numbers[:, 2], busy, latency, stops, design.queue)
-    if failed >= 0:
-        raise InputError(
-            f"instruction {failed}, {NAMES[program.numbers[failed, 0]]}, waits for a token that no instruction before it gives"
-        )
+    dispatched, begin = _run(units, program.numbers[:, 1], program.numbers[:, 2], busy, latency, stops, design.queue)
     moved = np.zeros(len(program), np.int64)
     for name in ("LD", "ST"):
         moved[program.numbers[:, 0] == OPCODES[name]] = program.column(name, "size") * program.column(name, "runs")
@@ -151,8 +153,6 @@ def _run(units, waits, signals, busy, latency, stops, queue):  # type: ignore[no
         start = max(clock + 1, free[u])
         for v in range(kinds):
             if waits[i] >> v & 1:
-                if taken[v, u] == given[v, u]:
-                    return i, dispatched, begin
                 start = max(start, tokens[v, u, taken[v, u]])
                 taken[v, u] += 1
         if stops[i]:
@@ -169,7 +169,7 @@ def _run(units, waits, signals, busy, latency, stops, queue):  # type: ignore[no
             if signals[i] >> v & 1:
                 tokens[u, v, given[u, v]] = end
                 given[u, v] += 1
-    return -1, dispatched, begin
+    return dispatched, begin
 
 
 @numba.njit(cache=True)

@@ -5,15 +5,17 @@ import pytest
 from reports.flightllm import LENGTHS, TOKENS_PER_S, flightllm_markdown, flightllm_study
 
 
-def test_steps_are_in_order_and_the_whole_is_within_a_fifth_of_what_was_published() -> None:
+def test_steps_are_in_order_and_the_whole_is_as_far_off_as_the_page_says() -> None:
     """0.70, 1.1 to 1.2 and 1.6 to 1.7 times a V100S: 0.42, 0.70 and 1 of the last one."""
     table = flightllm_study().set_index(["design", "length"])
     for length in LENGTHS:
         speeds = [table.loc[name, length]["tokens_per_s"] for name in ("naive", "sparse", "on chip", "dense weights")]
         assert speeds == sorted(speeds)
-    for length in (512, 1024, 2048):
-        assert table.loc["on chip", length]["tokens_per_s"] == pytest.approx(TOKENS_PER_S, rel=0.2)
+        faster = table.loc["on chip", length]["tokens_per_s"] / TOKENS_PER_S - 1
+        assert 0.06 <= faster <= 0.23  # as docs/reproductions.md says, by length
+        if length >= 512:
+            assert faster <= 0.2
     published = table.xs(1024, level="length")["published_over_whole"]
     assert published["naive"] == pytest.approx(0.70 / 1.65)
     assert published["sparse"] == pytest.approx(1.15 / 1.65)
-    assert flightllm_markdown().count("\n") == 1 + 4 * len(LENGTHS)
+    assert flightllm_markdown().count("\n") == 1 + 5 * len(LENGTHS)

@@ -23,7 +23,7 @@ SMALL = OverlayDesign(
 )  # fmt: skip
 
 
-def test_a_decode_step_of_llama_2_7b_is_as_fast_as_published() -> None:
+def test_a_decode_step_of_llama_2_7b_is_within_a_fifth_of_what_was_published() -> None:
     """FlightLLM on a U280: about 55 tokens/s (Zeng et al., FPGA 2024), of which nothing here was fitted; 20 % are allowed."""
     found = simulate_overlay("flightllm-u280", "llama-2-7b", sequence=1024).summary
     assert found["tokens_per_s"] == pytest.approx(55, rel=0.2)
@@ -102,11 +102,15 @@ def test_the_command_writes_a_report(tmp_path: Path) -> None:
     [
         ("slots = 1", "slots of an overlay are at least 2, one to fill and one to read, not 1"),
         ("slots = 2\nfeathers = 1", "unknown field of an overlay 'feathers'"),
-        ("slots = 2\nkept = 17", "kept of an overlay, of 16 weights, is at most 16, not 17"),
+        ("slots = 2\nkept = 17", "kept of an overlay, of 16 weights, is 2, 4, 8, 16, not 17"),
         ("slots = 2\nkept = 8\nsparse = false", "is 16 without multiplexers, not 8"),
         ("slots = 2\ngroup_size = 24", "multiple of 16 such as 32, not 24"),
         ('slots = 2\nmemory = "hbm9"', "unknown memory of an overlay 'hbm9'"),
         ('slots = 2\nweight_format = "fp16"', "unknown weight format of an overlay 'fp16'"),
+        ('slots = 2\nformats = ["value"]', "formats of an overlay are pairs of a product and a format"),
+        ('slots = 2\nformats = "int4"', "formats of an overlay are pairs of a product and a format"),
+        ("slots = 2\nformats = [1, 2]", "formats of an overlay are pairs of a product and a format"),
+        ('slots = 2\nformats = [["q_proj", "int4"]]', "unknown product of an overlay 'q_proj'; known are query, key"),
         ("slots = 2.5", "slots of an overlay is of type int, not 2.5"),
     ],
 )
@@ -116,6 +120,12 @@ def test_designs_that_cannot_be_are_refused(text: str, message: str, tmp_path: P
     assert is_overlay(str(path))
     with pytest.raises(InputError, match=message):
         load_overlay(str(path))
+
+
+def test_formats_may_be_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('slots = 2\nformats = {value = "int5"}')
+    assert load_overlay(str(path)).format_of("value") == "int5"
 
 
 def test_what_does_not_go_with_an_overlay_is_refused(tmp_path: Path) -> None:

@@ -31,10 +31,11 @@ class Regions:
     def check(self) -> None:
         """Raise ``InputError`` where the buffer is too small, with what would do."""
         if self.end > self.design.activation_bytes:
+            prefill = "" if self.new == 1 else f", or prefill_step is less than {self.new}"
             raise InputError(
-                f"{self.new} new tokens and a cache of {self.length} take {self.end:,} bytes of the activation buffer of "
+                f"new tokens {self.new} and a cache of {self.length} take {self.end:,} bytes of the activation buffer of "
                 f"{self.design.name}, so activation_buffer_kib is at least {-(-self.end // 1024)}, not "
-                f"{self.design.activation_buffer_kib}"
+                f"{self.design.activation_buffer_kib}{prefill}"
             )
 
     @cached_property

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from sim.errors import InputError
 from sim.overlay.isa.encoding import NAMES, Program
-from sim.overlay.isa.instructions import OPCODES, SYSTEM, UNIT_OF, UNITS
+from sim.overlay.isa.instructions import MOST_TOKENS, OPCODES, SYSTEM, UNIT_OF, UNITS
 
 UNIT = tuple(UNITS.index(UNIT_OF[name]) for name in NAMES)
 """Number of an opcode's unit."""
@@ -15,7 +15,7 @@ Choice = Callable[[list[int]], int]
 
 
 def check(program: Program) -> None:
-    """Raise ``InputError`` for a program that does not end, or waits for a token that nothing before gives."""
+    """Raise ``InputError`` for a program that does not end, waits for a token that nothing before gives, or heaps up tokens."""
     ends = program.numbers[:, 0] == OPCODES["SYS"]
     ends &= program.numbers[:, 3] == SYSTEM.index("end")
     if not len(program) or not ends[-1] or ends[:-1].any():
@@ -31,6 +31,11 @@ def check(program: Program) -> None:
                 )
         for other in _named(signal):
             tokens[unit, other] += 1
+            if tokens[unit, other] > MOST_TOKENS:
+                raise InputError(
+                    f"at most {MOST_TOKENS} tokens of {UNITS[unit]} wait for {UNITS[other]}, and instruction {place}, "
+                    f"{NAMES[opcode]}, gives one more"
+                )
 
 
 def in_order(program: Program, choice: Choice = min) -> Iterator[int]:

@@ -15,6 +15,9 @@ from typing import Final
 UNITS: Final = ("load", "store", "engine", "special", "system")
 """Units by number, which is also their bit in ``wait`` and ``signal``."""
 
+MOST_TOKENS: Final = 255
+"""Of one unit for another: a count of 8 bits in the dispatcher."""
+
 INSTRUCTION_BITS: Final = 256
 """One word of an AXI port of HBM, so that an instruction a cycle can be fetched."""
 

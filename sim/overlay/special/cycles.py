@@ -13,6 +13,8 @@ as single-cycle steps of one DSP, one block RAM or one adder of about 30 bits as
 is measured here.
 """
 
+from typing import Any
+
 CONVERT = 1
 """Of fp16 or fp32 numbers into another format, with its rounding."""
 
@@ -53,6 +55,6 @@ def _levels(lanes: int) -> int:
     return lanes.bit_length() - 1
 
 
-def cycles(latencies: tuple[int, ...], rows: int, columns: int, lanes: int) -> int:
-    """Cycles of an operation on ``[rows, columns]`` whose passes have these latencies."""
+def cycles(latencies: tuple[int, ...], rows: Any, columns: Any, lanes: int) -> Any:
+    """Cycles of an operation on ``[rows, columns]``, or arrays of both, whose passes have these latencies."""
     return sum(rows * -(-columns // lanes) + latency for latency in latencies)

@@ -28,7 +28,7 @@ class Operation:
         check_lanes(lanes)
         if min(rows, columns) < 1:
             raise InputError(f"an operation has rows and columns of at least 1, not {rows} x {columns}")
-        return c.cycles(self.latencies(lanes), rows, columns, lanes)
+        return int(c.cycles(self.latencies(lanes), rows, columns, lanes))
 
 
 def _one(latency: int) -> Latencies:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from costmodel.fpga.devices import DEVICES
+from costmodel.fpga.devices import RESOURCES
 from costmodel.fpga.fabric import CLB_ENERGY
 from costmodel.overlay.components import PARTS, key_of
 from costmodel.overlay.measured import known_part, measure_part, measured_parts
@@ -19,21 +19,35 @@ from sim.overlay.presets import PRESETS
 def test_totals_are_sums_of_blocks(preset: str) -> None:
     design = load_overlay(preset)
     found = overlay_fit(design)
-    for name, used in found.used.items():
+    for name in RESOURCES:
+        used = found.used[name]
         assert used == pytest.approx(sum(block.taken.get(name, 0.0) for block in found.blocks))
     units = design.units * design.vector_units
-    assert found.used["dsp"] == design.engine.dsps + 2 * units * 2 + 201 * design.special_lanes / 64  # 2 slices scale a lane
-    assert found.fits == all(used <= (DEVICES[design.device].resources[n] or used) for n, used in found.used.items())
-    assert found.fits == (found.vector_units >= design.units * design.vector_units) or found.limit in ("bram36", "uram")
+    beside = 2 * 2 + 1  # two slices scale each lane, and one finds places of weights
+    assert found.used["dsp"] == design.engine.dsps + beside * units + 201 * design.special_lanes / 64
+    assert found.fits == all(used <= (found.available[name] or used) for name, used in found.used.items())
+    assert found.fits == (found.vector_units >= found.units)
 
 
 def test_another_vector_unit_is_what_no_longer_fits() -> None:
-    design = load_overlay("dense-u280")
-    most = overlay_fit(design).vector_units
-    lut = DEVICES["u280"].resources["lut"]
-    assert lut is not None
-    per_unit = {units: overlay_fit(replace(design, units=1, vector_units=units)).used["lut"] for units in (most - 8, most)}
-    assert per_unit[most] <= lut * 1.01  # memories in LUTs come in steps
+    for preset in ("dense-u280", "flightllm-u280", "dense-kv260"):
+        design = load_overlay(preset)
+        most = overlay_fit(design).vector_units
+        assert overlay_fit(replace(design, units=1, vector_units=most)).fits
+        assert not overlay_fit(replace(design, units=1, vector_units=most + 1)).fits
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name.startswith("dense") or name.endswith("kv260")])
+def test_our_own_designs_fit(preset: str) -> None:
+    assert overlay_fit(load_overlay(preset)).fits
+
+
+def test_a_memory_that_the_board_does_not_have_does_not_fit() -> None:
+    """A KV260 has 19.2 GB/s; seven channels of 19.2 are 134.4."""
+    found = overlay_fit(replace(load_overlay("dense-kv260"), channels=7))
+    assert not found.fits
+    assert found.shares["bandwidth"] == pytest.approx(7)
+    assert "700% of the bandwidth" in found.verdict
 
 
 def test_energy_by_hand() -> None:

@@ -256,6 +256,7 @@ def test_verilog_has_no_warnings(tmp_path: Path) -> None:
         ({"weight_format": "uint4", "kept": 16}, "which are not those of uint4"),
         ({"group_size": 48}, "groups of a power of two, not of 48"),
         ({"queue": 3}, "queues of a power of two, not of 3"),
+        ({"chain": 16}, "with their indices at once, 256 bit, which 32 of int8 are not"),
     ],
 )
 def test_designs_without_hardware(change: dict[str, object], message: str) -> None:
