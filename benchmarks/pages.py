@@ -75,7 +75,7 @@ def many_points_page() -> str:
         raise RuntimeError(f"{space.base.name} cannot be scheduled")
     about = {"models": ["tiny-stdlib"], "phase": "decode", "sequence": 64, "space": space.name, "size": space.size,
              "base": space.base.name, "target": "sky130", "accuracy_bytes": 2048, "recipes": ["nearest"],
-             "sampler": "nsga2"}  # fmt: skip
+             "budgets": [], "sampler": "nsga2"}  # fmt: skip
     return render(table, points, objectives(DEFAULT, "sky130"), about, [exact["passes"]] * BEST)
 
 

@@ -132,7 +132,8 @@ def explore(
     passes = tuple(table.pop(PASSES))
     told = {"models": list(models), "phase": phase, "sequence": sequence, "space": chosen.name, "size": chosen.size,
             "base": chosen.base.name, "target": target, "accuracy_bytes": accuracy_bytes if judged else 0,
-            "recipes": list(recipes), "sampler": "all points" if search.is_whole else sampler}  # fmt: skip
+            "recipes": list(recipes), "budgets": limits.in_words,
+            "sampler": "all points" if search.is_whole else sampler}  # fmt: skip
     return Exploration(table, search.objectives, told, passes, lambda: all_rows(asked, chosen, noises, out))
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from costmodel.fpga.devices import DEVICES
 from costmodel.synthesis.targets import CHARACTERISED, TARGETS
@@ -67,6 +67,12 @@ class Budgets:
                 raise InputError(f"{name} is above 0 and finite, not {limit}")
         if self.device is not None:
             choose("device", self.device, DEVICES)
+
+    @property
+    def in_words(self) -> list[str]:
+        """The limits that there are, in words."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return [f"{name.replace('_', ' ')} {value}" for name, value in given.items() if value is not None]
 
     def broken(self, figures: Mapping[str, float]) -> dict[str, float]:
         """By how much each limit that is broken is missed, as a share of it; figures that are not known break none."""
