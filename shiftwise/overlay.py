@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from costmodel.area import NotMeasuredError
 from costmodel.fpga.devices import RESOURCES
 from costmodel.fpga.fabric import FABRIC_SOURCE
-from costmodel.overlay.resources import NotSynthesisedError, energy_per_pass, overlay_fit
+from costmodel.overlay.resources import energy_per_pass, overlay_fit
 from sim.errors import InputError
 from sim.memory import MEMORIES
 from sim.overlay.compiler import Compiled, MemoryMap, compile_step, memory_map, padded_length
@@ -160,7 +161,7 @@ def _cost(design: OverlayDesign, cycles: int, moved: int, tokens: int) -> dict[s
     """Energy and what the board has, ``None`` where a component was not synthesised."""
     try:
         fit = overlay_fit(design)
-    except NotSynthesisedError as error:
+    except NotMeasuredError as error:
         return {"energy_per_token_J": None, "power_W": None, "resources": None, "not_measured": str(error)}
     energy = energy_per_pass(design, fit, cycles, moved)
     rows = [{"block": block.name, **{name: block.taken.get(name, 0.0) for name in RESOURCES}} for block in fit.blocks]

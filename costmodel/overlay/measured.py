@@ -5,7 +5,7 @@ import datetime
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from costmodel.overlay.components import PARTS, key_of
@@ -59,9 +59,14 @@ def known_part(component: str, design: OverlayDesign) -> OverlayRow | None:
 
 def _kept_as(component: str, design: OverlayDesign) -> str:
     """The name of a row in the cache, of all that decides it: the hardware's text too."""
+    return digest("overlay", component, key_of(component, design), _hardware())
+
+
+@cache
+def _hardware() -> str:
+    """A digest of the text that generates it."""
     root = Path(__file__).parents[2]
-    texts = [path.read_text() for room in ("hdl", "sim/overlay") for path in sorted((root / room).rglob("*.py"))]
-    return digest("overlay", component, key_of(component, design), *texts)
+    return digest(*(path.read_text() for room in ("hdl", "sim/overlay") for path in sorted((root / room).rglob("*.py"))))
 
 
 def measure_part(component: str, design: OverlayDesign) -> OverlayRow:

@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from costmodel.area import NotMeasuredError
 from costmodel.fpga.block_ram import Memory, blocks
 from costmodel.fpga.devices import DEVICES, RESOURCES, Device
 from costmodel.fpga.fabric import CLB_ENERGY, CLBS, PICOJOULE
 from costmodel.fpga.utilization import BANDWIDTH
 from costmodel.overlay.components import PARTS, key_of
 from costmodel.overlay.measured import known_part
-from sim.errors import InputError, choose
+from sim.errors import choose
 from sim.memory import MEMORIES
 from sim.overlay.cells import FP16_BYTES
 from sim.overlay.compiler.memory_map import HELD_BLOCKS
@@ -28,10 +29,6 @@ SPECIAL = {"lut": 30_000.0, "ff": 36_000.0, "dsp": 201.0, "bram36": 24.0}
 INTERCONNECT = {"lut": 150_000.0, "ff": 316_000.0, "bram36": 4.0}
 """FlightLLM's special functions and interconnect on a U280 (Zeng et al., FPGA 2024, table of resources). Neither has hardware
 here; we take them to grow with lanes and with ports, and its special functions to have 64 lanes, three slices each."""
-
-
-class NotSynthesisedError(InputError):
-    """A component of a design is not among those that were synthesised."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class OverlayFit:
 
 def overlay_fit(design: OverlayDesign) -> OverlayFit:
     """How a design fits its board. Raises ``InputError`` for an unknown device,
-    :class:`NotSynthesisedError` for a component that was not synthesised."""
+    :class:`costmodel.area.NotMeasuredError` for a component that was not synthesised."""
     board = choose("device", design.device, DEVICES)
     found = tuple(_blocks(design, board))
     used = {name: sum(block.taken.get(name, 0.0) for block in found) for name in RESOURCES}
@@ -119,7 +116,7 @@ def _synthesised(design: OverlayDesign) -> list[Block]:
     for name, part in PARTS.items():
         row = known_part(name, design)
         if row is None:
-            raise NotSynthesisedError(
+            raise NotMeasuredError(
                 f"the {name} of {design.name}, {key_of(name, design)}, was not synthesised, which `shiftwise fit` does"
             )
         count = part.count(design)

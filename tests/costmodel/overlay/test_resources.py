@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from costmodel.area import NotMeasuredError
 from costmodel.fpga.devices import RESOURCES
 from costmodel.fpga.fabric import CLB_ENERGY
 from costmodel.overlay.components import PARTS, key_of
 from costmodel.overlay.measured import known_part, measure_part, measured_parts
-from costmodel.overlay.resources import NotSynthesisedError, energy_per_pass, overlay_fit
+from costmodel.overlay.resources import energy_per_pass, overlay_fit
 from sim.errors import InputError
 from sim.overlay.design import load_overlay
 from sim.overlay.presets import PRESETS
@@ -82,7 +83,7 @@ def test_rows_are_of_parts() -> None:
 
 
 def test_what_is_not_known_is_refused() -> None:
-    with pytest.raises(NotSynthesisedError, match="the vector_unit of dense-u280, chain=2 element=dsp sparse=False, was not"):
+    with pytest.raises(NotMeasuredError, match="the vector_unit of dense-u280, chain=2 element=dsp sparse=False, was not"):
         overlay_fit(replace(load_overlay("dense-u280"), chain=2))
     with pytest.raises(InputError, match="unknown device 'u999'"):
         overlay_fit(replace(load_overlay("dense-u280"), device="u999"))
