@@ -19,6 +19,9 @@ FLOAT32_BITS, FLOAT64_BITS = 24, 53
 SMALLEST, LARGEST = -149, 127
 """Exponents of the smallest subnormal fp32 number, and of the largest power of two (IEEE 754)."""
 
+AT_ONCE = 1 << 15
+"""Scales that are looked at together: in float64, with what is found in them, a second-level cache holds them."""
+
 
 def integer_sums(a: Integers, w: Integers) -> NDArray[np.int32]:
     """``sum_k a[m, k] * w[k, n]`` as int32 ``[m, n]`` from int8 or int16.
@@ -66,15 +69,18 @@ def scaled_group_sums(
 
 def _extent(scale: NDArray[np.float32]) -> tuple[int, int, int]:
     """Bits of the longest significand, the smallest exponent of a last bit, and the largest of a first bit."""
-    magnitude = np.abs(scale.astype(np.float64))  # in which no float32 is subnormal
-    numbers = magnitude[(magnitude > 0) & (magnitude < np.inf)]  # infinity and NaN are the same in both floats
-    if not numbers.size:
-        return 1, 0, 0
     hidden = 1 << (FLOAT64_BITS - 1)
-    fraction = int(np.bitwise_or.reduce(numbers.view(np.int64))) & (hidden - 1) | hidden
+    fraction, exponents = hidden, []
+    for part in np.array_split(scale.reshape(-1), -(-scale.size // AT_ONCE)):
+        magnitude = np.abs(part.astype(np.float64))  # in which no float32 is subnormal
+        numbers = magnitude[(magnitude > 0) & (magnitude < np.inf)]  # infinity and NaN are the same in both floats
+        if numbers.size:
+            fraction |= int(np.bitwise_or.reduce(numbers.view(np.int64))) & (hidden - 1)
+            exponents += [int(np.frexp(end(numbers))[1]) - 1 for end in (np.min, np.max)]
+    if not exponents:
+        return 1, 0, 0
     bits = FLOAT64_BITS - ((fraction & -fraction).bit_length() - 1)
-    exponents = np.frexp(numbers)[1] - 1
-    return bits, int(exponents.min()) - (bits - 1), int(exponents.max())
+    return bits, min(exponents) - (bits - 1), max(exponents)
 
 
 def _products_fit_float32(a_scale: NDArray[np.float32], w_scale: NDArray[np.float32]) -> bool:
