@@ -4,7 +4,7 @@ import time
 
 from benchmarks.figure import Figure
 from reports.flightllm import CONTEXT, TOKENS_PER_S
-from shiftwise.overlay import decode_cycles, storage
+from shiftwise.overlay.code import decode_cycles, storage
 from sim.overlay.compiler import compile_step
 from sim.overlay.design import load_overlay
 from sim.overlay.timing import simulate

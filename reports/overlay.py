@@ -19,8 +19,10 @@ from reports.files import REPORT, SUMMARY
 from reports.gantt import Lane, lanes_in_time
 from reports.page import embedded, template
 from reports.plots import BLUE, GREEN, GREY, ORANGE, PURPLE
-from reports.tables import OperatorTable
-from reports.units import engineering, percent, significant
+from reports.splits import accuracy_loss
+from reports.tables import OperatorTable, accuracy_facts
+from reports.units import MISSING, engineering, percent, significant
+from reports.words import bits_per_byte
 from sim.files import output_folder, remove, write_together
 
 COLORS = {"memory": ORANGE, "engine": BLUE, "special": PURPLE, "waiting": GREY}
@@ -55,6 +57,7 @@ def render(summary: Mapping[str, Any], steps: pd.DataFrame, timeline: pd.DataFra
         bars={"cycles": _bar(summary["cycles_by_unit"])},
         caption=f"Layer {' and '.join(map(str, layers))} of the last program." if len(timeline) else "",
         steps=table(steps),
+        accuracy=accuracy_facts(summary["accuracy"]) if summary["accuracy"] else [],
         memory=memory_facts(summary),
         resources=table(pd.DataFrame(summary["resources"]["blocks"])) if summary["resources"] else None,
         verdict=summary["resources"]["verdict"] if summary["resources"] else summary["not_measured"],
@@ -114,7 +117,17 @@ def key_figures(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         spread = f"{engineering(energy['low'], 'J')} to {engineering(energy['high'], 'J')}"
         power = f"{significant(summary['power_W'])} W"
         found.insert(2, ("Energy per token", engineering(energy["mid"], "J"), f"an estimate, {spread}; {power}"))
-    return found
+    return [*found, *_accuracy(summary)]
+
+
+def _accuracy(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Of a model with weights."""
+    accuracy, why_not = summary["accuracy"], summary["accuracy_not_measured"]
+    if not accuracy:
+        return [("Bits per byte", MISSING, why_not)] if why_not else []
+    before, after = bits_per_byte(accuracy)
+    agreed = f"{percent(accuracy['top1_agreement'])} of the likeliest tokens agree"
+    return [("Bits per byte", after, f"float {before}, {percent(accuracy_loss(accuracy), 2, '+')}; {agreed}")]
 
 
 def memory_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shiftwise.exploration.objectives import Budgets
     from shiftwise.exploration.space import Space, load_space
     from shiftwise.generation import generate
-    from shiftwise.overlay import OverlayRun, simulate_overlay
+    from shiftwise.overlay.simulate import OverlayRun, simulate_overlay
     from shiftwise.reproduction import Reproduction, reproduce
     from shiftwise.simulation import Simulation, simulate
     from shiftwise.synthesis import DesignSynthesis, synth
@@ -124,8 +124,8 @@ _HOMES = {
     "Space": "shiftwise.exploration.space",
     "load_space": "shiftwise.exploration.space",
     "generate": "shiftwise.generation",
-    "OverlayRun": "shiftwise.overlay",
-    "simulate_overlay": "shiftwise.overlay",
+    "OverlayRun": "shiftwise.overlay.simulate",
+    "simulate_overlay": "shiftwise.overlay.simulate",
     "Reproduction": "shiftwise.reproduction",
     "reproduce": "shiftwise.reproduction",
     "Simulation": "shiftwise.simulation",

@@ -4,20 +4,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from shiftwise.judged import recalled, remembered
+from shiftwise.overlay.request import OverlayRequest
 from shiftwise.request import Request
 from shiftwise.workload import Workload
 from sim.kernels.overflow import GroupSums
-from workloads.accuracy import Judged, accuracy, all_sums, calibration_tokens, judge
+from workloads.accuracy import Judged, Logits, accuracy, all_sums, calibration_tokens, judge
 from workloads.checkpoint import LanguageModel
 from workloads.hardware import Hardware
 from workloads.kv_cache import kv_bits
 from workloads.recipes import RECIPES, WEIGHTS_ALONE
+from workloads.recipes.layer import Recipe
 
 Tell = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
+
+Calibrated = TypeVar("Calibrated", bound=Hardware)
 
 CALIBRATION_WINDOWS = 16
 """Sequences that a recipe is calibrated on, each as long as a window: 8192 tokens."""
@@ -42,32 +46,46 @@ def quantized_model(asked: Request, workload: Workload, model: LanguageModel, te
     recipe = RECIPES[asked.recipe]
     if asked.recipe in WEIGHTS_ALONE:
         return hardware(recipe=recipe)
-    calibrated = hardware()
-    products = len(workload.traced)
-    calibrated.calibrate(
-        model.network,
-        calibration_tokens(model, workload.calibration, CALIBRATION_WINDOWS),
-        recipe,
-        lambda done: tell("calibrate", done, products),
-    )
-    return calibrated
+    return calibrated(hardware(), model, workload.calibration, recipe, len(workload.traced), tell)
 
 
-def measured_accuracy(asked: Request, workload: Workload, hardware: Hardware, folder: Path | None, tell: Tell) -> Accuracy:
-    """Of the workload's text; windows are remembered in ``folder``, and those found there are not judged again."""
-    model = workload.language_model
-    assert model is not None
-    tokens = model.encode(workload.text)
-    windows = judge(model, tokens, hardware, asked.phase, recalled(folder, asked, model) if folder else ())
+def calibrated(
+    hardware: Calibrated, model: LanguageModel, text: bytes, recipe: Recipe, products: int, tell: Tell
+) -> Calibrated:
+    """The model on the hardware, its layers by a recipe that is calibrated on a text; ``products`` are in a pass."""
+    tokens = calibration_tokens(model, text, CALIBRATION_WINDOWS)
+    hardware.calibrate(model.network, tokens, recipe, lambda done: tell("calibrate", done, products))
+    return hardware
+
+
+def measured_accuracy(
+    asked: Request | OverlayRequest,
+    model: LanguageModel,
+    hardware: Hardware,
+    head_size: int,
+    folder: Path | None,
+    tell: Tell,
+    logits: Logits | None = None,
+) -> Accuracy:
+    """Of the text that is judged; windows are remembered in ``folder``, and those found there are not judged again.
+
+    ``head_size`` are the numbers of a head's key. ``logits`` are those of all tokens at once, of hardware whose decode is
+    known to have the same (default: those of an array, in the phase that is asked for).
+    """
+    assert asked.text is not None, "of a model with weights"
+    text = asked.text[: asked.accuracy_bytes]
+    tokens = model.encode(text)
+    known = recalled(folder, asked, model) if folder else ()
+    windows = judge(model, tokens, hardware, "prefill" if logits else asked.phase, known, logits)
     if folder:
         windows = remembered(folder, asked, model, windows)
     judged = list(_told(windows, len(tokens) - 1, tell))
     sums = all_sums(judged)
-    figures = accuracy(judged, len(workload.text), model.predicted_bytes(workload.text)) | {
+    figures = accuracy(judged, len(text), model.predicted_bytes(text)) | {
         "recipe": asked.recipe or ("as stored" if model.layers else "nearest"),
         "uncalibrated": hardware.uncalibrated(sums),
         "kv_cache": asked.kv_cache,
-        "kv_bits": kv_bits(asked.design, asked.kv_cache, _head_size(workload)),
+        "kv_bits": kv_bits(hardware.design, asked.kv_cache, head_size),
         "group_sums": sum(counted.count for counted in sums.values()),
         "overflows": sum(counted.overflows for counted in sums.values()),
     }
@@ -78,8 +96,3 @@ def _told(windows: Iterator[Judged], tokens: int, tell: Tell) -> Iterator[Judged
     for window in windows:
         tell("tokens predicted", window.start + window.tokens, tokens)
         yield window
-
-
-def _head_size(workload: Workload) -> int:
-    """Numbers of a head's key, of models with attention."""
-    return next((product.shape.k for product in workload.traced if product.kind == "scores"), 1)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+from shiftwise.overlay.request import OverlayRequest
 from shiftwise.request import Request
 from sim.files import output_folder, remove, write_whole
 from sim.kernels.overflow import GroupSums
@@ -19,7 +20,9 @@ from workloads.checkpoint import LanguageModel
 FILE = "accuracy.jsonl"
 
 
-def remembered(folder: Path, asked: Request, model: LanguageModel, windows: Iterator[Judged]) -> Iterator[Judged]:
+def remembered(
+    folder: Path, asked: Request | OverlayRequest, model: LanguageModel, windows: Iterator[Judged]
+) -> Iterator[Judged]:
     """The windows, each written into ``folder`` as it is found."""
     file = output_folder(folder) / FILE
     write_whole(file, _digest(asked, model) + "\n")
@@ -30,7 +33,7 @@ def remembered(folder: Path, asked: Request, model: LanguageModel, windows: Iter
             yield window
 
 
-def recalled(folder: Path, asked: Request, model: LanguageModel) -> tuple[Judged, ...]:
+def recalled(folder: Path, asked: Request | OverlayRequest, model: LanguageModel) -> tuple[Judged, ...]:
     """The windows that an interrupted run of the same request left in ``folder``; a line that was cut off is none."""
     try:
         digest, *lines = (folder / FILE).read_text().splitlines()
@@ -53,7 +56,7 @@ def _windows(lines: Iterable[str]) -> Iterator[Judged]:
         yield Judged(**{**fields, "sums": {name: GroupSums(**sums) for name, sums in fields["sums"].items()}})
 
 
-def _digest(asked: Request, model: LanguageModel) -> str:
+def _digest(asked: Request | OverlayRequest, model: LanguageModel) -> str:
     parts = sorted(model.folder.iterdir()) if model.folder.is_dir() else [model.folder]
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in parts]
     return hashlib.sha256(repr((version("shiftwise"), asked, files)).encode()).hexdigest()

@@ -68,27 +68,36 @@ def checked_request(
     with of_file(design):
         energy_per_action(point, point.technology)  # refuses what the technology cannot cost
     check_pass(phase, batch, sequence)
-    if has_accuracy(model):
-        content = read_text(text)
-        if accuracy_bytes is not None and accuracy_bytes < 2:
-            raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")
-        if kv_cache is not None:
-            choose("KV recipe", kv_cache, KV_RECIPES)
-        if recipe is not None:
-            check_recipe(recipe, content, accuracy_bytes or ACCURACY_BYTES[phase])
-    else:
-        content = None
+    if not has_accuracy(model):
         _check_shapes(model, phase, batch, sequence)
-        of_weights = {"text": text, "accuracy_bytes": accuracy_bytes, "recipe": recipe, "kv_cache": kv_cache}
-        for what, value in of_weights.items():
-            if value is not None:
-                raise InputError(f"{what} goes with a model that has weights, not with the shapes of {model!r}: {str(value)!r}")
+        _demand_weights(model, kv_cache=kv_cache)
+    elif kv_cache is not None:
+        choose("KV recipe", kv_cache, KV_RECIPES)
+    content = checked_text(model, phase, text, accuracy_bytes, recipe)
     bytes_judged = ACCURACY_BYTES[phase] if accuracy_bytes is None else accuracy_bytes
     cache = KV_CACHE if kv_cache is None else kv_cache
     allocated = load_allocation(allocation) if isinstance(allocation, str | Path) else allocation
     if allocated is not None and recipe is None:
         recipe = "nearest"  # a checkpoint's own codes have a format already
     return Request(point, design, model, phase, batch, sequence, content, bytes_judged, recipe, cache, allocated)
+
+
+def checked_text(
+    model: str, phase: Phase, text: str | Path | None, accuracy_bytes: int | None, recipe: str | None
+) -> bytes | None:
+    """The text to trace and to predict, ``None`` of a model without weights.
+
+    Raises ``InputError`` for a text, a number of bytes or a recipe that cannot be used, or that is given without weights.
+    """
+    if not has_accuracy(model):
+        _demand_weights(model, text=text, accuracy_bytes=accuracy_bytes, recipe=recipe)
+        return None
+    content = read_text(text)
+    if accuracy_bytes is not None and accuracy_bytes < 2:
+        raise InputError(f"accuracy_bytes is at least 2, not {accuracy_bytes}")
+    if recipe is not None:
+        check_recipe(recipe, content, accuracy_bytes or ACCURACY_BYTES[phase])
+    return content
 
 
 def check_recipe(recipe: str, text: bytes, judged: int) -> None:
@@ -104,6 +113,13 @@ def check_recipe(recipe: str, text: bytes, judged: int) -> None:
 def has_accuracy(model: str) -> bool:
     """Whether a model has weights, by which its accuracy is measured."""
     return model in MODELS or has_weights(Path(model))
+
+
+def _demand_weights(model: str, **of_weights: object) -> None:
+    """Refuse what is given for a model without weights and goes with weights alone."""
+    for what, value in of_weights.items():
+        if value is not None:
+            raise InputError(f"{what} goes with a model that has weights, not with the shapes of {model!r}: {str(value)!r}")
 
 
 def _is_topology(model: str) -> bool:

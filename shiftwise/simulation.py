@@ -91,7 +91,7 @@ def simulate_request(asked: Request, progress: Tell | None = None, folder: Path 
         with of_file(asked.named):
             hardware = quantized_model(asked, workload, workload.language_model, tell)
         noise = _noise(hardware, workload, workload.sequence if asked.phase == "prefill" else 1, tell)
-        found = measured_accuracy(asked, workload, hardware, folder, tell)
+        found = measured_accuracy(asked, workload.language_model, hardware, _head_size(workload), folder, tell)
     cost = evaluate(point, run)
     rows = layer_rows(run.steps, cost.layers, noise, found.sums if found else {})
     told = {"model": workload.name, "phase": asked.phase, "batch": asked.batch, "sequence": workload.sequence}
@@ -109,6 +109,11 @@ def _noise(hardware: Hardware, workload: Workload, new: int, tell: Tell) -> dict
         found[product.name] = found.get(product.name, Noise()) + noise
         tell("simulate", index + 1, len(workload.traced))
     return found
+
+
+def _head_size(workload: Workload) -> int:
+    """Numbers of a head's key, of models with attention."""
+    return next((product.shape.k for product in workload.traced if product.kind == "scores"), 1)
 
 
 def _blocks(design: DesignPoint, run: Schedule) -> pd.DataFrame:

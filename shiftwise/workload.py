@@ -21,8 +21,8 @@ class Workload:
 
     ``operators`` are in order, ``tokens`` how many the pass makes or reads (``None`` of a topology, which knows of none),
     ``parameters`` of the model (``None`` where nobody says). ``traced`` has the products' real operands by name,
-    ``language_model`` and ``text`` are what accuracy is measured with, ``calibration`` the text behind it; shapes alone have
-    none of them. ``unknown`` names operations that were counted as one for each number.
+    ``language_model`` is what accuracy is measured with, ``calibration`` the text behind what is judged; shapes alone have none
+    of them. ``unknown`` names operations that were counted as one for each number.
     """
 
     name: str
@@ -33,7 +33,6 @@ class Workload:
     unknown: Mapping[str, int] = field(default_factory=dict)
     traced: tuple[TracedProduct, ...] = ()
     language_model: LanguageModel | None = None
-    text: bytes = b""
     calibration: bytes = b""
 
 
@@ -65,6 +64,5 @@ def _with_weights(asked: Request, text: bytes) -> Workload:
         unknown=found.unknown,
         traced=traced,
         language_model=language_model,
-        text=text[: asked.accuracy_bytes],
         calibration=text[asked.accuracy_bytes :],
     )

@@ -88,15 +88,21 @@ class Judged:
 
 
 def judge(
-    model: LanguageModel, tokens: Tensor, hardware: Hardware, phase: Phase = "prefill", known: Iterable[Judged] = ()
+    model: LanguageModel,
+    tokens: Tensor,
+    hardware: Hardware,
+    phase: Phase = "prefill",
+    known: Iterable[Judged] = (),
+    logits: Logits | None = None,
 ) -> Iterator[Judged]:
     """Windows of ``tokens``, one pass's after the other; those that are ``known`` are returned as they are.
 
-    Raises ``InputError`` for fewer than two tokens.
+    ``logits`` are the hardware's, where they are others than those of :data:`BY_HARDWARE`. Raises ``InputError`` for fewer than
+    two tokens.
     """
     _check(tokens)
     found = {judged.start: judged for judged in known}
-    reference, tested = float_logits(model.network), BY_HARDWARE[phase](model.network, hardware)
+    reference, tested = float_logits(model.network), logits or BY_HARDWARE[phase](model.network, hardware)
     for start, windows in _windows(tokens, min(WINDOW, model.context), TOGETHER[phase]):
         if start in found:
             yield found[start]

@@ -63,7 +63,8 @@ def simulate(
     of a model of any size.
 
     An overlay (`flightllm-u280` and the like) runs the instructions that its compiler writes for a decoder's sizes, at
-    batch 1; its report shows them in time.
+    batch 1; its report shows them in time. Its accuracy is that of all of its arithmetic, with `steps.csv` and `timeline.csv`
+    in place of the layers.
 
     Writes `summary.json`, `layers.csv`, `layers.parquet`, `report.html` (one file, opens offline) and its figures as PNG and
     SVG into `--out`. A run that was interrupted goes on from the last window of text that it had judged.
@@ -83,14 +84,8 @@ def simulate(
 
     check_output(out)
     if is_overlay(design):
-        of_others = {
-            "text": text,
-            "accuracy_bytes": accuracy_bytes,
-            "recipe": recipe,
-            "kv_cache": kv_cache,
-            "allocation": allocation,
-        }
-        _simulate_overlay(design, model, phase, batch, sequence, of_others, out, as_json)
+        _check_overlay_alone(batch, kv_cache, allocation)
+        _simulate_overlay((design, model, phase, sequence, text, accuracy_bytes, recipe), out, as_json)
         return
     from shiftwise.request import checked_request
 
@@ -114,21 +109,31 @@ def simulate(
     print(f"report: {report}")
 
 
-def _simulate_overlay(
-    design: str, model: str, phase: str, batch: int, sequence: int | None, of_others: dict[str, Any], out: Path, as_json: bool
-) -> None:
-    """:func:`simulate` of an overlay, which goes by a model's sizes and one sequence."""
+def _check_overlay_alone(batch: int, kv_cache: str | None, allocation: Path | None) -> None:
+    """Refuse what an overlay has one of."""
     if batch != 1:
         raise InputError(f"batch of an overlay is 1, not {batch}")
-    for name, value in of_others.items():
+    for name, value in (("kv_cache", kv_cache), ("allocation", allocation)):
         if value is not None:
-            raise InputError(f"{name} does not go with an overlay, which is simulated by a model's sizes: {str(value)!r}")
+            raise InputError(f"{name} does not go with an overlay, whose design says what is stored how: {str(value)!r}")
+
+
+def _simulate_overlay(given: tuple[Any, ...], out: Path, as_json: bool) -> None:
+    """:func:`simulate` of an overlay."""
+    from shiftwise.overlay.request import checked_overlay
+
+    asked = checked_overlay(*given)
+
     from reports.files import SUMMARY
     from reports.overlay import print_overlay
-    from shiftwise.overlay import simulate_overlay
+    from shiftwise.judged import forget
+    from shiftwise.overlay.simulate import simulate_asked
+    from shiftwise.progress import shown_progress
 
-    run = simulate_overlay(design, model, phase, sequence)  # type: ignore[arg-type]
+    with shown_progress() as tell:
+        run = simulate_asked(asked, tell, out)
     report = run.write(out)
+    forget(out)
     if as_json:
         print((out / SUMMARY).read_text(), end="")
         return

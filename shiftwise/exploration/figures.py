@@ -24,7 +24,6 @@ from sim.errors import InputError
 from sim.schedule import schedule
 from workloads.allocation.allocation import Allocation, allocated_operators
 from workloads.passes import Phase
-from workloads.shapes import shapes
 from workloads.zoo import config_path, config_text
 
 BITS_PER_GIGABYTE = 8e9
@@ -145,6 +144,7 @@ def exact_figures(task: Exact) -> dict[str, Any] | None:
     A function for workers.
     """
     from shiftwise.passes import told_pass
+    from workloads.shapes import shapes  # needs torch
 
     asked = task.asked
     fields = dict(task.fields)

@@ -13,7 +13,6 @@ from sim.design import CACHE_KINDS, DesignPoint
 from sim.operators import Operator, Product, VectorWork
 from sim.schedule.model import with_quantization, written_bits
 from workloads.passes import Phase
-from workloads.shapes import shapes
 
 Ints = NDArray[np.int64]
 
@@ -77,6 +76,8 @@ class Work:
 @lru_cache(maxsize=16)
 def work_of(model: str, phase: Phase, sequence: int | None) -> Work:
     """The work of one pass of one sequence. Raises ``InputError`` as :func:`workloads.shapes.shapes` does."""
+    from workloads.shapes import shapes  # here, for what is asked is checked without torch, which takes seconds to load
+
     found = shapes(model, phase, 1, sequence)
     products = found.products
     return Work(

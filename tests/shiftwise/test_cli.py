@@ -271,6 +271,12 @@ def test_a_design_that_cannot_work_is_refused_before_the_work(
         ["topology", "--model", "gpt-9"],
         ["verify", "--design", "mixpe"],
         ["verify", "--model", "gpt-9"],
+        ["simulate", "--design", "dense-u280", "--sequence", "0"],
+        ["simulate", "--design", "dense-u280", "--model", "gpt-9"],
+        ["simulate", "--design", "dense-u280", "--recipe", "awq"],
+        ["explore", "--design", "mixpe"],
+        ["compare", "--model", "gpt-9"],
+        ["allocate", "--bits", "4", "--sequence", "0"],
     ],
 )
 def test_what_can_be_refused_at_once_is_refused_without_torch(tmp_path: Path, arguments: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Overlays from the front door."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,18 +10,24 @@ import pytest
 from typer.testing import CliRunner
 
 from shiftwise.cli import app
-from shiftwise.overlay import decode_cycles, simulate_overlay, storage
+from shiftwise.overlay.code import decode_cycles, storage
+from shiftwise.overlay.simulate import simulate_overlay
 from sim.errors import InputError
 from sim.overlay.compiler import compile_step
 from sim.overlay.design import OverlayDesign, is_overlay, load_overlay
 from sim.overlay.isa.encoding import BYTES
 from sim.overlay.presets import PRESETS
 from sim.overlay.timing import simulate
+from workloads.embedded import MODELS
 from workloads.overlay.decoder import load_decoder
 
 SMALL = OverlayDesign(
     "small <b>", units=2, vector_units=4, chain=2, group_size=32, slot_kib=64, activation_buffer_kib=512, prefill_step=16
 )  # fmt: skip
+
+
+SIZES = str(MODELS["tiny-stdlib"] / "config.json")
+"""The embedded model without its weights, and so without accuracy, which takes seconds."""
 
 
 def test_a_decode_step_of_llama_2_7b_is_within_a_fifth_of_what_was_published() -> None:
@@ -48,7 +55,7 @@ def test_every_preset_runs_a_model_that_fits_it(preset: str) -> None:
 
 def test_a_prefill_is_as_many_programs_as_it_has_steps_of_tokens() -> None:
     decoder = load_decoder("tiny-stdlib")
-    found = simulate_overlay(SMALL, "tiny-stdlib", "prefill", 40)
+    found = simulate_overlay(SMALL, SIZES, "prefill", 40)
     programs = [compile_step(decoder, SMALL, 16, end, 48).program for end in (16, 32, 48)]
     assert found.summary["cycles"] == sum(simulate(program, SMALL).cycles for program in programs)
     assert found.summary["instructions"] == sum(map(len, programs)) == found.steps["instructions"].sum()
@@ -57,7 +64,7 @@ def test_a_prefill_is_as_many_programs_as_it_has_steps_of_tokens() -> None:
 
 def test_macs_are_those_of_the_array() -> None:
     """Of the simulator of arrays, whose prefill has the whole square of attention, by hand: linear and half the square."""
-    found = simulate_overlay(SMALL, "tiny-stdlib", "prefill", 16).summary
+    found = simulate_overlay(SMALL, SIZES, "prefill", 16).summary
     linear = 256 * (256 + 2 * 128) + 256 * 256 + 3 * 256 * 704
     assert found["macs"] == 5 * (16 * linear + 2 * 4 * 64 * 16 * 17 // 2) + 256 * 256
 
@@ -85,15 +92,18 @@ def test_the_command_writes_a_report(tmp_path: Path) -> None:
     design = tmp_path / "mine.toml"
     design.write_text('name = "<script>alert(1)</script>"\nslots = 3\nvector_units = 8\nunits = 2\n')
     out = tmp_path / "out"
-    asked = ["simulate", "--design", str(design), "--model", "tiny-stdlib", "--phase", "decode", "--out", str(out)]
+    asked = ["simulate", "--design", str(design), "--phase", "decode", "--accuracy-bytes", "40", "--out", str(out)]
     result = CliRunner().invoke(app, asked)
     assert result.exit_code == 0, result.output
     assert "tokens/s" in result.output
+    assert re.search(r"Bits per byte +\S+ +float \S+, [+-]\S+ %", result.output)
     summary = json.loads((out / "summary.json").read_text())
+    assert (summary["accuracy"]["bytes"], summary["accuracy"]["recipe"]) == (40, "nearest")
     assert summary["design"] == "<script>alert(1)</script>"
     page = (out / "report.html").read_text()
     assert "alert(1)</script> decodes" not in page
     assert "&lt;script&gt;alert(1)" in page
+    assert "<h2>Accuracy</h2>" in page
     assert {path.name for path in out.iterdir()} == {"summary.json", "steps.csv", "timeline.csv", "report.html"}
 
 
@@ -131,7 +141,12 @@ def test_formats_may_be_a_table(tmp_path: Path) -> None:
 def test_what_does_not_go_with_an_overlay_is_refused(tmp_path: Path) -> None:
     for more, message in (
         (["--batch", "2"], "batch of an overlay is 1, not 2"),
-        (["--recipe", "nearest"], "recipe does not go with an overlay"),
+        (["--kv-cache", "kivi"], "kv_cache does not go with an overlay"),
+        (["--allocation", "a.json"], "allocation does not go with an overlay"),
+        (["--recipe", "nearest"], "recipe goes with a model that has weights, not with the shapes of 'llama-2-7b'"),
+        (["--model", "tiny-stdlib", "--recipe", "awq"], "recipe of an overlay is one that leaves one tensor: nearest,"),
+        (["--model", "tiny-stdlib", "--recipe", "nope"], "unknown recipe 'nope'"),
+        (["--model", "tiny.csv"], "a model on an overlay is a decoder of known sizes, not a topology: 'tiny.csv'"),
         (["--model", "vit-b"], "an overlay runs decoders of the families"),
         (["--sequence", "5000"], "sequence is at most the model's context of 4096 tokens, not 5000"),
     ):

@@ -68,7 +68,8 @@ class OverlayHardware(Hardware):
             if found != expected:
                 raise InputError(
                     f"weights of {name} on this overlay are {expected.format.name} in groups of {expected.group_size} with a "
-                    f"scale in fp16, not {found.format.name} in groups of {found.group_size} with {len(found.levels)} scales"
+                    f"scale in fp16, not {found.format.name} in groups of {found.group_size} with {len(found.levels)} scales; "
+                    "a design with theirs, or a recipe that quantizes them anew, is needed"
                 )
 
 

@@ -1,0 +1,52 @@
+"""Code of many lengths of a sequence: how large it is, and how long its decode steps take."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.overlay.compiler import compile_step, padded_length
+from sim.overlay.decoder import Decoder
+from sim.overlay.design import OverlayDesign
+from sim.overlay.isa.encoding import BYTES
+from sim.overlay.timing import simulate
+
+
+def decode_cycles(decoder: Decoder, design: OverlayDesign, first: int, last: int) -> NDArray[np.int64]:
+    """Cycles of each decode step from length ``first`` to ``last``: those that share code are computed once."""
+    found = {}
+    context = padded_length(design, 1, last)
+    cycles = np.empty(last - first + 1, np.int64)
+    for place, length in enumerate(range(first, last + 1)):
+        padded = padded_length(design, 1, length)
+        if padded not in found:
+            code = compile_step(decoder, design, 1, length, context)
+            found[padded] = simulate(code.program, design).cycles
+        cycles[place] = found[padded]
+    return cycles
+
+
+@lru_cache
+def storage(decoder: Decoder, design: OverlayDesign, longest: int) -> dict[str, int]:
+    """Instructions [byte] for every prefill and decode step up to ``longest`` tokens: with code of its own for each length of
+    each, and with code that lengths share."""
+    decode = {end: _size(decoder, design, 1, end) for end in _ends(design.decode_step, longest)}
+    prefill = {end: _size(decoder, design, design.prefill_step, end) for end in _ends(design.prefill_step, longest)}
+    before = sum(decode[padded_length(design, 1, length)] for length in range(1, longest + 1))
+    whole = np.cumsum(list(prefill.values()))
+    before += sum(int(whole[-(-length // design.prefill_step) - 1]) for length in range(1, longest + 1))
+    return {"each_length": before, "shared": sum(decode.values()) + sum(prefill.values())}
+
+
+def _ends(step: int, longest: int) -> range:
+    return range(step, longest + step, step)
+
+
+def _size(decoder: Decoder, design: OverlayDesign, new: int, length: int) -> int:
+    """Of a program [byte]: every layer has as many instructions as any other."""
+    one, two = (
+        len(compile_step(replace(decoder, layers=layers), design, new, length, max(decoder.context, length)).program)
+        for layers in (1, 2)
+    )
+    return (one + (decoder.layers - 1) * (two - one)) * BYTES
