@@ -9,13 +9,16 @@ from amaranth.utils import exact_log2
 
 from hdl.overlay.buffers import BYTE_BITS, WORD_BITS, WORD_BYTES
 from hdl.overlay.decoder import INSTRUCTION_BITS, fields_of
-from hdl.overlay.vector_pass import BLOCK_BITS, VectorPass, tail
+from hdl.overlay.scaling import HELD_BITS
+from hdl.overlay.vector_pass import VectorPass, tail
+from hdl.overlay.walk import BLOCK_BITS
 from hdl.placement import Wires, delay_line, place
 from sim.epilogue import SCALE_BITS
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK, LANES
 from sim.overlay.isa import LAYOUTS, OPCODES
+from sim.overlay.isa.instructions import GOES_ON, LEAVES
 from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS
 
 HALF_BITS = BYTE_BITS - 1
@@ -32,15 +35,17 @@ class EngineUnit(wiring.Component):
 
     Column blocks of as many vector units as there are go through all passes of tokens, one pass after the other: the tokens'
     scales are read, the vector units begin together, and the next pass begins when the last one has read its weights. The
-    results of each, and of each lane, are written meanwhile, a word each. Tiles are of one cell along ``k`` of at most 85
-    blocks, without biases, of one head; addresses are of whole words, rows of codes of 16 bytes, ``pitch`` of whole words.
+    results of each, and of each lane, are written meanwhile, a word each; of a part that leaves its sums none. The sums of pass
+    ``p`` of an instruction are held in place ``p`` of 8, so one that goes on with sums has the passes of the one before.
+    Sparse cells have at most 85 blocks along ``k``, tiles one head and no biases; addresses are of whole words, rows of codes
+    of 16 bytes, ``pitch`` of whole words.
 
     Ports: ``start``, ``word``, ``free``, ``done`` as of every unit; those of :class:`hdl.overlay.vector_pass.VectorPass` to the
     buffers for each vector unit, ``v<index>_`` before them; ``write``, ``write_address``, ``write_data`` to the activation
     buffer.
 
-    Cycles from ``start`` to ``free``: :data:`START`, and of each pass :data:`BEFORE`, those of a vector unit's set-up, and the
-    windows of the slowest; from there to ``done`` :attr:`latency`.
+    Cycles from ``start`` to ``free``: :data:`START`, and of each pass :data:`BEFORE`, those of a vector unit's set-up for each
+    cell, and the windows of the slowest; from there to ``done`` :attr:`latency`.
     """
 
     module_name = "engine_unit"
@@ -77,6 +82,7 @@ class EngineUnit(wiring.Component):
         f = fields_of(self.word, "MM")
         state = Signal(range(len(STEPS)))
         token, column = Signal(len(f.m), name="token"), Signal(len(f.n), name="column_block")
+        number = Signal(HELD_BITS, name="pass_number")
         two = Signal(name="two_lanes")
         blocks, columns = Signal(BLOCK_BITS), Signal(len(f.n), name="column_blocks")
         m.d.comb += [
@@ -87,7 +93,7 @@ class EngineUnit(wiring.Component):
         taken = [(column + v < columns) for v in range(self.vector_units)]
         scales = self._scales(m, f, token, state)
         waiting = Signal(self.vector_units)
-        passes = self._passes(m, f, token, column, blocks, scales, state, taken)
+        passes = self._passes(m, f, token, column, blocks, columns, number, scales, state, taken)
         advance = Mux(two, LANES, 1)
         last_token, last_column = token + advance >= f.m, column + self.vector_units >= columns
         begins, over = Signal(name="begins"), Signal(name="all_over")
@@ -98,7 +104,7 @@ class EngineUnit(wiring.Component):
         self._write(m, f, token, column, over, passes, taken, two)
         with m.Switch(state):
             with m.Case(STEPS.index("idle")), m.If(begins):
-                m.d.sync += [state.eq(STEPS.index("scales")), token.eq(0), column.eq(0)]
+                m.d.sync += [state.eq(STEPS.index("scales")), token.eq(0), column.eq(0), number.eq(0)]
             with m.Case(STEPS.index("scales")):
                 m.d.sync += state.eq(STEPS.index("latch"))
             with m.Case(STEPS.index("latch")):
@@ -108,7 +114,7 @@ class EngineUnit(wiring.Component):
             with m.Default():
                 m.d.sync += waiting.eq(left)
                 with m.If(over):
-                    m.d.sync += [state.eq(STEPS.index("scales")), token.eq(token + advance)]
+                    m.d.sync += [state.eq(STEPS.index("scales")), token.eq(token + advance), number.eq(number + 1)]
                     with m.If(last_token):
                         m.d.sync += [token.eq(0), column.eq(column + self.vector_units)]
                         with m.If(last_column):
@@ -131,19 +137,28 @@ class EngineUnit(wiring.Component):
         token: Value,
         column: Value,
         blocks: Value,
+        columns: Value,
+        number: Value,
         scales: list[Value],
         state: Value,
         taken: list[Value],
     ) -> list[Wires]:
         """The vector units, each at its column block."""
-        code_bytes, cells = self._cell(m, f, blocks)
+        code_bytes, cells = self._cell(m, f)
+        next_cell = Signal(len(self._pass.next_cell), name="next_cell")
+        m.d.comb += next_cell.eq(columns * cells)
         found = []
         for v in range(self.vector_units):
             given = {
                 "start": (state == STEPS.index("begin")) & taken[v],
                 "cell": (f.weights[BYTE_BITS:] + (column + v) * cells)[: len(self._pass.cell)],
                 "code_bytes": code_bytes[: len(self._pass.code_bytes)],
+                "next_cell": next_cell,
+                "cell_blocks": f.cell,
                 "blocks": blocks,
+                "held": number,
+                "goes_on": (f.part & GOES_ON).any(),
+                "leaves": (f.part & LEAVES).any(),
                 "sparse": f.layout == LAYOUTS.index("sparse"),
                 "format": f.format[: len(self._pass.format)],
                 "weights": getattr(self, f"v{v}_weights"),
@@ -163,9 +178,10 @@ class EngineUnit(wiring.Component):
             m.d.comb += self.v0_codes_address_0.eq((f.scales + (token << 1)) >> HALF_BITS)
         return found
 
-    def _cell(self, m: Module, f: Any, blocks: Value) -> tuple[Signal, Signal]:
+    def _cell(self, m: Module, f: Any) -> tuple[Signal, Signal]:
         """Bytes of the weights of 16 columns, and words of them with their scales."""
         side = exact_log2(self.design.group_size // BLOCK)
+        blocks = f.cell
         groups = (blocks + (1 << side) - 1) >> side
         code_bytes, words = Signal(BLOCK_BITS + 16, name="code_bytes"), Signal(BLOCK_BITS + 11, name="cell_words")
         sizes = []
@@ -190,7 +206,8 @@ class EngineUnit(wiring.Component):
                 with m.If(of["done"]):
                     m.d.sync += kept.eq(of[f"results_{lane}"])
                 results.append(kept)
-        lanes = [Const(1), two & (token + 1 < f.m)]
+        writes = ~(f.part & LEAVES).any()
+        lanes = [writes, writes & two & (token + 1 < f.m)]
         there = Cat(is_taken & lane for is_taken in taken for lane in lanes)
         pitch = f.pitch[BYTE_BITS:]
         address = (f.target[BYTE_BITS:] + token * pitch + column)[: len(self.write_address)]

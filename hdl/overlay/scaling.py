@@ -6,6 +6,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from hdl.arithmetic import float32
 from hdl.arithmetic.float32 import Product
@@ -17,6 +18,7 @@ from sim.design import DesignPoint
 from sim.epilogue import LATENCY as EPILOGUE
 from sim.epilogue import SCALE_BITS
 from sim.output import output_format
+from sim.overlay.compiler.memory_map import HELD_BLOCKS
 from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK
 
 FP16 = output_format("fp16")
@@ -24,17 +26,21 @@ FP16 = output_format("fp16")
 LATENCY = EPILOGUE + FP16.latency + 1
 """[cycle] From a column's sum to its result among the others."""
 
+HELD_BITS = exact_log2(HELD_BLOCKS)
+"""[bit] Of a place for the sums of 16 columns."""
+
 
 class Scaling(wiring.Component):
     """Results of one token, 16 columns one after the other.
 
-        total[c] = fp32((first ? 0 : total[c]) + fp32(scale * sum))
-        result   = fp16(fp32(token_scale * total[c]))                 after the last group
+        total[h, c] = fp32((first ? 0 : total[h, c]) + fp32(scale * sum))
+        result      = fp16(fp32(token_scale * total[h, c]))                 after the last group
 
     Ports: ``sum`` [32 bit], ``column``, ``valid``, and with them the ``scale`` [fp16] of the group and column, ``first`` and
-    ``last`` of its group, ``token_scale`` [fp16]; ``results`` [16 x 16 bit], column 0 lowest; ``done`` for the cycle in which
+    ``last`` of its group, ``held``, the place ``h`` of 8 that its totals have, ``token_scale`` [fp16]; ``results``
+    [16 x 16 bit], column 0 lowest; ``done`` for the cycle in which
     all of them are there. Latency: :data:`LATENCY` cycles. Throughput: a column a cycle; a column comes again
-    after 16 cycles at the earliest.
+    after 16 cycles at the earliest. Totals stay where no group has been the last.
     """
 
     module_name = "scaling"
@@ -50,6 +56,7 @@ class Scaling(wiring.Component):
                 "scale": In(SCALE_BITS),
                 "first": In(1),
                 "last": In(1),
+                "held": In(HELD_BITS),
                 "token_scale": In(SCALE_BITS),
                 "results": Out(BLOCK * FP16.bits),
                 "done": Out(1),
@@ -65,13 +72,13 @@ class Scaling(wiring.Component):
         m = Module()
         total = self.sum[: self.design.accumulator_bits].as_signed()
         term = scaled(m, self.design, GroupSum(total, self.valid, self.scale))
-        flags = delay_line(m, "flags", Cat(self.column, self.first, self.last & self.valid), 3)
-        column, first, last = flags[: len(self.column)], flags[-2], flags[-1]
-        m.submodules.totals = totals = Memory(shape=unsigned(32), depth=BLOCK, init=[])
+        flags = delay_line(m, "flags", Cat(self.column, self.held, self.first, self.last & self.valid), 3)
+        column, place_, first, last = flags[: len(self.column)], flags[:-2], flags[-2], flags[-1]
+        m.submodules.totals = totals = Memory(shape=unsigned(32), depth=HELD_BLOCKS * BLOCK, init=[])
         read, write = totals.read_port(domain="comb"), totals.write_port()
         before = Signal(32)
         added = float32.add(m, "total", before, term.number)
-        m.d.comb += [read.addr.eq(column), write.addr.eq(column), write.data.eq(added), write.en.eq(term.valid)]
+        m.d.comb += [read.addr.eq(place_), write.addr.eq(place_), write.data.eq(added), write.en.eq(term.valid)]
         m.d.comb += before.eq(Mux(first, 0, read.data))
         token = delay_line(m, "token_scale", self.token_scale, 4, True)
         exact = float32.product(m, "factor", delayed(m, "total_4", added), float32.unpack_half(m, "token", token))

@@ -7,30 +7,21 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hdl.overlay.buffers import BYTE_BITS, WORD_BITS, WORD_BYTES
+from hdl.overlay.buffers import WORD_BITS, WORD_BYTES
 from hdl.overlay.dequantizer import Dequantizer, code_bits
-from hdl.overlay.scaling import LATENCY, Scaling
+from hdl.overlay.scaling import HELD_BITS, LATENCY, Scaling
 from hdl.overlay.vector_unit import VectorUnit
+from hdl.overlay.walk import BLOCK_BITS, DENSE, walk
 from hdl.pe.term import register
 from hdl.placement import place
 from sim.epilogue import SCALE_BITS
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, DENSITIES, LANES, Engine
-from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS
-
-MOST_BLOCKS = WORD_BITS // DENSITY_BITS
-"""Blocks along ``k`` of a tile: their densities are in one word."""
-
-BLOCK_BITS = MOST_BLOCKS.bit_length()
-
-SETUP = 2
-"""[cycle] From ``start`` to the first weights' address: the densities are read."""
+from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, LANES, Engine
+from sim.overlay.sparsity import INDEX_BITS
 
 FEED = 2
 """[cycle] From weights' addresses to the vector unit."""
-
-DENSE = DENSITIES.index(BLOCK)
 
 
 def tail(engine: Engine) -> int:
@@ -43,13 +34,16 @@ class VectorPass(wiring.Component):
 
     In the weight buffer, from ``cell`` [word] on (:mod:`sim.overlay.cells`): if ``sparse`` the densities, 3 bits a block;
     weights, of a tile that is not sparse without indices; behind these ``code_bytes`` fp16 scales of each group's columns.
+    ``next_cell`` words further the same of the ``cell_blocks`` that follow along ``k``, and so on to the last of ``blocks``.
 
     Ports:
 
     ============================ ============ ====================================================================
     start                        in 1         for a cycle; what follows stays until ``over``
     cell, code_bytes             in           of the weights: where, and how many bytes
+    next_cell, cell_blocks       in           how far the next cell is, and blocks along ``k`` of one
     blocks, sparse, format       in           along ``k``, whether there are densities, number of the format
+    held, goes_on, leaves        in           of the sums that stay here: where; added to; left here, without results
     rows_<lane>                  in           of the tokens' codes, in units of 16 bytes
     scales_<lane>                in 16        of the tokens
     weights_address, weights     out, in 256  a byte of the weight buffer, and 32 bytes from there a cycle later
@@ -60,7 +54,7 @@ class VectorPass(wiring.Component):
     ============================ ============ ====================================================================
 
     A group takes a window of as many cycles as its weights do, 16 at least, empty blocks none; so the vector unit never waits.
-    Cycles from ``start`` to ``over``: :data:`SETUP` and the windows; from there to ``done`` :func:`tail`.
+    Cycles from ``start`` to ``over``: :data:`SETUP` for each cell and the windows; from there to ``done`` :func:`tail`.
     """
 
     module_name = "vector_pass"
@@ -76,9 +70,14 @@ class VectorPass(wiring.Component):
             "start": In(1),
             "cell": In(range(weight_words)),
             "code_bytes": In(range(weight_words * WORD_BYTES)),
+            "next_cell": In(range(weight_words)),
+            "cell_blocks": In(BLOCK_BITS),
             "blocks": In(BLOCK_BITS),
             "sparse": In(1),
             "format": In(range(max(2, len(engine.weight_formats)))),
+            "held": In(HELD_BITS),
+            "goes_on": In(1),
+            "leaves": In(1),
             "weights_address": Out(range(weight_words * WORD_BYTES)),
             "weights": In(WORD_BITS),
             "group_address": Out(range(weight_words * WORD_BYTES)),
@@ -102,85 +101,10 @@ class VectorPass(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        beat, group = self._walk(m)
+        beat, group = walk(m, self)
         sums = self._multiply(m, beat)
         self._scale(m, group, sums)
         return m
-
-    def _walk(self, m: Module) -> tuple[dict[str, Value], dict[str, Value]]:
-        """A beat's density, column and end of its group, a cycle after its addresses; what the groups' scales need."""
-        side = 1 << self.side
-        header = Signal(len(self.weights_address))
-        m.d.comb += header.eq(self.cell << BYTE_BITS)
-        read, running = Signal(), Signal()
-        densities = Signal(MOST_BLOCKS * DENSITY_BITS)
-        at = Signal.like(header, name="at")
-        left, base, number = (Signal(BLOCK_BITS, name=name) for name in ("left", "base", "number"))
-        fresh, window = Signal(), Signal(range(BLOCK))
-        remaining, mask, beats = Signal(side), Signal(side), Signal(range(BLOCK * BLOCK))
-        here = [densities[i * DENSITY_BITS : (i + 1) * DENSITY_BITS] for i in range(side)]
-        there = Cat(here[i].any() & (left > i) for i in range(side))
-        current = Signal(range(max(2, side)))
-        for i in reversed(range(side)):
-            with m.If(mask[i]):
-                m.d.comb += current.eq(i)
-        density, steps, size, column = self._block(m, Array(here)[current], beats)
-        active, finishes, ends = Signal(), Signal(), Signal()
-        after = Signal(side)
-        m.d.comb += [
-            mask.eq(Mux(fresh, there, remaining)),
-            active.eq(running & mask.any()),
-            finishes.eq(beats == steps),
-            after.eq(Mux(active & finishes, mask & ~(1 << current), mask)),
-            ends.eq(running & ~after.any() & (window == BLOCK - 1)),
-            self.over.eq(ends & (left <= side)),
-            self.weights_address.eq(Mux(self.start, header, at)),
-            self.group_address.eq(header + self.code_bytes + (number << BYTE_BITS)),
-        ]
-        m.d.sync += read.eq(self.start)
-        with m.If(read):
-            whole = Const(sum(DENSE << i * DENSITY_BITS for i in range(MOST_BLOCKS)), len(densities))
-            taken = (self.blocks * DENSITY_BITS + 7) >> 3
-            m.d.sync += [densities.eq(Mux(self.sparse, self.weights, whole)), at.eq(header + Mux(self.sparse, taken, 0))]
-            m.d.sync += [left.eq(self.blocks), base.eq(0), number.eq(0), running.eq(1), fresh.eq(1), window.eq(0), beats.eq(0)]
-        with m.If(running):
-            m.d.sync += [fresh.eq(0), remaining.eq(after), window.eq(Mux(window == BLOCK - 1, window, window + 1))]
-            with m.If(active):
-                m.d.sync += [at.eq(at + size), beats.eq(Mux(finishes, 0, beats + 1))]
-            with m.If(ends):
-                m.d.sync += [fresh.eq(1), window.eq(0), densities.eq(densities >> side * DENSITY_BITS), running.eq(~self.over)]
-                m.d.sync += [left.eq(left - side), base.eq(base + side), number.eq(number + 1)]
-        for lane in range(LANES):
-            m.d.comb += getattr(self, f"codes_address_{lane}").eq(getattr(self, f"rows_{lane}") + base + current)
-        beat = {"density": Mux(active, density, 0), "column": column, "last": ends}
-        if self.engine.multipliers < BLOCK:
-            # Beats take the parts of a dense column in turn.
-            beat["part"] = beats[: exact_log2(BLOCK // self.engine.multipliers)]
-        group = {"ends": ends, "first": ~number.any(), "last": self.over}
-        return {name: register(m, name, value) for name, value in beat.items()}, group
-
-    def _block(self, m: Module, density: Value, beats: Value) -> tuple[Value, Value, Value, Value]:
-        """Of a block by its density: the same, its last beat, bytes of a beat, the beat's first column."""
-        engine = self.engine
-        steps, column = Signal(len(beats), name="steps"), Signal(range(BLOCK), name="column_of")
-        size = Signal(range(engine.multipliers * 2 + 1), name="size")
-        place_ = Signal(DENSITY_BITS, name="density_of")
-        m.d.comb += place_.eq(density)
-        for place_of, n in enumerate(DENSITIES):
-            if n:
-                shift = exact_log2(engine.multipliers) - exact_log2(n)
-                with m.If(place_ == place_of):
-                    m.d.comb += [
-                        steps.eq(BLOCK * n // engine.multipliers - 1),
-                        column.eq(beats << shift if shift >= 0 else beats >> -shift),
-                        size.eq(self._bytes(INDEX_BITS if n < BLOCK else 0)),
-                    ]
-        return place_, steps, size, column
-
-    def _bytes(self, index_bits: int) -> Value:
-        """Of a beat's weights in the chosen format."""
-        widths = [EXPANDED[name].bits + index_bits for name in self.engine.weight_formats]
-        return Array(Const(self.engine.multipliers * width // 8, 8) for width in widths)[self.format]
 
     def _multiply(self, m: Module, beat: dict[str, Value]) -> dict[str, Value]:
         """The vector unit's sums."""
@@ -220,10 +144,11 @@ class VectorPass(wiring.Component):
     def _scale(self, m: Module, group: dict[str, Value], sums: dict[str, Value]) -> None:
         """Sums meet their scales: those of a group are read when it ends, and held until its first column comes."""
         ended = register(m, "ended", group["ends"])
-        flags = register(m, "flags_of_group", Cat(group["first"], group["last"]))
+        added, leaves = group["first"] & ~self.goes_on, group["last"] & ~self.leaves
+        flags = register(m, "flags_of_group", Cat(added, leaves, self.held))
         tokens = Cat(getattr(self, f"scales_{lane}") for lane in range(LANES))
         # Between its end and its first column no other group ends, as a group takes 16 cycles.
-        waiting = Signal(WORD_BITS + 2 + len(tokens), name="waiting", reset_less=True)
+        waiting = Signal(WORD_BITS + len(flags) + len(tokens), name="waiting", reset_less=True)
         with m.If(ended):
             m.d.sync += waiting.eq(Cat(self.group, flags, tokens))
         begins = Signal(name="begins")
@@ -239,7 +164,8 @@ class VectorPass(wiring.Component):
                 "scale": now[:SCALE_BITS],
                 "first": now[WORD_BITS],
                 "last": now[WORD_BITS + 1],
-                "token_scale": now[WORD_BITS + 2 :].word_select(lane, SCALE_BITS),
+                "held": now[WORD_BITS + 2 :][:HELD_BITS],
+                "token_scale": now[WORD_BITS + len(flags) :].word_select(lane, SCALE_BITS),
             }
             scaling = place(m, self._scaling, f"scaling_{lane}", given)
             m.d.comb += getattr(self, f"results_{lane}").eq(scaling["results"])

@@ -11,7 +11,6 @@ from hdl.overlay import transfers
 from hdl.overlay.buffers import WORD_BYTES
 from hdl.overlay.engine_unit import BEFORE, START, EngineUnit
 from hdl.overlay.top import UNITS, memory_cycles
-from hdl.overlay.vector_pass import SETUP
 from hdl.verify.overlay_memory import Bytes, Fields, Machine
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK, LANES
@@ -142,7 +141,7 @@ class Run:
         """The last cycle in which weights are read."""
         at, slots = cycle + START, LANES * self.machine.design.vector_units
         for windows, written in self.machine.passes(name, f):
-            at += BEFORE + SETUP + windows
+            at += BEFORE + windows
             first = at - 1 + self.engine.latency - slots + 1
             self.writes |= {first + slot for slot in written}
         return at - 1
@@ -155,7 +154,8 @@ def program_vectors(
 
     ``sizes`` [word] of the weight and the activation buffer; instructions are offered in a share ``rate`` of the cycles.
     """
-    machine = Machine(design, memory.copy(), *(np.zeros(size * WORD_BYTES, np.uint8) for size in sizes))
+    weights, activations = (np.zeros(size * WORD_BYTES, np.uint8) for size in sizes)
+    machine = Machine(design, memory.copy(), weights, activations)
     run = Run(machine, program)
     words = len(memory) // WORD_BYTES
     offered = [int(rng.random() < rate) for _ in range(LONGEST)]

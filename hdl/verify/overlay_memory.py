@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdl.overlay.buffers import WORD_BYTES
-from sim.formats import Format
+from hdl.overlay.walk import SETUP
 from sim.overlay.cells import CellLayout
 from sim.overlay.chain import Kept, group_sums
 from sim.overlay.dequantizer import EXPANDED, expand
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK, DENSITIES, LANES, map_cycles
 from sim.overlay.isa import BUFFERS, LAYOUTS
+from sim.overlay.isa.instructions import GOES_ON, LEAVES
 from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS, unpack
-from sim.quantized.packing import unpack_codes
+from sim.quantized.packing import pack_codes, unpack_codes
 
 Bytes = NDArray[np.uint8]
 Fields = dict[str, int]
@@ -22,22 +23,32 @@ Fields = dict[str, int]
 
 @dataclass(frozen=True)
 class Tile:
-    """A product's operands as they lie in the buffers: codes ``[m, k]``, and of each column block the kept weights."""
+    """A product's operands as they lie in the buffers: codes ``[m, k]``, and of each column block the kept weights of each of
+    its ``cells`` along ``k``."""
 
     codes: NDArray[np.int8]
     token_scales: NDArray[np.float16]
-    kept: tuple[Kept, ...]
+    kept: tuple[tuple[Kept, ...], ...]
     scales: NDArray[np.float16]
+
+    @property
+    def cells(self) -> int:
+        return len(self.kept[0])
+
+    def densities(self, column: int) -> NDArray[np.uint8]:
+        """Of a column block ``[blocks, 1]``."""
+        return np.concatenate([kept.densities for kept in self.kept[column]])
 
 
 @dataclass
 class Machine:
-    """Bytes of the memory and the buffers, which instructions change one after the other."""
+    """Bytes of the memory and the buffers, which instructions change one by one, and the sums that the engine holds."""
 
     design: OverlayDesign
     memory: Bytes
     weights: Bytes
     activations: Bytes
+    held: NDArray[np.float32] | None = None
 
     def execute(self, opcode: str, f: Fields) -> None:
         if opcode in ("LD", "ST"):
@@ -50,62 +61,82 @@ class Machine:
                 else:
                     here[:] = there
         elif opcode in ("MM", "MV"):
-            results = self.results(opcode, f)
-            for token, row in enumerate(results):
-                self.activations[f["target"] + token * f["pitch"] :][: 2 * len(row)] = row.view(np.uint8)
+            self.held = self.totals(opcode, f)
+            if not f["part"] & LEAVES:
+                for token, row in enumerate(self.results(f)):
+                    self.activations[f["target"] + token * f["pitch"] :][: 2 * len(row)] = row.view(np.uint8)
 
     def tile(self, f: Fields) -> Tile:
         """Operands of a product."""
-        m, blocks, columns = f["m"], -(-f["k"] // BLOCK), -(-f["n"] // BLOCK)
+        m, blocks, columns, part = f["m"], -(-f["k"] // BLOCK), -(-f["n"] // BLOCK), f["cell"]
         groups = -(-blocks * BLOCK // self.design.group_size)
-        layout, kept, scales = self.layout(f), [], []
+        layout, kept, scales, sparse = self.layout(f), [], [], f["layout"] == LAYOUTS.index("sparse")
         for column in range(columns):
-            cell = self.weights[f["weights"] + column * layout.size :]
-            scales.append(cell[layout.code_bytes :][: groups * WORD_BYTES].copy().view(np.float16).reshape(groups, BLOCK))
-            kept.append(self._kept(cell, blocks, layout.format, f["layout"] == LAYOUTS.index("sparse")))
+            cells = [
+                self.weights[f["weights"] + i * layout.size :] for i in range(column, -(-blocks // part) * columns, columns)
+            ]
+            of_groups = [cell[layout.code_bytes :][: layout.groups * WORD_BYTES].copy().view(np.float16) for cell in cells]
+            scales.append(np.concatenate(of_groups).reshape(-1, BLOCK)[:groups])
+            sizes = [min(part, blocks - first) for first in range(0, blocks, part)]
+            kept.append(tuple(_kept(cell, part, size, layout, sparse) for cell, size in zip(cells, sizes, strict=True)))
         codes = self.activations[f["source"] :][: m * blocks * BLOCK].copy().view(np.int8).reshape(m, -1)
         token_scales = self.activations[f["scales"] :][: 2 * m].copy().view(np.float16)
         return Tile(codes, token_scales, tuple(kept), np.concatenate(scales, axis=1))
-
-    @staticmethod
-    def _kept(data: Bytes, blocks: int, format_: Format, sparse: bool) -> Kept:
-        bits = format_.bits
-        if not sparse:
-            codes = unpack_codes(data[: blocks * BLOCK * BLOCK * bits // 8], bits, blocks * BLOCK * BLOCK)
-            dense = codes.reshape(blocks, BLOCK, BLOCK).transpose(0, 2, 1).reshape(-1, BLOCK)
-            return Kept.of_dense(expand(format_, dense))
-        head = -(-blocks * DENSITY_BITS // 8)
-        densities = np.array(DENSITIES)[unpack_codes(data[:head], DENSITY_BITS, blocks)]
-        size = sum(int(n) * 2 * (bits + (INDEX_BITS if n < BLOCK else 0)) for n in densities)
-        return Kept.of_sparse(unpack(data[: head + size], format_, blocks * BLOCK, BLOCK))
 
     def layout(self, f: Fields) -> CellLayout:
         """How the weights of 16 columns lie in bytes."""
         format_ = EXPANDED[self.design.engine.weight_formats[f["format"]]]
         kept = self.design.kept if f["layout"] == LAYOUTS.index("sparse") else BLOCK
-        return CellLayout(format_, -(-f["k"] // BLOCK) * BLOCK, kept, self.design.group_size, False)
+        return CellLayout(format_, f["cell"] * BLOCK, kept, self.design.group_size, False)
 
-    def results(self, opcode: str, f: Fields) -> NDArray[np.float16]:
-        """Results ``[m, n]`` of a product, by the chain's sums and the epilogue of :mod:`sim.kernels.product`."""
-        tile = self.tile(f)
-        sums = [group_sums(self.design.engine, tile.codes, kept, opcode.lower(), self.design.group_size) for kept in tile.kept]
+    def totals(self, opcode: str, f: Fields) -> NDArray[np.float32]:
+        """Sums ``[m, n]`` of a product, of which the groups are the chain's, scaled as by :mod:`sim.kernels.product`."""
+        tile, mode, size = self.tile(f), opcode.lower(), self.design.group_size
+        columns = []
+        for cells in tile.kept:
+            starts = np.arange(len(cells)) * f["cell"] * BLOCK
+            parts = zip(np.split(tile.codes, starts[1:], axis=1), cells, strict=True)
+            columns.append(np.concatenate([group_sums(self.design.engine, a, kept, mode, size) for a, kept in parts]))
         total = np.zeros((f["m"], len(tile.kept) * BLOCK), np.float32)
-        for group, scale in zip(np.concatenate(sums, axis=2), tile.scales, strict=True):
+        if f["part"] & GOES_ON:
+            assert self.held is not None
+            total += self.held
+        for group, scale in zip(np.concatenate(columns, axis=2), tile.scales, strict=True):
             total += scale.astype(np.float32) * group.astype(np.float32)
-        return (total * tile.token_scales.astype(np.float32)[:, None]).astype(np.float16)
+        return total
+
+    def results(self, f: Fields) -> NDArray[np.float16]:
+        """Of the sums that are held, in fp16 ``[m, n]``."""
+        assert self.held is not None
+        return (self.held * self.tile(f).token_scales.astype(np.float32)[:, None]).astype(np.float16)
 
     def passes(self, opcode: str, f: Fields) -> list[tuple[int, list[int]]]:
-        """Of each pass the cycles of operands, and in which of its cycles of writing something is written."""
-        kept, side = self.tile(f).kept, self.design.vector_units
-        tokens = LANES if opcode == "MM" else 1
+        """Of each pass the cycles of cells and operands, and in which of its cycles of writing something is written."""
+        tile, side = self.tile(f), self.design.vector_units
+        kept, tokens = tile.kept, LANES if opcode == "MM" else 1
+        setup = SETUP * tile.cells
         found = []
         for column in range(0, len(kept), side):
             windows = max(
-                map_cycles(self.design.engine, 1, of.densities, opcode.lower(), self.design.group_size)
-                for of in kept[column : column + side]
+                map_cycles(self.design.engine, 1, tile.densities(of), opcode.lower(), self.design.group_size)
+                for of in range(column, min(column + side, len(kept)))
             )
             for token in range(0, f["m"], tokens):
                 lanes = min(tokens, f["m"] - token)
                 slots = [v * LANES + lane for v in range(min(side, len(kept) - column)) for lane in range(lanes)]
-                found.append((windows, slots))
+                found.append((setup + windows, [] if f["part"] & LEAVES else slots))
         return found
+
+
+def _kept(data: Bytes, blocks: int, walked: int, layout: CellLayout, sparse: bool) -> Kept:
+    """The first ``walked`` of a cell's ``blocks`` along ``k``; those behind are not read."""
+    bits = layout.format.bits
+    if not sparse:
+        codes = unpack_codes(data[: walked * BLOCK * BLOCK * bits // 8], bits, walked * BLOCK * BLOCK)
+        dense = codes.reshape(walked, BLOCK, BLOCK).transpose(0, 2, 1).reshape(-1, BLOCK)
+        return Kept.of_dense(expand(layout.format, dense))
+    head = -(-blocks * DENSITY_BITS // 8)
+    numbers = unpack_codes(data[:head], DENSITY_BITS, blocks)[:walked]
+    size = sum(int(n) * 2 * (bits + (INDEX_BITS if n < BLOCK else 0)) for n in np.array(DENSITIES)[numbers])
+    packed = np.concatenate([pack_codes(numbers, DENSITY_BITS), data[head : head + size]])
+    return Kept.of_sparse(unpack(packed, layout.format, walked * BLOCK, BLOCK))

@@ -6,18 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hdl.bench.vectors import Vectors, followed
+from hdl.bench.vectors import followed
 from hdl.export import module_texts
-from hdl.overlay import transfers
-from hdl.overlay.engine_unit import BEFORE, START, EngineUnit
-from hdl.overlay.top import UNITS, Overlay
-from hdl.overlay.vector_pass import SETUP
+from hdl.overlay.top import Overlay
 from hdl.tools.verilator import Bench, lint
-from hdl.verify.overlay import Run, program_vectors
+from hdl.verify.overlay import program_vectors
 from sim.errors import InputError
-from sim.kernels.product import matrix_product
-from sim.overlay import timing
-from sim.overlay.cells import CellLayout
 from sim.overlay.compiler.code import Code
 from sim.overlay.compiler.compile import memory_map
 from sim.overlay.compiler.image import Linear, Parameters
@@ -25,158 +19,44 @@ from sim.overlay.compiler.image import image as image_of
 from sim.overlay.compiler.layer import product
 from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.decoder import Decoder
-from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import DENSITIES, tile_cycles
-from sim.overlay.interpreter import Machine, execute
-from sim.overlay.interpreter.machine import MEMORY as MEMORY_
-from sim.overlay.isa import OPCODES, SYSTEM, Program, assemble
-from sim.overlay.isa import UNITS as ALL_UNITS
-from sim.overlay.sparsity import sparse, sparse_of
-from sim.overlay.timing import Timing
-from sim.quantized import SCHEMES, QuantizedTensor, quantize
+from sim.overlay.engine import DENSITIES
+from sim.overlay.isa import SYSTEM, Program, assemble
+from sim.overlay.isa.instructions import GOES_ON, LEAVES
+from sim.overlay.sparsity import sparse_of
+from tests.hdl.overlay.embedded import first_products
+from tests.hdl.overlay.programs import (
+    ACTIVATIONS,
+    DESIGN,
+    SPARE,
+    WEIGHTS,
+    Product,
+    aligned,
+    as_simulated,
+    padded,
+    program,
+)
+from workloads.checkpoint import LanguageModel
 
-WORD = 32
-BUFFERS = {"slots": 2, "slot_kib": 8, "activation_buffer_kib": 16, "prefill_step": 16}
-DESIGN = OverlayDesign("small", units=1, vector_units=2, chain=4, group_size=32, kept=8, ports=1, queue=2, **BUFFERS)
 DECODER = Decoder("small", 1, 64, 2, 2, 32, 96, 48, 16, rotary=False)
-MEMORY, WEIGHTS, ACTIVATIONS, SPARE = 1024, 512, 128, 384
-SCHEME = DESIGN.schemes["int4"]
-
-
-def aligned(data: bytes) -> bytes:
-    return data + bytes(-len(data) % WORD)
-
-
-def cells(w: QuantizedTensor, is_sparse: bool) -> bytes:
-    """Weights as the weight buffer holds them: densities, weights, scales of groups; of 16 columns after 16 columns."""
-    k, n = w.shape
-    layout = CellLayout(w.format, k, DESIGN.kept if is_sparse else 16, DESIGN.group_size, False)
-    made = sparse(w.codes, w.integers != 0 if is_sparse else np.ones(w.shape, bool), w.format, None if is_sparse else 16)
-    data = b""
-    for column in range(n // 16):
-        packed = made.part(slice(None), slice(column, column + 1)).pack().tobytes()
-        codes = packed if is_sparse else packed[-(-3 * (k // 16) // 8) :]
-        assert len(codes) <= layout.code_bytes
-        scales = w.scales[0][:, 16 * column : 16 * column + 16].astype(np.float16).tobytes()
-        data += aligned(codes + bytes(layout.code_bytes - len(codes)) + scales)
-    assert len(data) == layout.size * n // 16
-    return data
-
-
-def pruned(rng: np.random.Generator, k: int, n: int, uniform: bool) -> np.ndarray:
-    """Numbers of which blocks keep 8 of 16, or 0 to 16, half of them at most in the mean of each column of blocks."""
-    choices = [8] * 8 if uniform else [0, 16, 4, 8, 2, 16, 8, 0]
-    order = np.concatenate([rng.permutation(choices[: k // 16]) for _ in range(n // 16)])
-    most = np.kron(order.reshape(n // 16, k // 16).T, np.ones((16, 16), int))
-    rank = rng.random((k // 16, 16, n)).argsort(axis=1).argsort(axis=1).reshape(k, n)
-    return np.where(rank < most, rng.normal(size=(k, n)) + 3, 0).astype(np.float32)
-
-
-class Product:
-    """Operands of a product, and where they are in memory."""
-
-    def __init__(self, rng: np.random.Generator, m: int, k: int, n: int, is_sparse: bool, uniform: bool) -> None:
-        numbers = pruned(rng, k, n, uniform) if is_sparse else rng.normal(size=(k, n)).astype(np.float32)
-        self.m, self.k, self.n, self.is_sparse = m, k, n, is_sparse
-        self.w = quantize(numbers, SCHEME, axis=0)
-        self.a = quantize(rng.normal(size=(m, k)).astype(np.float32), SCHEMES["int8_token"], axis=1)
-        self.weights = cells(self.w, is_sparse)
-        self.codes = aligned(self.a.integers.tobytes())
-        self.scales = aligned(self.a.scales[0].astype(np.float16).tobytes())
-
-    @property
-    def results(self) -> np.ndarray:
-        return matrix_product(self.a, self.w).astype(np.float16)
-
-
-def program(products: list[Product], contend: bool) -> tuple[str, bytes, list[int]]:
-    """Two halves of the buffers in turn: a product's operands are loaded while the one before is computed."""
-    memory, lines, places = b"", [], []
-    for i, p in enumerate(products):
-        weights, activations = i % 2 * WEIGHTS // 2 * WORD, i % 2 * ACTIVATIONS // 2 * WORD
-        codes, scales = activations, activations + len(p.codes)
-        target = scales + len(p.scales)
-        assert len(p.weights) <= WEIGHTS // 2 * WORD
-        assert target + 2 * p.m * p.n - activations <= ACTIVATIONS // 2 * WORD
-        # what the half held before was read by the engine, and its results by the store
-        wait = " wait=engine,store" if i >= 2 else ""
-        rows = len(p.weights) // (p.n // 16)
-        lines.append(f"LD{wait} buffer=weight address={weights} memory={len(memory)} size={rows} runs={p.n // 16} pitch={rows}")
-        memory += p.weights
-        lines.append(f"LD buffer=activation address={codes} memory={len(memory)} size={len(p.codes)} runs=1")
-        memory += p.codes
-        lines.append(f"LD signal=engine buffer=activation address={scales} memory={len(memory)} size={len(p.scales)} runs=1")
-        memory += p.scales
-        columns = p.n // 16 * 16
-        cycles = tile_cycles(DESIGN.engine, 1, p.k, columns, 8 if p.is_sparse else 16, "mv" if p.m == 1 else "mm", 32)
-        opcode, layout = ("MV" if p.m == 1 else "MM"), ("sparse" if p.is_sparse else "dense")
-        lines.append(
-            f"{opcode} wait=load signal=load,store weights={weights} source={codes} scales={scales} target={target} "
-            f"m={p.m} k={p.k} n={p.n} heads=1 group=1 pitch={2 * p.n} layout={layout} cell={p.k // 16} cycles={cycles}"
-        )
-        if i == 1 and contend:
-            # Under way while the engine writes results, to which it gives way.
-            lines.append(f"LD buffer=activation address={ACTIVATIONS * WORD} memory=0 size=256 runs=16 pitch=64")
-        places.append(len(memory))
-        size = 2 * p.m * p.n
-        lines.append(f"ST wait=engine signal=load buffer=activation address={target} memory={len(memory)} size={size} runs=1")
-        memory += bytes(size)
-    return "\n".join([*lines, "SYS operation=end"]), memory, places
+MEMORY = 4096
 
 
 def products(rng: np.random.Generator, uniform: bool) -> list[Product]:
-    shapes = [(3, 128, 64, True), (1, 128, 48, True), (2, 96, 32, False), (4, 64, 32, True), (1, 32, 16, False)]
-    return [Product(rng, *shape, uniform) for shape in shapes]
-
-
-def timed(given: Program, monkeypatch: pytest.MonkeyPatch) -> Timing:
-    """The simulator's times with what this small hardware adds: before the first word or pass, before each pass, behind them.
-
-    An instruction starts in the last cycle of the one before.
-    """
-    engine, durations = EngineUnit(DESIGN, WEIGHTS, ACTIVATIONS), timing.durations
-
-    def of_hardware(of: Program, design: OverlayDesign) -> tuple[np.ndarray, np.ndarray]:
-        busy, latency = durations(of, design)
-        for opcode in ("LD", "ST"):
-            busy[of.numbers[:, 0] == OPCODES[opcode]] += transfers.SETUP - 1
-            latency[of.numbers[:, 0] == OPCODES[opcode]] += 1
-        for opcode in ("MM", "MV"):
-            at = of.numbers[:, 0] == OPCODES[opcode]
-            columns = -(-of.column(opcode, "n") // (16 * DESIGN.vector_units))
-            passes = -(-of.column(opcode, "m") // DESIGN.engine.tokens(opcode.lower())) * columns
-            busy[at] += START + (BEFORE + SETUP) * passes - 1
-            latency[at] += engine.latency - DESIGN.engine.drain_cycles + 1
-        return busy, latency
-
-    with monkeypatch.context() as patched:
-        patched.setattr(timing, "durations", of_hardware)
-        return timing.simulate(given, DESIGN)
+    """Of one cell along ``k`` and of several, the last not full; in one instruction, or one for each part with held sums."""
+    return [
+        Product(rng, 3, 128, 64, True, uniform, part=64),
+        Product(rng, 1, 160, 48, True, uniform, part=64, held=True),
+        Product(rng, 2, 96, 32, False, uniform, part=64),
+        Product(rng, 4, 64, 32, True, uniform),
+        Product(rng, 3, 96, 48, False, uniform, part=32, held=True),
+        Product(rng, 1, 32, 16, False, uniform),
+    ]
 
 
 @pytest.fixture(scope="module")
 def bench(build_dir: Path) -> Bench:
     overlay = Overlay(DESIGN, MEMORY, WEIGHTS, ACTIVATIONS + SPARE)
     return Bench.of([*overlay.parts, overlay], build_dir, "-O0")
-
-
-def as_simulated(given: Program, vectors: Vectors, run: Run, image: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memory of the simulator's interpreter, and each instruction's end when the simulator says."""
-    interpreted = Machine.of(DESIGN, image.copy())
-    execute(given, interpreted, 0)
-    assert (interpreted.bytes_of[MEMORY_] == run.machine.memory).all()
-    times = timed(given, monkeypatch)
-    start = int(vectors.inputs["valid"].argmax())
-    for unit in UNITS:
-        ends = vectors.outputs[f"{unit}_done"].nonzero()[0] - start + 1
-        assert ends.tolist() == times.end[times.units == ALL_UNITS.index(unit)].tolist()
-    assert vectors.outputs["ended"].argmax() - start == times.begin[-1]
-
-
-def padded(memory: bytes) -> np.ndarray:
-    image = np.zeros(MEMORY * WORD, np.uint8)
-    image[: len(memory)] = np.frombuffer(memory, np.uint8)
-    return image
 
 
 def test_programs(bench: Bench, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,6 +115,23 @@ def test_what_the_compiler_writes(bench: Bench, seed: int, new: int, monkeypatch
     as_simulated(given, vectors, run, image, monkeypatch)
     for at, p in places:
         assert run.machine.memory[at : at + 2 * p.m * p.n].tobytes() == p.results.tobytes()
+    assert bench.run(vectors) == []
+
+
+@pytest.mark.parametrize(("new", "names"), [(1, ("key", "query")), (2, ("value",))], ids=["decode", "prefill"])
+def test_products_of_the_embedded_model(
+    bench: Bench, tiny: LanguageModel, new: int, names: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiles of several cells along ``k``: in a decode step a row of cells an instruction, whose sums are held."""
+    step = first_products(tiny, DESIGN, new, names)
+    parts = step.program.column("MV" if new == 1 else "MM", "part")
+    assert set(parts) == ({LEAVES, GOES_ON | LEAVES, GOES_ON} if new == 1 else {0})
+    vectors, run = program_vectors(
+        DESIGN, step.memory, step.program, (WEIGHTS, ACTIVATIONS + SPARE), np.random.default_rng(seed)
+    )
+    as_simulated(step.program, vectors, run, step.memory, monkeypatch)
+    for at, results in step.results.items():
+        assert run.machine.memory[at : at + len(results)].tobytes() == results
     assert bench.run(vectors) == []
 
 

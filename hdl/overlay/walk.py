@@ -1,0 +1,115 @@
+"""The way of a vector unit through a pass: cell by cell along ``k``, group by group, block by block, beat by beat."""
+
+from typing import Any
+
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.utils import exact_log2
+
+from hdl.overlay.buffers import BYTE_BITS, WORD_BITS
+from hdl.pe.term import register
+from sim.overlay.dequantizer import EXPANDED
+from sim.overlay.engine import BLOCK, DENSITIES, LANES, Engine
+from sim.overlay.isa import FIELDS
+from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS
+
+MOST_BLOCKS = WORD_BITS // DENSITY_BITS
+"""Blocks along ``k`` of a sparse cell: their densities are in one word."""
+
+BLOCK_BITS = next(field.bits for field in FIELDS["MM"] if field.name == "k") - exact_log2(BLOCK)
+"""[bit] Of a number of blocks along ``k``."""
+
+SETUP = 2
+"""[cycle] From ``start``, or from the end of a cell, to the first weights' address: the densities are read."""
+
+DENSE = DENSITIES.index(BLOCK)
+
+
+def walk(m: Module, of: Any) -> tuple[dict[str, Value], dict[str, Value]]:
+    """A beat's density, column and end of its group, a cycle after its addresses; what the groups' scales need.
+
+    ``of`` is a :class:`hdl.overlay.vector_pass.VectorPass`, whose addresses and ``over`` it drives. A group takes a window of
+    as many cycles as its weights do, 16 at least; of a cell that is not sparse all densities are that of dense blocks.
+    """
+    side = 1 << of.side
+    cell = Signal.like(of.cell, name="cell_at")
+    header = Signal(len(of.weights_address))
+    m.d.comb += header.eq(Mux(of.start, of.cell, cell) << BYTE_BITS)
+    read, running, again = Signal(), Signal(), Signal()
+    densities = Signal(MOST_BLOCKS * DENSITY_BITS)
+    at = Signal.like(header, name="at")
+    left, left_here, base, number = (Signal(BLOCK_BITS, name=name) for name in ("left", "left_here", "base", "number"))
+    fresh, first, window = Signal(), Signal(), Signal(range(BLOCK))
+    remaining, mask, beats = Signal(side), Signal(side), Signal(range(BLOCK * BLOCK))
+    here = [densities[i * DENSITY_BITS : (i + 1) * DENSITY_BITS] for i in range(side)]
+    there = Cat(here[i].any() & (left_here > i) for i in range(side))
+    current = Signal(range(max(2, side)))
+    for i in reversed(range(side)):
+        with m.If(mask[i]):
+            m.d.comb += current.eq(i)
+    density, steps, size, column = _block(m, of, Array(here)[current], beats)
+    active, finishes, ends, cell_ends = Signal(), Signal(), Signal(), Signal()
+    after = Signal(side)
+    m.d.comb += [
+        mask.eq(Mux(fresh, there, remaining)),
+        active.eq(running & mask.any()),
+        finishes.eq(beats == steps),
+        after.eq(Mux(active & finishes, mask & ~(1 << current), mask)),
+        ends.eq(running & ~after.any() & (window == BLOCK - 1)),
+        cell_ends.eq(ends & (left_here <= side)),
+        of.over.eq(ends & (left <= side)),
+        of.weights_address.eq(Mux(of.start | again, header, at)),
+        of.group_address.eq(header + of.code_bytes + (number << BYTE_BITS)),
+    ]
+    m.d.sync += [read.eq(of.start | again), again.eq(cell_ends & ~of.over)]
+    with m.If(of.start):
+        m.d.sync += [cell.eq(of.cell), left.eq(of.blocks), base.eq(0), first.eq(1)]
+    with m.If(read):
+        whole = Const(sum(DENSE << i * DENSITY_BITS for i in range(MOST_BLOCKS)), len(densities))
+        taken = (of.cell_blocks * DENSITY_BITS + 7) >> 3
+        m.d.sync += [densities.eq(Mux(of.sparse, of.weights, whole)), at.eq(header + Mux(of.sparse, taken, 0))]
+        m.d.sync += [left_here.eq(Mux(left < of.cell_blocks, left, of.cell_blocks)), number.eq(0)]
+        m.d.sync += [running.eq(1), fresh.eq(1), window.eq(0), beats.eq(0)]
+    with m.If(running):
+        m.d.sync += [fresh.eq(0), remaining.eq(after), window.eq(Mux(window == BLOCK - 1, window, window + 1))]
+        with m.If(active):
+            m.d.sync += [at.eq(at + size), beats.eq(Mux(finishes, 0, beats + 1))]
+        with m.If(ends):
+            # Cells that are not sparse have any number of blocks.
+            later = Cat(densities[side * DENSITY_BITS :], Const(DENSE, DENSITY_BITS).replicate(side))
+            m.d.sync += [fresh.eq(1), window.eq(0), first.eq(0), densities.eq(later), running.eq(~cell_ends)]
+            m.d.sync += [left.eq(left - side), left_here.eq(left_here - side), base.eq(base + side), number.eq(number + 1)]
+        with m.If(cell_ends):
+            m.d.sync += cell.eq(cell + of.next_cell)
+    for lane in range(LANES):
+        m.d.comb += getattr(of, f"codes_address_{lane}").eq(getattr(of, f"rows_{lane}") + base + current)
+    beat = {"density": Mux(active, density, 0), "column": column, "last": ends}
+    if of.engine.multipliers < BLOCK:
+        # Beats take the parts of a dense column in turn.
+        beat["part"] = beats[: exact_log2(BLOCK // of.engine.multipliers)]
+    group = {"ends": ends, "first": first, "last": of.over}
+    return {name: register(m, name, value) for name, value in beat.items()}, group
+
+
+def _block(m: Module, of: Any, density: Value, beats: Value) -> tuple[Value, Value, Value, Value]:
+    """Of a block by its density: the same, its last beat, bytes of a beat, the beat's first column."""
+    engine: Engine = of.engine
+    steps, column = Signal(len(beats), name="steps"), Signal(range(BLOCK), name="column_of")
+    size = Signal(range(engine.multipliers * 2 + 1), name="size")
+    place_ = Signal(DENSITY_BITS, name="density_of")
+    m.d.comb += place_.eq(density)
+    for place_of, n in enumerate(DENSITIES):
+        if n:
+            shift = exact_log2(engine.multipliers) - exact_log2(n)
+            with m.If(place_ == place_of):
+                m.d.comb += [
+                    steps.eq(BLOCK * n // engine.multipliers - 1),
+                    column.eq(beats << shift if shift >= 0 else beats >> -shift),
+                    size.eq(_bytes(of, INDEX_BITS if n < BLOCK else 0)),
+                ]
+    return place_, steps, size, column
+
+
+def _bytes(of: Any, index_bits: int) -> Value:
+    """Of a beat's weights in the chosen format."""
+    widths = [EXPANDED[name].bits + index_bits for name in of.engine.weight_formats]
+    return Array(Const(of.engine.multipliers * width // 8, 8) for width in widths)[of.format]
