@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.overlay.compiler import compile_step, padded_length
+from sim.overlay.compiler import compile_step, heads_together, padded_length
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
 from sim.overlay.isa.encoding import BYTES
@@ -31,8 +31,16 @@ def decode_cycles(decoder: Decoder, design: OverlayDesign, first: int, last: int
 def storage(decoder: Decoder, design: OverlayDesign, longest: int) -> dict[str, int]:
     """Instructions [byte] for every prefill and decode step up to ``longest`` tokens: with code of its own for each length of
     each, and with code that lengths share."""
-    decode = {end: _size(decoder, design, 1, end) for end in _ends(design.decode_step, longest)}
-    prefill = {end: _size(decoder, design, design.prefill_step, end) for end in _ends(design.prefill_step, longest)}
+    known: dict[tuple[int, int], int] = {}
+
+    def size(new: int, length: int) -> int:
+        alike = new, heads_together(replace(decoder, layers=1), design, new, length)
+        if alike not in known:
+            known[alike] = _size(decoder, design, new, length)
+        return known[alike]
+
+    decode = {end: size(1, end) for end in _ends(design.decode_step, longest)}
+    prefill = {end: size(design.prefill_step, end) for end in _ends(design.prefill_step, longest)}
     before = sum(decode[padded_length(design, 1, length)] for length in range(1, longest + 1))
     whole = np.cumsum(list(prefill.values()))
     before += sum(int(whole[-(-length // design.prefill_step) - 1]) for length in range(1, longest + 1))

@@ -69,14 +69,17 @@ def test_macs_are_those_of_the_array() -> None:
     assert found["macs"] == 5 * (16 * linear + 2 * 4 * 64 * 16 * 17 // 2) + 256 * 256
 
 
-def test_code_of_all_lengths_by_compiling_it_all() -> None:
-    decoder = load_decoder("tiny-stdlib")
-    found = storage(decoder, SMALL, 33)
-    decode = {end: compile_step(decoder, SMALL, 1, end).program.size for end in (16, 32, 48)}
-    prefill = [compile_step(decoder, SMALL, 16, end).program.size for end in (16, 32, 48)]
-    assert found["shared"] == sum(decode.values()) + sum(prefill)
-    each = 16 * decode[16] + 16 * decode[32] + decode[48]
-    each += 16 * prefill[0] + 16 * sum(prefill[:2]) + sum(prefill)
+@pytest.mark.parametrize("slot_kib", [64, 8])
+def test_code_of_all_lengths_by_compiling_it_all(slot_kib: int) -> None:
+    """In a small slot are the keys of both heads of up to 48 tokens, of more tokens those of one: then code is longer."""
+    decoder, design = load_decoder("tiny-stdlib"), replace(SMALL, slot_kib=slot_kib)
+    found = storage(decoder, design, 65)
+    ends = (16, 32, 48, 64, 80)
+    decode, prefill = ([compile_step(decoder, design, new, end).program.size for end in ends] for new in (1, 16))
+    assert (decode[2] < decode[3]) == (slot_kib == 8)
+    assert found["shared"] == sum(decode) + sum(prefill)
+    each = 16 * sum(decode[:4]) + decode[4]
+    each += sum(16 * sum(prefill[:steps]) for steps in (1, 2, 3, 4)) + sum(prefill)
     assert found["each_length"] == each
     assert each % BYTES == 0
 

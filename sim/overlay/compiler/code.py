@@ -1,6 +1,7 @@
 """A program in the making: slots, transfers, products and operations of the special-function unit, one after the other."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sim.errors import InputError
 from sim.overlay.cells import FP16_BYTES, aligned
@@ -9,8 +10,14 @@ from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.compiler.regions import Regions
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import BLOCK, tile_cycles
+from sim.overlay.engine import BLOCK, Engine, tile_cycles
 from sim.overlay.isa.instructions import BUFFERS, LAYOUTS, SPECIAL
+
+
+@lru_cache
+def _cycles(engine: Engine, k: int, columns: int, density: int, mode: str, group_size: int) -> int:
+    """:func:`sim.overlay.engine.tile_cycles` of a pass: most tiles are as large as the one before."""
+    return int(tile_cycles(engine, 1, k, columns, density, mode, group_size))
 
 
 @dataclass
@@ -98,7 +105,7 @@ class Code:
         engine, multiply = self.design.engine, multiply or self.multiply
         density = self.design.kept if layout == "sparse" else BLOCK
         columns = heads * -(-n // BLOCK) * BLOCK
-        cycles = tile_cycles(engine, 1, k, columns, density, multiply.lower(), self.design.group_size)
+        cycles = _cycles(engine, k, columns, density, multiply.lower(), self.design.group_size)
         fields |= {"m": m, "k": k, "n": n, "heads": heads, "group": group, "cycles": cycles}
         self.emitter.emit(
             step, multiply, reads=(f"slot{slot}", source), writes=self.at.written(target),

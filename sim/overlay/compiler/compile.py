@@ -58,6 +58,14 @@ def compile_step(decoder: Decoder, design: OverlayDesign, new: int, length: int,
     return _repeated(_compiled(code, layers), period, alike)
 
 
+def heads_together(decoder: Decoder, design: OverlayDesign, new: int, length: int) -> int:
+    """Heads of keys of a tile, on which alone depends how many instructions the code of a length has.
+
+    Raises ``InputError`` as :func:`compile_step` with a cache for that length.
+    """
+    return Code(memory_map(decoder, design, length), new, padded_length(design, new, length)).heads
+
+
 def memory_map(decoder: Decoder, design: OverlayDesign, context: int) -> MemoryMap:
     """Where everything is for all programs of up to ``context`` tokens, which have room for the padding of any."""
     room = max(-(-context // step) * step for step in (design.decode_step, design.prefill_step))

@@ -3,6 +3,8 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from sim.errors import InputError
 from sim.overlay.isa.encoding import NAMES, Program
 from sim.overlay.isa.instructions import MOST_TOKENS, OPCODES, SYSTEM, UNIT_OF, UNITS
@@ -20,6 +22,8 @@ def check(program: Program) -> None:
     ends &= program.numbers[:, 3] == SYSTEM.index("end")
     if not len(program) or not ends[-1] or ends[:-1].any():
         raise InputError("the last instruction of a program is SYS operation=end, and no other one is")
+    if _keeps_its_tokens(program):
+        return
     tokens: Counter[tuple[int, int]] = Counter()
     for place, (opcode, wait, signal) in enumerate(program.numbers[:, :3].tolist()):
         unit = UNIT[opcode]
@@ -36,6 +40,19 @@ def check(program: Program) -> None:
                     f"at most {MOST_TOKENS} tokens of {UNITS[unit]} wait for {UNITS[other]}, and instruction {place}, "
                     f"{NAMES[opcode]}, gives one more"
                 )
+
+
+def _keeps_its_tokens(program: Program) -> bool:
+    """Whether no instruction of these waits in vain or gives a token too many, for all of them at once."""
+    opcodes, waits, signals = program.numbers[:, :3].T
+    units = np.array(UNIT)[opcodes]
+    for giver in range(len(UNITS)):
+        for taker in range(len(UNITS)):
+            taken = np.cumsum((units == taker) & (waits >> giver & 1 == 1))
+            given = np.cumsum((units == giver) & (signals >> taker & 1 == 1))
+            if (given - taken > MOST_TOKENS).any() or (taken[1:] > given[:-1]).any() or taken[0]:
+                return False
+    return True
 
 
 def in_order(program: Program, choice: Choice = min) -> Iterator[int]:

@@ -14,8 +14,9 @@ from sim.overlay.compiler import compile_step
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
 from sim.overlay.interpreter import Inference, execute, in_order
-from sim.overlay.interpreter.order import UNIT
+from sim.overlay.interpreter.order import UNIT, check
 from sim.overlay.isa import UNITS, Program, assemble
+from sim.overlay.isa.instructions import MOST_TOKENS, OPCODES
 from sim.overlay.timing import simulate
 from tests.sim.overlay.forward import DESIGNS, LLAMA, SPARSE, Halves, forward, random_parameters, random_rows
 
@@ -124,3 +125,38 @@ def test_nothing_passes_a_barrier() -> None:
     program = assemble(text)
     assert list(in_order(program, max)) == [1, 0, 2, 4, 5, 3, 6]
     assert list(in_order(program)) == list(range(7))
+
+
+def test_tokens_are_counted_by_hand(rng: np.random.Generator) -> None:
+    """Short random programs: one is refused just when a pile of tokens, counted one by one, is empty or too high."""
+    refused = 0
+    end = assemble("SYS operation=end").numbers
+    for _ in range(400):
+        rows = np.zeros((6, end.shape[1]), np.int64)
+        rows[:, 0] = rng.choice([OPCODES["LD"], OPCODES["ST"]], 6)
+        rows[:, 1:3] = np.where(rng.random((6, 2)) < (0.2, 0.8), 1 << rng.integers(0, 2, (6, 2)), 0)
+        piles = np.zeros((len(UNITS), len(UNITS)), int)
+        lowest = 0
+        for opcode, wait, signal in rows[:, :3].tolist():
+            unit = UNIT[opcode]
+            for other in range(len(UNITS)):
+                piles[other, unit] -= wait >> other & 1
+                lowest = min(lowest, piles[other, unit])
+                piles[unit, other] += signal >> other & 1
+        program = Program(np.concatenate([rows, end]))
+        if lowest < 0:
+            refused += 1
+            with pytest.raises(InputError, match=r"waits for a token of \w+ that none before it gives"):
+                check(program)
+        else:
+            check(program)
+    assert 100 < refused < 300
+
+
+def test_tokens_do_not_heap_up() -> None:
+    loads = "LD size=1 runs=1 signal=engine\n"
+    check(assemble(loads * MOST_TOKENS + "SYS operation=end"))
+    with pytest.raises(
+        InputError, match=r"at most 255 tokens of load wait for engine, and instruction 255, LD, gives one more"
+    ):
+        check(assemble(loads * (MOST_TOKENS + 1) + "SYS operation=end"))
