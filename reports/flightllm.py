@@ -30,7 +30,7 @@ def steps() -> dict[str, OverlayDesign]:
     """The three designs of the ablation, the last one with its results off the chip, and one of our own on the same board."""
     whole = load_overlay("flightllm-u280")
     sparse = replace(whole, name="sparse", weight_format="int8", formats=(), on_chip=False)
-    naive = replace(sparse, name="naive", sparse=False, kept=16)
+    naive = replace(sparse, name="naive", sparse=False, kept=16, per_block=False)
     off = replace(whole, name="off chip", on_chip=False)
     return {"naive": naive, "sparse": sparse, "off chip": off, "on chip": whole, "dense weights": load_overlay("dense-u280")}
 

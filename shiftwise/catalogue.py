@@ -56,7 +56,8 @@ def _describe_design(name: str) -> str:
 def _describe_overlay(name: str) -> str:
     d = load_overlay(name)
     engine = f"{d.engine.total_multipliers:,} multipliers of {d.element}"
-    weights = f"weights of {d.weight_format} and the like, {d.kept} of 16 kept, groups of {d.group_size}"
+    mean = " in the mean" if d.per_block else ""
+    weights = f"weights of {d.weight_format} and the like, {d.kept} of 16 kept{mean}, groups of {d.group_size}"
     return f"{engine} on a {d.device}, {weights}, {d.clock_mhz} MHz, {d.ports} ports of {d.memory}"
 
 

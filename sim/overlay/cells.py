@@ -2,8 +2,8 @@
 
 In order
 
-    codes     of an N:M sparse cell :meth:`sim.overlay.sparsity.SparseCodes.pack`; of a dense one, packed: blocks along ``k``,
-              columns, ``k`` upwards
+    codes     of an N:M sparse cell :meth:`sim.overlay.sparsity.SparseCodes.pack`, filled up with zeros to what blocks with
+              indices take; of a dense one, packed: blocks along ``k``, columns, ``k`` upwards
     scales    fp16 [groups, 16]
     zeros     of unsigned integers alone, uint8 [groups, 16]: zero points
     biases    where the product has them, fp16 [16]
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.formats import Format
 from sim.overlay.dequantizer import expand, zero_code
-from sim.overlay.engine import BLOCK, DENSITIES
-from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS, sparse, unpack
+from sim.overlay.engine import BLOCK
+from sim.overlay.sparsity import INDEX_BITS, block_bytes, head_bytes, pack_densities, sparse, unpack, unpack_densities
 from sim.quantized.packing import pack_codes, unpack_codes
 
 WORD = 32
@@ -43,7 +43,10 @@ def has_zeros(format_: Format) -> bool:
 
 @dataclass(frozen=True)
 class CellLayout:
-    """Of cells of ``part`` along ``k``, a multiple of 16, whose blocks keep ``kept`` of 16, with scales for ``group_size``."""
+    """Of cells of ``part`` along ``k``, a multiple of 16, with scales for ``group_size``.
+
+    Blocks keep at most ``kept`` of 16 in the mean of a cell (:mod:`sim.overlay.budget`), for which there is room; 16 are dense.
+    """
 
     format: Format
     part: int
@@ -64,8 +67,7 @@ class CellLayout:
         """Of codes and what belongs to them alone."""
         if self.kept == BLOCK:
             return self.format.bits * self.part * BLOCK // 8
-        head = -(-DENSITY_BITS * (self.part // BLOCK) // 8)
-        return head + (self.format.bits + INDEX_BITS) * self.part * self.kept // 8
+        return head_bytes(self.part // BLOCK) + (self.format.bits + INDEX_BITS) * self.part * self.kept // 8
 
     @property
     def groups(self) -> int:
@@ -84,10 +86,10 @@ class CellLayout:
         return aligned(self._ends[-1])
 
     def pack(self, contents: "Contents") -> Bytes:
-        """Bytes ``[cells, size]``. Raises ``InputError`` for blocks that keep more than ``kept``."""
+        """Bytes ``[cells, size]``. Raises ``InputError`` for columns that keep more than their N, and N with no room."""
         packed = np.zeros((len(contents.codes), self.size), np.uint8)
         codes, scales, zeros, biases = self._ends
-        packed[:, :codes] = self._packed(contents.codes)
+        packed[:, :codes] = self._packed(contents)
         packed[:, codes:scales] = _bytes_of(contents.scales)
         packed[:, scales:zeros] = _bytes_of(contents.zeros)
         packed[:, zeros:biases] = _bytes_of(contents.biases)
@@ -97,8 +99,10 @@ class CellLayout:
         """What :meth:`pack` wrote ``[cells, size]``. Raises ``InputError`` for bytes that it does not write."""
         codes, scales, zeros, biases = self._ends
         count, shape = len(packed), (len(packed), self.groups * has_zeros(self.format), BLOCK)
+        found, densities = self._unpacked(packed[:, :codes])
         return Contents(
-            self._unpacked(packed[:, :codes]),
+            found,
+            densities,
             _numbers_of(packed[:, codes:scales], (count, self.groups, BLOCK)),
             np.ascontiguousarray(packed[:, scales:zeros]).reshape(shape),
             _numbers_of(packed[:, zeros:biases], (count, int(self.biased), BLOCK)),
@@ -111,41 +115,54 @@ class CellLayout:
         zeros = np.repeat(contents.zeros, self.group_size, axis=1)[:, : self.part]
         return expand(self.format, contents.codes, zeros)
 
-    def _head(self, cells: int) -> Bytes:
-        """What :meth:`SparseCodes.pack` writes before the blocks of so many cells: N of each."""
-        return pack_codes(np.full(cells * self.part // BLOCK, DENSITIES.index(self.kept), np.uint8), DENSITY_BITS)
-
-    def _packed(self, codes: Bytes) -> Bytes:
+    def _packed(self, contents: "Contents") -> Bytes:
         """The cells as column blocks of one matrix, which lie one behind the other; then each gets a head of its own."""
-        cells = len(codes)
+        cells, codes = len(contents.codes), contents.codes
         if self.kept == BLOCK:
             return pack_codes(codes.reshape(-1, BLOCK, BLOCK).swapaxes(1, 2), self.format.bits).reshape(cells, -1)
+        filled = self._filled(contents.densities)
         matrix = codes.swapaxes(0, 1).reshape(self.part, -1)
-        packed = sparse(matrix, self.format.decode(matrix) != 0, self.format, self.kept).pack()
-        blocks = packed[len(self._head(cells)) :].reshape(cells, -1)
-        return np.concatenate([np.broadcast_to(self._head(1), (cells, len(self._head(1)))), blocks], axis=1)
+        made = sparse(matrix, self.format.decode(matrix) != 0, self.format, contents.densities.T).pack()
+        packed = np.zeros((cells, self.code_bytes), np.uint8)
+        packed[:, : self._head] = pack_densities(contents.densities)
+        packed[:, self._head :][filled] = made[head_bytes(contents.densities.size) :]
+        return packed
 
-    def _unpacked(self, packed: Bytes) -> Bytes:
-        cells = len(packed)
+    def _unpacked(self, packed: Bytes) -> tuple[Bytes, Bytes]:
+        """Codes and densities."""
+        cells, blocks = len(packed), self.part // BLOCK
         if self.kept == BLOCK:
             codes = unpack_codes(packed.reshape(-1), self.format.bits, cells * self.part * BLOCK)
-            return codes.reshape(-1, BLOCK, BLOCK).swapaxes(1, 2).reshape(cells, self.part, BLOCK)
-        head = self._head(1)
-        if (packed[:, : len(head)] != head).any():
-            raise InputError(
-                f"blocks of a cell keep {self.kept} of {BLOCK}, so it begins with {head.tobytes().hex()}, unlike this one"
-            )
-        blocks = packed[:, len(head) :].reshape(-1)
-        matrix = unpack(np.concatenate([self._head(cells), blocks]), self.format, self.part, cells * BLOCK).dense()
-        return matrix.reshape(self.part, cells, BLOCK).swapaxes(0, 1)
+            codes = codes.reshape(-1, BLOCK, BLOCK).swapaxes(1, 2).reshape(cells, self.part, BLOCK)
+            return codes, np.full((cells, blocks), BLOCK, np.uint8)
+        densities = unpack_densities(packed[:, : self._head], blocks)
+        head = pack_densities(densities.reshape(1, -1))[0]
+        given = packed[:, self._head :][self._filled(densities)]
+        matrix = unpack(np.concatenate([head, given]), self.format, self.part, cells * BLOCK).dense()
+        return matrix.reshape(self.part, cells, BLOCK).swapaxes(0, 1), densities
+
+    @property
+    def _head(self) -> int:
+        """Bytes of the N of a cell's blocks."""
+        return head_bytes(self.part // BLOCK)
+
+    def _filled(self, densities: Bytes) -> NDArray[np.bool_]:
+        """Which bytes behind heads are of blocks of these N ``[cells, bytes]``: those that keep all have no indices."""
+        sizes, room = block_bytes(densities, self.format).sum(axis=1), self.code_bytes - self._head
+        if sizes.max() > room:
+            found = densities[sizes.argmax()].tolist()
+            raise InputError(f"blocks of a cell keep {self.kept} of {BLOCK} in the mean, not {found}")
+        filled: NDArray[np.bool_] = np.arange(room) < sizes[:, None]
+        return filled
 
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """``codes [cells, part, 16]``, fp16 ``scales [cells, groups, 16]``, ``zeros`` like them or ``[cells, 0, 16]``, and fp16
-    ``biases [cells, 1 or 0, 16]``."""
+    """``codes [cells, part, 16]``, ``densities [cells, part / 16]`` of their blocks, fp16 ``scales [cells, groups, 16]``,
+    ``zeros`` like them or ``[cells, 0, 16]``, and fp16 ``biases [cells, 1 or 0, 16]``."""
 
     codes: Bytes
+    densities: Bytes
     scales: NDArray[np.float16]
     zeros: Bytes
     biases: NDArray[np.float16]

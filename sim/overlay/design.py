@@ -6,6 +6,7 @@ from functools import cached_property
 
 from sim.design import DesignPoint
 from sim.errors import InputError, choose, demand
+from sim.overlay.budget import check_mean
 from sim.overlay.cells import CellLayout
 from sim.overlay.decoder import PRODUCTS
 from sim.overlay.dequantizer import EXPANDED
@@ -27,8 +28,9 @@ class OverlayDesign:
 
     ``device`` is a board's name. ``units`` to ``sparse`` are the engine's (:class:`sim.overlay.engine.Engine`). Weights are of
     ``weight_format``, those of products that ``formats`` names of another: pairs of names (:attr:`sim.overlay.decoder.Decoder.
-    products`) and formats. Of 16 weights of a column ``kept`` are not pruned. ``group_size`` is along the
-    reduction axis. The weight buffer holds ``slots`` tiles of ``slot_kib``. ``special_lanes`` numbers a cycle go through the
+    products`) and formats. Of 16 weights of a column ``kept`` are not pruned; with ``per_block`` each 16 x 16
+    block has its own N, with the mean ``kept`` in each group (:mod:`sim.overlay.budget`). ``group_size`` is along the reduction
+    axis. The weight buffer holds ``slots`` tiles of ``slot_kib``. ``special_lanes`` numbers a cycle go through the
     special-function unit. The memory has ``channels`` behind ``ports`` of ``port_bits`` [bit/cycle] and ``memory_gib`` in all.
     ``queue`` instructions wait before each unit. With ``on_chip`` what is between products stays in the activation buffer,
     else each operator reads it from the memory and writes it there. Code is shared by lengths up to a multiple of
@@ -47,6 +49,7 @@ class OverlayDesign:
     weight_format: str = "int4"
     formats: tuple[tuple[str, str], ...] = ()
     kept: int = 8
+    per_block: bool = False
     group_size: int = 64
     slots: int = 4
     slot_kib: int = 2048
@@ -72,10 +75,8 @@ class OverlayDesign:
                 raise InputError(f"{field.name} of an overlay is between 1 and {LARGEST}, not {value}")
         choose("memory of an overlay", self.memory, LATENCIES)
         _ = self.engine, self.point, self.schemes
-        if self.kept not in (DENSITIES[1:] if self.sparse else (BLOCK,)):
-            allowed = ", ".join(map(str, DENSITIES[1:])) if self.sparse else f"{BLOCK} without multiplexers"
-            raise InputError(f"kept of an overlay, of {BLOCK} weights, is {allowed}, not {self.kept}")
         check_group(self.group_size, 1)
+        self._check_kept()
         check_lanes(self.special_lanes)
         for buffer, size in (("weight", self.slots * self.slot_bytes), ("activation", self.activation_bytes)):
             if size > 1 << ADDRESS_BITS:
@@ -86,6 +87,17 @@ class OverlayDesign:
             CellLayout(EXPANDED[name], BLOCK, self.kept, self.group_size, False)
         if self.slots < 2:
             raise InputError(f"slots of an overlay are at least 2, one to fill and one to read, not {self.slots}")
+
+    def _check_kept(self) -> None:
+        """Raise ``InputError`` for N that hardware does not have. More than half with indices would be more than all."""
+        if self.per_block and not self.sparse:
+            raise InputError("per_block of an overlay goes with multiplexers, so with sparse, which is not so of this one")
+        of_all = DENSITIES[1:] if self.sparse else (BLOCK,)
+        allowed = range(1, BLOCK // 2 + 1) if self.per_block else of_all
+        if self.kept not in allowed:
+            words = ", ".join(map(str, allowed)) if self.sparse else f"{BLOCK} without multiplexers"
+            raise InputError(f"kept of an overlay, of {BLOCK} weights, is {words}, not {self.kept}")
+        check_mean(self.kept, self.budget_blocks)
 
     @cached_property
     def engine(self) -> Engine:
@@ -116,6 +128,11 @@ class OverlayDesign:
     def is_sparse(self) -> bool:
         """Whether weights are pruned."""
         return self.kept < BLOCK
+
+    @property
+    def budget_blocks(self) -> int:
+        """Blocks along ``k`` whose N have the mean ``kept``."""
+        return self.group_size // BLOCK if self.per_block else 1
 
     @property
     def slot_bytes(self) -> int:

@@ -11,6 +11,9 @@ from typing import Any
 FLIGHTLLM_FORMATS = (("query", "int3"), ("key", "int3"), ("value", "int5"), ("gate", "int3"), ("up", "int3"))
 """3.5 bits in the mean of LLaMA-2-7B's weights, what is not named having 4."""
 
+_FLIGHTLLM = {"formats": FLIGHTLLM_FORMATS, "per_block": True}
+"""N is chosen for each block, as in FlightLLM, within the groups that :mod:`sim.overlay.budget` describes."""
+
 _VHK158 = {"device": "vhk158", "memory": "hbm2e", "channels": 16, "ports": 32, "port_bits": 512, "memory_gib": 32}
 """One port of the network on the chip, 512 bit wide (AMD PG313, NMU512), for each of 32 pseudo channels: an assumption."""
 
@@ -38,9 +41,9 @@ accuracy is pruned away, and the multiplexers are saved. Twice the multipliers s
 are as many as take weights no slower than the memory gives them and fit the board; prefill has a smaller engine."""
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "flightllm-u280": {"formats": FLIGHTLLM_FORMATS},
-    "flightllm-vhk158": {"formats": FLIGHTLLM_FORMATS, **_VHK158},
-    "flightllm-kv260": {"formats": FLIGHTLLM_FORMATS, **_KV260},
+    "flightllm-u280": _FLIGHTLLM,
+    "flightllm-vhk158": {**_FLIGHTLLM, **_VHK158},
+    "flightllm-kv260": {**_FLIGHTLLM, **_KV260},
     "dense-u280": {**_DENSE, "units": 2, "vector_units": 43, "slot_kib": 1024},
     "dense-vhk158": {**_DENSE, **_VHK158, "units": 4, "vector_units": 32, "special_lanes": 32},
     "dense-kv260": {**_DENSE, **_KV260, "vector_units": 6},

@@ -98,7 +98,7 @@ class SparseCodes:
     @property
     def bits(self) -> int:
         """Storage [bit]: densities, codes, indices; the filling of a byte behind densities is not counted."""
-        return self._ordered.size * DENSITY_BITS + 8 * int(_block_bytes(self._ordered, self.format).sum())
+        return self._ordered.size * DENSITY_BITS + 8 * int(block_bytes(self._ordered, self.format).sum())
 
     def _of_each_density(self) -> list[tuple[int, NDArray[np.int64]]]:
         """Of each density of which anything is kept, where its weights are stored ``[blocks, 16 * N]``."""
@@ -131,8 +131,8 @@ class SparseCodes:
 
     def pack(self) -> Codes:
         """Bytes as the memory holds them."""
-        head = pack_codes(np.searchsorted(DENSITIES, self._ordered).astype(np.uint8), DENSITY_BITS)
-        sizes = _block_bytes(self._ordered, self.format)
+        head = pack_densities(self._ordered[None])[0]
+        sizes = block_bytes(self._ordered, self.format)
         packed = np.empty(len(head) + int(sizes.sum()), np.uint8)
         packed[: len(head)] = head
         starts = len(head) + np.cumsum(sizes) - sizes
@@ -145,23 +145,30 @@ class SparseCodes:
         return packed
 
 
-def sparse(codes: NDArray[np.integer], mask: NDArray[np.bool_], format_: Format, density: int | None = None) -> SparseCodes:
+def sparse(
+    codes: NDArray[np.integer],
+    mask: NDArray[np.bool_],
+    format_: Format,
+    density: int | NDArray[np.integer] | None = None,
+) -> SparseCodes:
     """Codes ``[k, n]`` of which ``mask`` says which are kept, each block by the least N that its columns need.
 
-    With a ``density`` every block has that one. Raises ``InputError`` for shapes that 16 does not divide, codes out of range,
-    and a column of a block that keeps more.
+    With a ``density`` every block has that one, or its own of ``[k/16, n/16]``. Raises ``InputError`` for shapes that 16 does
+    not divide, codes out of range, and a column of a block that keeps more.
     """
     if codes.shape != mask.shape or codes.ndim != 2:
         raise InputError(f"codes and mask have one shape [k, n], not {codes.shape} and {mask.shape}")
     check_divides(*codes.shape)
     _check_codes(codes, format_)
     masks = _blocks(mask)
-    most = masks.sum(axis=2).max(axis=1)
+    chosen = _least(masks)
     if density is not None:
-        check_densities(np.array([density]))
-        if most.max() > density:
-            raise InputError(f"columns of blocks keep at most {density} of {BLOCK}, not {most.max()}")
-    chosen = np.array(DENSITIES)[np.searchsorted(DENSITIES, most)] if density is None else np.full(len(masks), density)
+        given = np.broadcast_to(density, (codes.shape[0] // BLOCK, codes.shape[1] // BLOCK)).T.reshape(-1).astype(np.int64)
+        check_densities(given)
+        if (over := chosen > given).any():
+            most = int(masks.sum(axis=2).max(axis=1)[over][0])
+            raise InputError(f"columns of blocks keep at most {given[over][0]} of {BLOCK}, not {most}")
+        chosen = given
     of_blocks = _blocks(np.where(mask, codes, zero_code(format_)).astype(np.uint8))
     starts = BLOCK * (np.cumsum(chosen) - chosen)
     kept, indices = np.empty((2, BLOCK * int(chosen.sum())), np.uint8)
@@ -185,16 +192,20 @@ def sparse_of(weights: QuantizedTensor, density: int | None = None) -> SparseCod
     return sparse(weights.codes, weights.integers != 0, weights.format, density)
 
 
+def least_densities(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The least N ``[k/16, n/16]`` of blocks of which ``mask [k, n]`` says which weights are kept."""
+    check_divides(*mask.shape)
+    k, n = (size // BLOCK for size in mask.shape)
+    return _least(_blocks(mask)).reshape(n, k).T.astype(np.uint8)
+
+
 def unpack(packed: Codes, format_: Format, k: int, n: int) -> SparseCodes:
     """The weights ``[k, n]`` that :meth:`SparseCodes.pack` wrote. Raises ``InputError`` for bytes that it does not write."""
     check_divides(k, n)
     blocks = (k // BLOCK) * (n // BLOCK)
-    head = -(-blocks * DENSITY_BITS // 8)
-    places = unpack_codes(packed[:head], DENSITY_BITS, blocks)
-    if places.max() >= len(DENSITIES):
-        raise InputError(f"places of densities are at most {len(DENSITIES) - 1}, not {places.max()}")
-    ordered = np.array(DENSITIES)[places]
-    sizes = _block_bytes(ordered, format_)
+    head = head_bytes(blocks)
+    ordered = unpack_densities(packed[None, :head], blocks)[0].astype(np.int64)
+    sizes = block_bytes(ordered, format_)
     if packed.shape != (head + sizes.sum(),):
         raise InputError(f"sparse weights of these densities take {head + sizes.sum()} bytes, not {packed.size}")
     starts = head + np.cumsum(sizes) - sizes
@@ -212,6 +223,33 @@ def unpack(packed: Codes, format_: Format, k: int, n: int) -> SparseCodes:
         every = np.tile(np.arange(BLOCK, dtype=np.uint16), count * BLOCK)
         indices[where] = (found >> format_.bits if density < BLOCK else every).reshape(where.shape)
     return SparseCodes(format_, ordered.reshape(n // BLOCK, k // BLOCK).T.astype(np.uint8), codes, indices)
+
+
+def pack_densities(densities: NDArray[np.integer]) -> Codes:
+    """Rows of N ``[rows, blocks]`` as the memory holds them, each from a byte on ``[rows, bytes]``."""
+    places = np.searchsorted(DENSITIES, densities).astype(np.uint8)
+    whole = np.pad(places, ((0, 0), (0, -places.shape[1] % 8)))  # eight are whole bytes
+    packed: Codes = pack_codes(whole.reshape(-1), DENSITY_BITS).reshape(len(whole), -1)
+    return packed[:, : head_bytes(places.shape[1])]
+
+
+def unpack_densities(packed: Codes, blocks: int) -> NDArray[np.uint8]:
+    """The rows of N ``[rows, blocks]`` that :func:`pack_densities` wrote. Raises ``InputError`` for what is none."""
+    if packed.shape[1] != head_bytes(blocks):
+        raise InputError(f"densities of {blocks} blocks take {head_bytes(blocks)} bytes, not {packed.shape[1]}")
+    whole = np.pad(packed, ((0, 0), (0, -packed.shape[1] % DENSITY_BITS)))
+    places = unpack_codes(whole.reshape(-1), DENSITY_BITS, 8 * whole.size // DENSITY_BITS).reshape(len(whole), -1)
+    if places.max() >= len(DENSITIES):
+        raise InputError(f"places of densities are at most {len(DENSITIES) - 1}, not {places.max()}")
+    if places[:, blocks:].any():
+        raise InputError(f"bits behind the densities of {blocks} blocks are 0, not those of {places[:, blocks:].max()}")
+    densities: NDArray[np.uint8] = np.array(DENSITIES, np.uint8)[places[:, :blocks]]
+    return densities
+
+
+def head_bytes(blocks: int) -> int:
+    """Of the densities of so many blocks."""
+    return -(-blocks * DENSITY_BITS // 8)
 
 
 def check_divides(k: int, n: int) -> None:
@@ -237,12 +275,18 @@ def _check_codes(codes: NDArray[np.integer], format_: Format) -> None:
         raise InputError(f"codes of {format_.name} are 0 to {len(format_.values) - 1}, not {int(codes[wrong][0])}")
 
 
+def _least(masks: NDArray[np.generic]) -> NDArray[np.int64]:
+    """The least N of blocks ``[block, column, k]``."""
+    chosen: NDArray[np.int64] = np.array(DENSITIES)[np.searchsorted(DENSITIES, np.count_nonzero(masks, axis=2).max(axis=1))]
+    return chosen
+
+
 def _weight_bits(density: int, format_: Format) -> int:
     """Width [bit] of a kept weight with its index, of blocks that have them."""
     return format_.bits + (INDEX_BITS if density < BLOCK else 0)
 
 
-def _block_bytes(densities: NDArray[np.integer], format_: Format) -> NDArray[np.int64]:
+def block_bytes(densities: NDArray[np.integer], format_: Format) -> NDArray[np.int64]:
     """Size [byte] of the weights of blocks."""
     of_each = np.array([n * BLOCK * _weight_bits(n, format_) // 8 for n in range(BLOCK + 1)], np.int64)
     sizes: NDArray[np.int64] = of_each[densities]

@@ -39,11 +39,26 @@ def test_a_decode_step_of_llama_2_7b_is_within_a_fifth_of_what_was_published() -
 
 def test_its_three_steps_are_in_order() -> None:
     """Naive, with sparse chains, with all on the chip and mixed precision: each is faster than the one before."""
-    naive = replace(load_overlay("flightllm-u280"), sparse=False, kept=16, weight_format="int8", formats=(), on_chip=False)
-    steps = [naive, replace(naive, sparse=True, kept=8), load_overlay("flightllm-u280")]
+    whole = load_overlay("flightllm-u280")
+    naive = replace(whole, sparse=False, kept=16, per_block=False, weight_format="int8", formats=(), on_chip=False)
+    steps = [naive, replace(naive, sparse=True, kept=8), whole]
     speeds = [simulate_overlay(step, "llama-2-7b", sequence=1024).summary["tokens_per_s"] for step in steps]
     assert speeds == sorted(speeds)
     assert len(set(speeds)) == 3
+
+
+def test_n_of_each_block_needs_no_weights(tmp_path: Path) -> None:
+    """A mean of 6 of 16 by hand: 6 times int4 and an index; 3 bits for each block's N; a scale for 64; and a bit for what fills
+    up cells. A mean of 8 takes the bytes and cycles of 8 of all."""
+    path = tmp_path / "six.toml"
+    path.write_text("per_block = true\nkept = 6\nslot_kib = 1024")
+    found = simulate_overlay(str(path), "llama-2-7b", sequence=64).summary
+    least = 6 / 16 * 8 + 3 / 256 + 16 / 64
+    assert least < found["bits_per_weight"] < least + 0.1
+    own = load_overlay("flightllm-u280")
+    same = [simulate_overlay(design, "llama-2-7b", sequence=64).summary for design in (own, replace(own, per_block=False))]
+    assert same[0]["dram_bytes"] == same[1]["dram_bytes"] > found["dram_bytes"]
+    assert same[0]["cycles"] == same[1]["cycles"] > found["cycles"]
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -1,5 +1,8 @@
 """N:M pruning: of 16 consecutive inputs each output keeps N, one N for all or one for each block of 16 x 16 weights.
 
+N of each block is what is worth most: of all blocks (``Average``), or in each group along ``k`` by itself (``Budget``), as
+overlays have them whose design says ``per_block`` (:mod:`sim.overlay.budget`).
+
 What a weight is worth is its magnitude, or what its loss costs when the others make up for it: ``w**2 / [H^-1]_kk`` with the
 second moment ``H`` of the inputs (Hassibi and Stork, "Second order derivatives for network pruning: optimal brain surgeon",
 NeurIPS 1992). They make up for it as in Frantar and Alistarh, "SparseGPT", ICML 2023, algorithm 1: 16 inputs after the other,
@@ -17,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError, choose, demand
-from sim.overlay.engine import BLOCK, DENSITIES
+from sim.overlay.budget import best_within, check_mean
+from sim.overlay.engine import BLOCK, DENSITIES, check_group
 from sim.overlay.sparsity import check_densities, check_divides
 from sim.quantized import Scheme
 from workloads.recipes.calibration import Double, check_operands, second_moment
@@ -62,13 +66,10 @@ class Average:
         and what is kept is worth as much as that many weights can be.
         """
         k, n = scores.shape
-        best = -np.sort(-scores.reshape(k // BLOCK, BLOCK, n // BLOCK, BLOCK), axis=1)
-        totals = np.concatenate([np.zeros_like(best[:, :1]), np.cumsum(best, axis=1)], axis=1).sum(axis=3)
-        gains = np.diff(totals[:, list(DENSITIES)], axis=1)
         costs = np.diff(DENSITIES) * BLOCK
-        rates = gains / costs[:, None]
+        rates = np.diff(_worth(scores), axis=2) / costs
         # Rounding must not put a step before the one that it follows.
-        rates = np.minimum.accumulate(rates, axis=1).transpose(0, 2, 1).reshape(-1)
+        rates = np.minimum.accumulate(rates, axis=2).reshape(-1)
         order = np.argsort(-rates, kind="stable")
         spent = np.cumsum(np.broadcast_to(costs, (len(rates) // len(costs), len(costs))).reshape(-1)[order])
         taken = np.zeros(len(rates), bool)
@@ -78,7 +79,24 @@ class Average:
         return chosen
 
 
-Pattern = Uniform | Average
+@dataclass(frozen=True)
+class Budget:
+    """Blocks keep what is worth most, ``kept`` of 16 in the mean of every group of ``group_size`` along ``k``."""
+
+    kept: int
+    group_size: int
+
+    def __post_init__(self) -> None:
+        demand("mean N of N:16", self.kept, int)
+        check_group(self.group_size, 1)
+        check_mean(self.kept, max(1, self.group_size // BLOCK))
+
+    def densities(self, scores: Double) -> Densities:
+        """N of each block ``[k/16, n/16]``."""
+        return best_within(_worth(scores), self.kept, self.group_size // BLOCK or len(scores) // BLOCK)
+
+
+Pattern = Uniform | Average | Budget
 
 
 def magnitude(weights: Reals, activations: Reals, pattern: Pattern) -> Reals:  # noqa: ARG001 - as every pruning
@@ -143,6 +161,15 @@ def pruned(
     if made:
         raise InputError(f"a recipe behind pruning leaves every weight of 0 as it is, but of {made} something was made")
     return layer
+
+
+def _worth(scores: Double) -> Double:
+    """What the weights that a block keeps are worth, for each N ``[k/16, n/16, 5]``."""
+    k, n = scores.shape
+    best = -np.sort(-scores.reshape(k // BLOCK, BLOCK, n // BLOCK, BLOCK), axis=1)
+    totals = np.concatenate([np.zeros_like(best[:, :1]), np.cumsum(best, axis=1)], axis=1).sum(axis=3)
+    worth: Double = totals[:, list(DENSITIES)].transpose(0, 2, 1)
+    return worth
 
 
 def _greatest(scores: Double, densities: Densities) -> NDArray[np.bool_]:

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
+from sim.overlay.budget import filled
 from sim.overlay.cells import Bytes, Contents, aligned, has_zeros
 from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.engine import BLOCK
+from sim.overlay.sparsity import least_densities
 from sim.quantized import QuantizedTensor
 from sim.quantized.blocks import N
 
@@ -80,11 +82,25 @@ def _product(where: MemoryMap, name: str, linear: Linear) -> Bytes:
     return layout.pack(
         Contents(
             _cut(weights.codes, parts, layout.part),
+            _densities(where, name, weights),
             _cut(weights.scale, parts, groups),
             _cut(zeros.astype(np.uint8), parts, groups * has_zeros(layout.format)),
             _cut(np.tile(bias, (parts, 1)), parts, len(bias)),
         )
     )
+
+
+def _densities(where: MemoryMap, name: str, weights: QuantizedTensor) -> NDArray[np.uint8]:
+    """N of the blocks of cells ``[parts * columns / 16, part / 16]``; those behind ``k`` keep nothing."""
+    design, cells = where.design, where.cells[name]
+    kept = np.pad(weights.integers != 0, [(0, -size % BLOCK) for size in weights.shape])
+    least = least_densities(kept) if design.is_sparse else np.full((len(kept) // BLOCK, cells.blocks), BLOCK, np.uint8)
+    try:
+        found = filled(least, design.kept, design.budget_blocks)
+    except InputError as error:
+        raise InputError(f"weights of {name} on {design.name} do not fit: {error}") from None
+    of_parts = np.pad(found, ((0, cells.parts * cells.part // BLOCK - len(found)), (0, 0)))
+    return of_parts.reshape(cells.parts, -1, cells.blocks).swapaxes(1, 2).reshape(cells.parts * cells.blocks, -1)
 
 
 def _cut(numbers: NDArray[N], parts: int, rows: int) -> NDArray[N]:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from sim.errors import InputError
 from sim.formats import FORMATS
+from sim.overlay.budget import check_mean
 from sim.overlay.cells import FP16_BYTES, CellLayout, aligned
 from sim.overlay.decoder import Decoder
 from sim.overlay.dequantizer import EXPANDED
@@ -88,6 +89,8 @@ class MemoryMap:
     def _cells(self, name: str, k: int, n: int) -> Cells:
         """Parts as long as a slot takes of as many columns as the vector units hold sums of."""
         design, group = self.design, self.design.group_size
+        if rest := -(-k // BLOCK) % design.budget_blocks:
+            check_mean(design.kept, rest)
         blocks, groups = -(-n // BLOCK), -(-k // group)
         side = design.engine.column_blocks("mv")
         wide = min(blocks, HELD_BLOCKS * side)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
+from sim.overlay.budget import check_sums
 from sim.overlay.cells import CellLayout, aligned
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.engine import BLOCK
@@ -35,7 +36,7 @@ def dense(machine: Machine, f: Fields) -> Tile:
 
 
 def sparse(machine: Machine, f: Fields) -> Tile:
-    """Cells whose blocks keep as many as the design says."""
+    """Cells whose blocks keep as many as the design says, or each its own N in the design's budget."""
     if not machine.design.is_sparse:
         raise InputError(f"sparse tiles are those of a design that keeps less than {BLOCK} of {BLOCK}, not all")
     return _of_cells(machine, f, machine.design.kept)
@@ -71,6 +72,9 @@ def _of_cells(machine: Machine, f: Fields, kept: int) -> Tile:
         grid = numbers.reshape(-1, blocks, numbers.shape[1], BLOCK).swapaxes(1, 2)
         return grid.reshape(-1, blocks * BLOCK)[None, :rows, :n]
 
+    if kept < BLOCK:
+        grid = contents.densities.reshape(parts, blocks, -1).swapaxes(1, 2).reshape(-1, blocks)
+        check_sums(grid[: -(-k // BLOCK)], kept, machine.design.budget_blocks)
     scales = whole(contents.scales, -(-k // layout.group_size)).astype(np.float32)
     biases = whole(contents.biases[-blocks:], 1)[0, 0].astype(np.float32) if f["bias"] else None
     return Tile(whole(layout.integers(contents), k), scales, layout.format.lsb, biases)

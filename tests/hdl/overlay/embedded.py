@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -18,9 +17,8 @@ from workloads.checkpoint import LanguageModel
 from workloads.overlay.forward import OverlayNetwork
 from workloads.overlay.hardware import OverlayHardware
 from workloads.overlay.parameters import rows_of
+from workloads.overlay.recipes import overlay_recipe
 from workloads.overlay.run import Session
-from workloads.recipes.pruning import Uniform, pruned
-from workloads.recipes.rounding import nearest
 
 PROMPT = b"import"
 CONTEXT = 16
@@ -40,7 +38,7 @@ def first_products(tiny: LanguageModel, design: OverlayDesign, new: int, names: 
 
     With ``new`` of 1 for the last token of the prompt, else for its first tokens.
     """
-    hardware = OverlayHardware(design, recipe=partial(pruned, pattern=Uniform(design.kept)) if design.is_sparse else nearest)
+    hardware = OverlayHardware(design, recipe=overlay_recipe(design, "nearest"))
     session, tokens = Session(tiny.network, hardware, CONTEXT), tiny.encode(PROMPT)
     inference, position = session.inference, len(tokens) - 1 if new == 1 else 0
     for token in tokens[:position]:

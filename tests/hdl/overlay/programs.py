@@ -61,11 +61,9 @@ def cells(w: QuantizedTensor, is_sparse: bool, uniform: bool, part: int) -> byte
 
 
 def pruned(rng: np.random.Generator, k: int, n: int, uniform: bool) -> np.ndarray:
-    """Numbers of which blocks keep 8 of 16, or 0 to 16, half of them at most in the mean of 4 of a column of blocks."""
-    choices = [[8] * 4] if uniform else [[0, 16, 4, 8], [2, 16, 8, 0]]
-    columns = [
-        np.concatenate([rng.permutation(choices[i % len(choices)]) for i in range(k)])[: k // 16] for _ in range(n // 16)
-    ]
+    """Numbers of which blocks keep 8 of 16, or 0 to 16, half of them at most in the mean of the two of a group."""
+    choices = [[8, 8]] if uniform else [[0, 16], [4, 8], [8, 2]]
+    columns = [np.concatenate([rng.permutation(rng.choice(choices)) for _ in range(k)])[: k // 16] for _ in range(n // 16)]
     most = np.kron(np.array(columns).T, np.ones((16, 16), int))
     rank = rng.random((k // 16, 16, n)).argsort(axis=1).argsort(axis=1).reshape(k, n)
     return np.where(rank < most, rng.normal(size=(k, n)) + 3, 0).astype(np.float32)

@@ -88,7 +88,7 @@ def test_programs(bench: Bench, seed: int, monkeypatch: pytest.MonkeyPatch) -> N
 
 def compiled(rng: np.random.Generator, where: MemoryMap, new: int) -> tuple[Program, np.ndarray, list[tuple[int, Product]]]:
     """Three products of a decoder's layer as the compiler writes them, from codes that are loaded to results."""
-    of = {name: Product(rng, new, *shape, True, True) for name, shape in DECODER.products.items()}
+    of = {name: Product(rng, new, *shape, True, not where.design.per_block) for name, shape in DECODER.products.items()}
     norms = {name: np.ones((1, DECODER.hidden), np.float16) for name in ("attention_norm", "network_norm")}
     linear = {name: Linear(p.w) for name, p in of.items()}
     head = linear.pop("head")
@@ -107,15 +107,18 @@ def compiled(rng: np.random.Generator, where: MemoryMap, new: int) -> tuple[Prog
     return code.emitter.program(), padded(memory), places
 
 
-@pytest.mark.parametrize("new", [1, 5])
-def test_what_the_compiler_writes(bench: Bench, seed: int, new: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(seed)
-    given, image, places = compiled(rng, memory_map(DECODER, DESIGN, DECODER.context), new)
-    vectors, run = program_vectors(DESIGN, image, given, (WEIGHTS, ACTIVATIONS + SPARE), rng)
+@pytest.mark.parametrize(("new", "per_block"), [(1, True), (5, True), (5, False)])
+def test_what_the_compiler_writes(bench: Bench, seed: int, new: int, per_block: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With cells of equal blocks and of blocks that each have their own N, on which neither code nor time depends."""
+    rng, design = np.random.default_rng(seed), replace(DESIGN, per_block=per_block)
+    given, image, places = compiled(rng, memory_map(DECODER, design, DECODER.context), new)
+    vectors, run = program_vectors(design, image, given, (WEIGHTS, ACTIVATIONS + SPARE), rng)
     as_simulated(given, vectors, run, image, monkeypatch)
     for at, p in places:
         assert run.machine.memory[at : at + 2 * p.m * p.n].tobytes() == p.results.tobytes()
     assert bench.run(vectors) == []
+    densities = np.unique(np.concatenate([sparse_of(p.w).densities.reshape(-1) for _, p in places]))
+    assert densities.tolist() == (list(DENSITIES) if per_block else [8])
 
 
 @pytest.mark.parametrize(("new", "names"), [(1, ("key", "query")), (2, ("value",))], ids=["decode", "prefill"])

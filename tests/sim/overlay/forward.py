@@ -47,6 +47,7 @@ DESIGNS = [
     replace(DENSE, name="zeros", weight_format="uint4", prefill_step=8, decode_step=16),
     replace(DENSE, name="codebook", weight_format="nf4_int8", formats=(("down", "bipolar3"), ("key", "e3m0")), slot_kib=6),
     replace(SPARSE, name="wide", kept=2, group_size=16, units=1, vector_units=1, slot_kib=64, slots=5),
+    replace(SPARSE, name="blocks", per_block=True, group_size=64, slot_kib=6),
 ]
 TOKENS = 27
 
@@ -64,8 +65,11 @@ def random_parameters(decoder: Decoder, design: OverlayDesign) -> Parameters:
     def linear(name: str) -> Linear:
         k, n = decoder.products[name]
         weights = rng.normal(size=(k, n)).astype(np.float32) / np.float32(np.sqrt(k))
-        places = np.pad(np.abs(weights), ((0, -k % 16), (0, 0))).reshape(-1, 16, n).argsort(axis=1).argsort(axis=1)
-        weights[places.reshape(-1, n)[:k] < 16 - design.kept] = 0
+        places = (
+            np.pad(np.abs(weights), ((0, -k % 16), (0, -n % 16))).reshape(-1, 16, n + -n % 16).argsort(axis=1).argsort(axis=1)
+        )
+        least = np.kron(16 - random_densities(rng, design, *places.shape[::2]), np.ones((1, 16), int))
+        weights[(places < least[:, None]).reshape(-1, places.shape[2])[:k, :n]] = 0
         bias = rng.normal(size=n).astype(np.float16) if name in decoder.biases else None
         return Linear(quantize(weights, design.schemes[design.format_of(name)], axis=0), bias)
 
@@ -81,6 +85,18 @@ def random_parameters(decoder: Decoder, design: OverlayDesign) -> Parameters:
         linear("head"),
         np.concatenate([np.cos(angles), np.sin(angles)], axis=1).astype(np.float16) if decoder.rotary else None,
     )
+
+
+def random_densities(rng: np.random.Generator, design: OverlayDesign, blocks: int, columns: int) -> NDArray[np.int64]:
+    """N ``[blocks, columns / 16]``: the design's, or with an N for each block of a pair ``kept`` and ``kept``, 16 and 0 or the
+    like in any order, pairs lying in one group."""
+    kept = np.full((-(-blocks // 2), 2, columns // 16), design.kept)
+    if design.per_block:
+        pairs = np.array([(a, b) for a in (0, 2, 4, 8, 16) for b in (0, 2, 4, 8, 16) if a + b == 2 * design.kept])
+        kept = pairs[rng.integers(len(pairs), size=kept.shape[::2])].swapaxes(1, 2)
+        if blocks % 2:
+            kept[-1, 0] = design.kept
+    return kept.reshape(-1, columns // 16)[:blocks]
 
 
 def forward(decoder: Decoder, design: OverlayDesign, parameters: Parameters, rows: Halves) -> Halves:

@@ -23,7 +23,8 @@ def _contents(layout: CellLayout, cells: int) -> Contents:
     groups = (cells, layout.groups, 16)
     zeros = rng.integers(0, len(layout.format.values), (cells, layout.groups * has_zeros(layout.format), 16)).astype(np.uint8)
     biases = rng.normal(size=(cells, int(layout.biased), 16)).astype(np.float16)
-    return Contents(codes, rng.uniform(0.1, 1, groups).astype(np.float16), zeros, biases)
+    densities = np.full((cells, layout.part // 16), layout.kept, np.uint8)
+    return Contents(codes, densities, rng.uniform(0.1, 1, groups).astype(np.float16), zeros, biases)
 
 
 @pytest.mark.parametrize("name", EXPANDED)
@@ -40,7 +41,7 @@ def test_bytes_give_the_cells_back(name: str, part: int, group: int, kept: int) 
     packed = layout.pack(given)
     assert packed.shape == (3, layout.size)
     found = layout.unpack(packed)
-    for field in ("codes", "scales", "zeros", "biases"):
+    for field in ("codes", "densities", "scales", "zeros", "biases"):
         assert np.array_equal(getattr(found, field), getattr(given, field)), field
 
 
@@ -52,7 +53,7 @@ def test_a_dense_cell_by_hand() -> None:
     scales[0, 1, 0], zeros[0, 0, 3], zeros[0, 1, 3] = 1, 7, 9
     biases = np.full((1, 1, 16), 2, np.float16)
     layout = CellLayout(EXPANDED["uint4"], 32, 16, 16, True)
-    packed = layout.pack(Contents(codes, scales, zeros, biases))[0]
+    packed = layout.pack(Contents(codes, np.full((1, 2), 16, np.uint8), scales, zeros, biases))[0]
     wanted = np.zeros(aligned(256 + 64 + 32 + 32), np.uint8)
     wanted[1], wanted[40], wanted[136] = 0xBA, 0xC0, 0x0D
     wanted[256 + 33] = 0x3C  # fp16 1 is 0x3c00
@@ -72,11 +73,45 @@ def test_a_sparse_cell_is_what_sparsity_packs_and_its_scales() -> None:
     assert packed.tobytes() == codes.tobytes() + given.scales.tobytes() + bytes(layout.size - len(codes) - 64)
 
 
+def test_a_cell_of_blocks_with_their_own_n_by_hand() -> None:
+    """16, 0 and 8 of 16: no indices, nothing, indices; the rest of the room of three times 8 is zeros."""
+    codes = np.zeros((1, 48, 16), np.uint8)
+    codes[0, :16], codes[0, 32:40] = 3, 5
+    layout = CellLayout(EXPANDED["int4"], 48, 8, 48, False)
+    densities = np.array([[16, 0, 8]], np.uint8)
+    nothing = np.zeros((1, 0, 16))
+    given = Contents(codes, densities, np.ones((1, 1, 16), np.float16), nothing.astype(np.uint8), nothing.astype(np.float16))
+    packed = layout.pack(given)[0]
+    assert layout.code_bytes == 2 + 3 * 128
+    assert packed[:2].tolist() == [0b11_000_100, 0b0]  # places 4, 0 and 3 of (0, 2, 4, 8, 16)
+    assert packed[2 : 2 + 128].tolist() == [0x33] * 128
+    assert packed[130 : 130 + 128].tolist() == [0x05 | index << 4 for index in range(8)] * 16
+    assert not packed[258:386].any()
+    assert packed[386:418].view(np.float16).tolist() == [1] * 16
+    found = layout.unpack(packed[None])
+    assert (found.codes == codes).all() and (found.densities == densities).all()
+
+
+@pytest.mark.parametrize(
+    ("head", "message"), [(0o777, "at most 4, not 7"), (0o444, r"8 of 16 in the mean, not \[16, 16, 16\]")]
+)
+def test_heads_that_no_cell_has(head: int, message: str) -> None:
+    layout = CellLayout(EXPANDED["int8"], 48, 8, 48, False)
+    packed = np.zeros((1, layout.size), np.uint8)
+    packed[0, :2] = head & 255, head >> 8
+    with pytest.raises(InputError, match=message):
+        layout.unpack(packed)
+
+
 def test_blocks_that_keep_more_are_refused() -> None:
     layout = CellLayout(EXPANDED["int4"], 16, 4, 16, False)
     nothing = np.zeros((1, 0, 16))
     full = Contents(
-        np.ones((1, 16, 16), np.uint8), np.ones((1, 1, 16), np.float16), nothing.astype(np.uint8), nothing.astype(np.float16)
+        np.ones((1, 16, 16), np.uint8),
+        np.full((1, 1), 4, np.uint8),
+        np.ones((1, 1, 16), np.float16),
+        nothing.astype(np.uint8),
+        nothing.astype(np.float16),
     )
     with pytest.raises(InputError, match="keep at most 4 of 16, not 16"):
         layout.pack(full)

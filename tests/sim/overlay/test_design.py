@@ -17,6 +17,10 @@ from sim.overlay.design import OverlayDesign
         ({"weight_format": "uint4"}, "sparse weights have no zero points, as uint4 has"),
         ({"formats": (("up", "bipolar2"),)}, "pruned weights are 0, which bipolar2 does not have"),
         ({"kept": 8, "sparse": False}, "16 without multiplexers, not 8"),
+        ({"kept": 6}, "is 2, 4, 8, 16, not 6"),
+        ({"kept": 12, "per_block": True}, "is 1, 2, 3, 4, 5, 6, 7, 8, not 12"),
+        ({"kept": 6, "per_block": True, "group_size": 16}, "have a mean such as 4, not 6"),
+        ({"kept": 16, "per_block": True, "sparse": False}, "per_block of an overlay goes with multiplexers"),
     ],
 )
 def test_what_cannot_be_built_is_refused(fields: dict[str, Any], message: str) -> None:

@@ -1,7 +1,6 @@
 """Networks by compiled programs: the logits of hardware in the loop, bit for bit."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -16,10 +15,9 @@ from workloads.overlay.decoder import FAMILIES
 from workloads.overlay.forward import overlay_logits
 from workloads.overlay.hardware import OverlayHardware
 from workloads.overlay.parameters import NAMES
+from workloads.overlay.recipes import overlay_recipe
 from workloads.overlay.run import Halves, Session
-from workloads.recipes import RECIPES, nearest
-from workloads.recipes.layer import Recipe
-from workloads.recipes.pruning import Uniform, pruned
+from workloads.recipes import RECIPES
 
 DENSE = OverlayDesign(
     "dense", units=2, vector_units=4, chain=4, kept=16, group_size=64, slots=3, slot_kib=64, activation_buffer_kib=1024,
@@ -30,13 +28,10 @@ DESIGNS = [
     DENSE,
     SPARSE,
     replace(SPARSE, name="off-chip", on_chip=False, kept=4, group_size=32),
+    replace(SPARSE, name="blocks", kept=6, per_block=True),
     replace(DENSE, name="tables", weight_format="nf4_int8", formats=(("down", "e2m1"), ("head", "uint4"), ("key", "int8"))),
     replace(load_overlay("flightllm-u280"), prefill_step=32),
 ]
-
-
-def _recipe(design: OverlayDesign) -> Recipe:
-    return partial(pruned, pattern=Uniform(design.kept)) if design.is_sparse else nearest
 
 
 @pytest.mark.parametrize(
@@ -47,7 +42,7 @@ def _recipe(design: OverlayDesign) -> Recipe:
 def test_the_embedded_model(design: OverlayDesign, prompt: int, steps: int, tiny: LanguageModel, held_out: bytes) -> None:
     """A prompt that is no multiple of the padding, and steps behind it."""
     tokens = torch.tensor(list(held_out[: prompt + steps]))
-    hardware = OverlayHardware(design, recipe=_recipe(design))
+    hardware = OverlayHardware(design, recipe=overlay_recipe(design, "nearest"))
     wanted = _wanted(tiny.network, hardware, tokens)
     session = Session(tiny.network, hardware, context=128)
     found = [session.append(tokens[:prompt]), *(session.append(token) for token in tokens[prompt:].split(1))]
@@ -95,5 +90,7 @@ def test_formats_of_one_module_are_one() -> None:
 
 
 def test_weights_that_are_not_pruned_do_not_fit_a_sparse_design() -> None:
-    with pytest.raises(InputError, match="keep at most 8 of 16, not"):
+    with pytest.raises(
+        InputError, match="weights of query on sparse .* blocks keep 8 of 16, which blocks of at least .16. do not"
+    ):
         Session(network_of("opt"), OverlayHardware(replace(SPARSE, group_size=16)))

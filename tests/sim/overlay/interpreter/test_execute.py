@@ -1,5 +1,7 @@
 """Single instructions on bytes by hand, the parts of a product, and programs that are none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from sim.overlay.interpreter.machine import ACTIVATION, MEMORY, WEIGHT
 from sim.overlay.isa import assemble
 from sim.overlay.special import quantize
 from sim.quantized import QuantizedTensor
-from tests.sim.overlay.forward import DENSE
+from tests.sim.overlay.forward import DENSE, SPARSE
 
 SEED = 17
 END = "\nSYS operation=end"
@@ -88,6 +90,7 @@ def test_parts_of_a_product_are_together_the_whole(cut: tuple[int, ...]) -> None
     layout = CellLayout(EXPANDED["int4"], 32, 16, 32, True)
     cells = Contents(
         codes.reshape(3, 32, 2, 16).swapaxes(1, 2).reshape(6, 32, 16),
+        np.full((6, 2), 16, np.uint8),
         scales.reshape(6, 1, 16),
         np.zeros((6, 0, 16), np.uint8),
         np.tile(bias.reshape(2, 1, 16), (3, 1, 1)),
@@ -107,6 +110,26 @@ def test_parts_of_a_product_are_together_the_whole(cut: tuple[int, ...]) -> None
     execute(assemble("\n".join(lines) + END), machine, 0)
     wanted = (matrix_product(x, weights) + bias.astype(np.float32)).astype(np.float16)
     assert np.array_equal(machine.bytes_of[ACTIVATION][128:192].view(np.float16), wanted[0])
+
+
+def test_cells_out_of_the_budget_are_refused() -> None:
+    """Groups of two blocks of a cell of four, in which N have the sum 16."""
+    design = replace(SPARSE, weight_format="int8", formats=(), per_block=True)
+    machine, layout = Machine.of(design, np.zeros(0, np.uint8)), CellLayout(EXPANDED["int8"], 64, 8, 32, False)
+    product = assemble(f"MV scales=64 target=128 m=1 k=64 n=16 heads=1 group=1 format=0 layout=sparse cell=4{END}")
+
+    def run(*densities: int) -> None:
+        nothing = np.zeros((1, 0, 16))
+        kept = np.array([densities], np.uint8), np.ones((1, 2, 16), np.float16)
+        cell = Contents(np.zeros((1, 64, 16), np.uint8), *kept, nothing.astype(np.uint8), nothing.astype(np.float16))
+        machine.bytes_of[WEIGHT][: layout.size] = layout.pack(cell)[0]
+        execute(product, machine, 0)
+
+    run(16, 0, 8, 8)
+    for wrong, group in (((16, 0, 8, 2), "8, 2"), ((16, 2, 8, 8), "16, 2")):
+        message = rf"instruction 0, MV: the 2 blocks of a group along k keep 8 of 16 in the mean, not .{group}."
+        with pytest.raises(InputError, match=message):
+            run(*wrong)
 
 
 PRODUCT = "MV m=1 k=32 n=16 heads=1 group=1 cell=2"
