@@ -21,6 +21,7 @@ from costmodel.forms.array import (
 from costmodel.forms.control import CONTROLLER, RESULT_BUFFER, SCRATCHPADS
 from costmodel.forms.form import Form
 from costmodel.forms.pe import PE
+from costmodel.forms.stationary_pe import STATIONARY_PE
 from sim.design import DesignPoint
 
 FORMS: dict[str, Form] = {
@@ -28,7 +29,7 @@ FORMS: dict[str, Form] = {
     "row_sum": ROW_SUM,
     "epilogue": EPILOGUE,
     "array_edge": ARRAY_EDGE,
-    "stationary_pe": PE,
+    "stationary_pe": STATIONARY_PE,
     "row_sum_stage": ROW_SUM_STAGE,
     "row_sum_foot": ROW_SUM_FOOT,
     "foot": FOOT,

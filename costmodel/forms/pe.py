@@ -1,7 +1,7 @@
 """Forms of processing elements."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from costmodel.forms.form import Form, Term
 from sim.accumulators import FLOATS
@@ -94,11 +94,32 @@ def _levels(design: DesignPoint) -> float:
     return math.log2(1 + _distance(design))
 
 
+def _fours(design: DesignPoint) -> int:
+    """Bits of a shifter of one power in levels that choose one of four, as a look-up table of six inputs does."""
+    if not is_of_powers(design, 1):
+        return 0
+    return design.activation.bits * math.ceil(math.log2(*_powers(design)) / 2)
+
+
+def _trees(design: DesignPoint) -> int:
+    """Look-up tables of six inputs that choose by a code's bits one power of all, if each bit has a tree of its own."""
+    if not is_of_powers(design, 1):
+        return 0
+    (count,) = _powers(design)
+    inputs = count - 1 + math.ceil(math.log2(count))
+    return design.activation.bits * math.ceil((inputs - 1) / 5)
+
+
 def _significands(design: DesignPoint) -> int:
     """Bits of a product before it is shifted."""
     if design.pe == "shift_only":
         return design.activation.bits
     return design.weight.significand_bits + design.activation.significand_bits
+
+
+def _lone_rows(design: DesignPoint) -> int:
+    """A row without a partner, which has no adder of its own to be masked in."""
+    return design.weight.bits % 2 if design.pe == "shift_add" else 0
 
 
 def _subtracted(design: DesignPoint) -> float:
@@ -133,9 +154,24 @@ def _limited(design: DesignPoint) -> float:
     return design.accumulator_bits * _lanes(design) if design.element.accumulation.family == "saturate" else 0
 
 
-def _operand(bits: Callable[[DesignPoint], int]) -> Term:
-    """Bits of an operand; of ``shift_only`` those of its products and of its choices among powers say it already."""
-    return lambda design: 0 if design.pe == "shift_only" else bits(design)
+def is_of_powers(design: DesignPoint, count: int) -> bool:
+    """Whether weights are sums of at most so many powers of two, each of which a shifter chooses."""
+    return design.pe == "shift_only" and len(_powers(design)) == count
+
+
+def _shifted_bits(design: DesignPoint) -> float:
+    """Bits of a product at its place in the sum, at each level of the shifter; of one power its choices say it already."""
+    return 0 if is_of_powers(design, 1) else _placed_bits(design) * _levels(design)
+
+
+def activation_bits(design: DesignPoint) -> int:
+    """Bits of activations; of ``mixed`` those of its products say it already."""
+    return 0 if design.pe == "mixed" else design.activation.bits * design.element.lanes[0]
+
+
+def _unregistered(design: DesignPoint) -> int:
+    """Bits of activations whose choice goes into the sum without a register between, where Yosys makes one circuit of both."""
+    return design.activation.bits if design.pe == "shift_only" and not design.element.registers else 0
 
 
 def _rows(design: DesignPoint) -> int:
@@ -181,16 +217,20 @@ TERMS: Mapping[str, Term] = {
     "bricks' weight bits": lambda design: design.weight.bits if design.pe == "fused" else 0,
     "adders": lambda design: len(design.element.product_adders()) * _lanes(design),
     "adder bits": lambda design: sum(design.element.product_adders()) * _lanes(design),
+    "lone rows": _lone_rows,
     "subtracted bits": _subtracted,
     "product bits": lambda design: _placed_bits(design) * _lanes(design),
     "shifter bits": lambda design: _significands(design) * _levels(design),
-    "shifted bits": lambda design: _placed_bits(design) * _levels(design),
+    "shifted bits": _shifted_bits,
+    "bits of choices of four": _fours,
+    "tables of choices": _trees,
+    "unregistered bits": _unregistered,
     "sum bits": lambda design: design.accumulator_bits * _lanes(design),
     "sum significand bits": _significand,
     "limited bits": _limited,
     "waiting bits": _waiting,
-    "weight bits": _operand(lambda design: design.weight.bits * design.element.lanes[1]),
-    "activation bits": _operand(lambda design: design.activation.bits * design.element.lanes[0]),
+    "weight bits": lambda design: 0 if design.pe == "shift_only" else design.weight.bits * design.element.lanes[1],
+    "activation bits": lambda design: 0 if is_of_powers(design, 2) else activation_bits(design),
     "lanes": _lanes,
     "zero weights": _zeros,
     "partial register bits": _partial,
