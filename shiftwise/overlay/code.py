@@ -30,31 +30,32 @@ def decode_cycles(decoder: Decoder, design: OverlayDesign, first: int, last: int
 @lru_cache
 def storage(decoder: Decoder, design: OverlayDesign, longest: int) -> dict[str, int]:
     """Instructions [byte] for every prefill and decode step up to ``longest`` tokens: with code of its own for each length of
-    each, and with code that lengths share."""
-    known: dict[tuple[int, int], int] = {}
+    each, and with code that lengths share. A prefill's step has code with logits and, where one may follow, without."""
+    known: dict[tuple[int, int, bool], int] = {}
 
-    def size(new: int, length: int) -> int:
-        alike = new, heads_together(replace(decoder, layers=1), design, new, length)
+    def size(new: int, length: int, logits: bool = True) -> int:
+        alike = new, heads_together(replace(decoder, layers=1), design, new, length), logits
         if alike not in known:
-            known[alike] = _size(decoder, design, new, length)
+            known[alike] = _size(decoder, design, new, length, logits)
         return known[alike]
 
+    step = design.prefill_step
     decode = {end: size(1, end) for end in _ends(design.decode_step, longest)}
-    prefill = {end: size(design.prefill_step, end) for end in _ends(design.prefill_step, longest)}
-    before = sum(decode[padded_length(design, 1, length)] for length in range(1, longest + 1))
-    whole = np.cumsum(list(prefill.values()))
-    before += sum(int(whole[-(-length // design.prefill_step) - 1]) for length in range(1, longest + 1))
-    return {"each_length": before, "shared": sum(decode.values()) + sum(prefill.values())}
+    last, going_on = ([size(step, end, logits) for end in _ends(step, longest)] for logits in (True, False))
+    each = sum(decode[padded_length(design, 1, length)] for length in range(1, longest + 1))
+    whole = np.cumsum([0, *going_on])[:-1] + last
+    each += sum(int(whole[-(-length // step) - 1]) for length in range(1, longest + 1))
+    return {"each_length": each, "shared": sum(decode.values()) + sum(last) + sum(going_on[:-1])}
 
 
 def _ends(step: int, longest: int) -> range:
     return range(step, longest + step, step)
 
 
-def _size(decoder: Decoder, design: OverlayDesign, new: int, length: int) -> int:
+def _size(decoder: Decoder, design: OverlayDesign, new: int, length: int, logits: bool) -> int:
     """Of a program [byte]: every layer has as many instructions as any other."""
     one, two = (
-        len(compile_step(replace(decoder, layers=layers), design, new, length, max(decoder.context, length)).program)
+        len(compile_step(replace(decoder, layers=layers), design, new, length, max(decoder.context, length), logits).program)
         for layers in (1, 2)
     )
     return (one + (decoder.layers - 1) * (two - one)) * BYTES

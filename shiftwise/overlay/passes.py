@@ -29,7 +29,7 @@ class Pass:
 
 
 def passes_of(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int, tell: Tell) -> list[Pass]:
-    """Of a decode step one, of a prefill one for each ``prefill_step`` tokens."""
+    """Of a decode step one, of a prefill one for each ``prefill_step`` tokens, the last of which finds logits."""
     if phase == "decode":
         steps = [(1, length)]
     else:
@@ -37,7 +37,7 @@ def passes_of(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int
         steps = [(step, end) for end in range(step, length + step, step)]
     found = []
     for new, end in steps:
-        code = compile_step(decoder, design, new, end, context=padded_length(design, new, length))
+        code = compile_step(decoder, design, new, end, padded_length(design, new, length), logits=end >= length)
         found.append(Pass(code, simulate(code.program, design)))
         tell("programs", len(found), len(steps))
     return found

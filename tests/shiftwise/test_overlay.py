@@ -71,7 +71,7 @@ def test_every_preset_runs_a_model_that_fits_it(preset: str) -> None:
 def test_a_prefill_is_as_many_programs_as_it_has_steps_of_tokens() -> None:
     decoder = load_decoder("tiny-stdlib")
     found = simulate_overlay(SMALL, SIZES, "prefill", 40)
-    programs = [compile_step(decoder, SMALL, 16, end, 48).program for end in (16, 32, 48)]
+    programs = [compile_step(decoder, SMALL, 16, end, 48, logits=end == 48).program for end in (16, 32, 48)]
     assert found.summary["cycles"] == sum(simulate(program, SMALL).cycles for program in programs)
     assert found.summary["instructions"] == sum(map(len, programs)) == found.steps["instructions"].sum()
     assert found.summary["dram_bytes"] == found.steps["dram_bytes"].sum()
@@ -90,11 +90,14 @@ def test_code_of_all_lengths_by_compiling_it_all(slot_kib: int) -> None:
     decoder, design = load_decoder("tiny-stdlib"), replace(SMALL, slot_kib=slot_kib)
     found = storage(decoder, design, 65)
     ends = (16, 32, 48, 64, 80)
-    decode, prefill = ([compile_step(decoder, design, new, end).program.size for end in ends] for new in (1, 16))
+    decode, prefill, first = (
+        [compile_step(decoder, design, *of, logits=logits).program.size for of in ((new, end) for end in ends)]
+        for new, logits in ((1, True), (16, True), (16, False))
+    )
     assert (decode[2] < decode[3]) == (slot_kib == 8)
-    assert found["shared"] == sum(decode) + sum(prefill)
+    assert found["shared"] == sum(decode) + sum(prefill) + sum(first[:4])
     each = 16 * sum(decode[:4]) + decode[4]
-    each += sum(16 * sum(prefill[:steps]) for steps in (1, 2, 3, 4)) + sum(prefill)
+    each += sum(16 * (sum(first[:steps]) + prefill[steps]) for steps in (0, 1, 2, 3)) + sum(first[:4]) + prefill[4]
     assert found["each_length"] == each
     assert each % BYTES == 0
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.overlay.compiler.code import Code
-from sim.overlay.compiler.layer import begin, finish, whole_layer
+from sim.overlay.compiler.layer import begin, finish, head, whole_layer
 from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
@@ -36,9 +36,12 @@ class Compiled:
     layers: NDArray[np.int16]
 
 
-def compile_step(decoder: Decoder, design: OverlayDesign, new: int, length: int, context: int | None = None) -> Compiled:
+def compile_step(
+    decoder: Decoder, design: OverlayDesign, new: int, length: int, context: int | None = None, logits: bool = True
+) -> Compiled:
     """The code that computes ``new`` tokens, at the end of ``length`` of them, with a cache for ``context`` (default: the
-    decoder's); of the new ones as many may be padding as lie behind ``length``.
+    decoder's); of the new ones as many may be padding as lie behind ``length``. Without ``logits``, for a prefill that goes on,
+    it ends behind the layers.
 
     Raises ``InputError`` for lengths that cannot be, and where memory or buffers are too small.
     """
@@ -51,11 +54,11 @@ def compile_step(decoder: Decoder, design: OverlayDesign, new: int, length: int,
     code = Code(memory_map(decoder, design, context), new, padded)
     period = _period(code)
     if decoder.layers < (UNLIKE + 1) * period:
-        return _compiled(code, list(range(decoder.layers)))
+        return _compiled(code, list(range(decoder.layers)), logits)
     alike = decoder.layers // period - UNLIKE
     behind = decoder.layers - (2 + alike) * period
     layers = [*range(2 * period), *range(decoder.layers - behind, decoder.layers)]
-    return _repeated(_compiled(code, layers), period, alike)
+    return _repeated(_compiled(code, layers, logits), period, alike)
 
 
 def heads_together(decoder: Decoder, design: OverlayDesign, new: int, length: int) -> int:
@@ -86,7 +89,7 @@ def _period(code: Code) -> int:
     return code.design.slots // gcd(tiles, code.design.slots)
 
 
-def _compiled(code: Code, layers: list[int]) -> Compiled:
+def _compiled(code: Code, layers: list[int], logits: bool) -> Compiled:
     """The code of these layers."""
     begin(code)
     starts = []
@@ -94,6 +97,8 @@ def _compiled(code: Code, layers: list[int]) -> Compiled:
         starts.append(len(code.emitter.rows))
         whole_layer(code, layer)
     end = len(code.emitter.rows)
+    if logits:
+        head(code)
     finish(code)
     steps = code.emitter.steps
     of_layer = np.full(len(steps), -1, np.int16)

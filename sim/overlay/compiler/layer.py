@@ -30,13 +30,17 @@ def whole_layer(code: Code, number: int) -> None:
     network(code, number)
 
 
-def finish(code: Code) -> None:
+def head(code: Code) -> None:
     """The last token's norm and logits, which are stored."""
     d = code.decoder
     norm(code, d.layers, "last_norm", rows=1, last=1)
     product(code, d.layers, "head", "codes", "logits", rows=1)
     code.store("logits", "logits", code.map.logits, d.vocabulary * FP16_BYTES)
-    code.emitter.emit("end", "SYS", operation=SYSTEM.index("end"), reads=("logits", "stored"))
+
+
+def finish(code: Code) -> None:
+    """The end, when all is done."""
+    code.emitter.emit("end", "SYS", operation=SYSTEM.index("end"), reads=("stream", "logits", "stored"))
 
 
 def norm(code: Code, layer: int, name: str, rows: int = 0, last: int = 0) -> None:

@@ -28,7 +28,7 @@ class Inference:
         self.where = memory_map(decoder, design, self.context)
         self.machine = Machine.of(design, image(self.where, parameters))
         self.length = 0
-        self._programs: dict[tuple[int, int], Program] = {}
+        self._programs: dict[tuple[int, int, bool], Program] = {}
 
     def append(self, rows: Halves) -> Halves:
         """Logits ``[vocabulary]`` of the last of more tokens, whose embeddings are ``rows [tokens, hidden]``.
@@ -42,7 +42,8 @@ class Inference:
             raise InputError(f"tokens of a sequence are at most {self.context}, not {self.length + len(rows)}")
         while len(rows):
             step = self.design.prefill_step if len(rows) > 1 and self.length % self.design.prefill_step == 0 else 1
-            self._step(rows[:step], step)
+            # A step of a prefill that goes on finds no logits; what is not such a step has the code of decode.
+            self._step(rows[:step], step, len(rows) <= step or step < self.design.prefill_step)
             rows = rows[step:]
         return self.logits()
 
@@ -53,19 +54,19 @@ class Inference:
         self._bytes(self.where.inputs, inputs.nbytes)[:] = inputs.reshape(-1).view(np.uint8)
 
     def logits(self) -> Halves:
-        """What the last program left."""
+        """What the last program that has a head left."""
         return self._bytes(self.where.logits, self.decoder.vocabulary * FP16_BYTES).copy().view(np.float16)
 
-    def _step(self, rows: Halves, new: int) -> None:
+    def _step(self, rows: Halves, new: int, logits: bool) -> None:
         length = self.length + len(rows)
         self.put(rows, new)
-        execute(self._program(new, length), self.machine, self.length, len(rows))
+        execute(self._program(new, length, logits), self.machine, self.length, len(rows))
         self.length = length
 
-    def _program(self, new: int, length: int) -> Program:
-        key = new, padded_length(self.design, new, length)
+    def _program(self, new: int, length: int, logits: bool) -> Program:
+        key = new, padded_length(self.design, new, length), logits
         if key not in self._programs:
-            self._programs[key] = compile_step(self.decoder, self.design, new, length, self.context).program
+            self._programs[key] = compile_step(self.decoder, self.design, new, length, self.context, logits).program
         return self._programs[key]
 
     def _bytes(self, address: int, size: int) -> Bytes:

@@ -1,5 +1,6 @@
 """Programs of a decoder: what lies where, what is computed in which order, and layers that are repeated."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,9 @@ from sim.overlay.compiler.code import Code
 from sim.overlay.compiler.compile import _compiled
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
+from sim.overlay.interpreter.order import check
 from sim.overlay.isa import BUFFERS, OPCODES, SPECIAL, UNIT_OF, UNITS, decode, encode
-from sim.overlay.isa.encoding import NAMES
+from sim.overlay.isa.encoding import NAMES, Program
 
 SMALL = Decoder("small", layers=9, hidden=96, heads=6, kv_heads=2, head_dim=16, intermediate=160, vocabulary=100, context=64)
 GPT = replace(SMALL, norm="layer_norm", gated=False, rotary=False, activation="gelu_tanh", biases=("query", "up", "down"))
@@ -34,7 +36,7 @@ def test_repeated_layers_are_those_that_would_be_emitted(
 ) -> None:
     decoder = replace(decoder, layers=layers)
     found = compile_step(decoder, design, new, length)
-    whole = _compiled(Code(MemoryMap(decoder, design, 64), new, found.length), list(range(layers)))
+    whole = _compiled(Code(MemoryMap(decoder, design, 64), new, found.length), list(range(layers)), True)
     assert np.array_equal(found.program.numbers, whole.program.numbers)
     assert np.array_equal(found.layers, whole.layers)
     assert np.array_equal(found.steps, whole.steps)
@@ -68,6 +70,19 @@ def test_products_have_all_macs_of_the_decoder(decoder: Decoder, design: Overlay
     linear = hidden * (2 * inner + 2 * cached) + feed_forward
     attention = 2 * 6 * 16 * found.length
     assert macs == new * decoder.layers * (linear + attention) + hidden * 100
+
+
+@pytest.mark.parametrize("new", [1, 16])
+@pytest.mark.parametrize("layers", [2, 9])
+def test_without_logits_a_program_ends_behind_the_layers(new: int, layers: int) -> None:
+    """The same instructions, but for tokens, and those of the head's norm, of its tiles, and of the logits that are stored."""
+    decoder = replace(SMALL, layers=layers)
+    whole, first = (compile_step(decoder, DESIGN, new, 20, logits=logits).program.numbers for logits in (True, False))
+    behind = len(whole) - len(first)
+    assert np.array_equal(np.delete(whole[: len(first) - 1], (1, 2), axis=1), np.delete(first[:-1], (1, 2), axis=1))
+    tiles = len(MemoryMap(decoder, DESIGN, 64).cells["head"].tiles("MV"))
+    assert Counter(NAMES[opcode] for opcode in whole[-behind - 1 : -1, 0]) == {"LD": 1 + tiles, "MISC": 2, "MV": tiles, "ST": 1}
+    check(Program(first))
 
 
 def test_every_weight_is_read_once_in_a_step() -> None:
