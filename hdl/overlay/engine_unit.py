@@ -14,6 +14,7 @@ from hdl.overlay.vector_pass import VectorPass, tail
 from hdl.overlay.walk import BLOCK_BITS
 from hdl.placement import Wires, delay_line, place
 from sim.epilogue import SCALE_BITS
+from sim.overlay.cells import has_zeros
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK, LANES
@@ -37,8 +38,8 @@ class EngineUnit(wiring.Component):
     scales are read, the vector units begin together, and the next pass begins when the last one has read its weights. The
     results of each, and of each lane, are written meanwhile, a word each; of a part that leaves its sums none. The sums of pass
     ``p`` of an instruction are held in place ``p`` of 8, so one that goes on with sums has the passes of the one before.
-    Sparse cells have at most 85 blocks along ``k``, tiles one head and no biases; addresses are of whole words, rows of codes
-    of 16 bytes, ``pitch`` of whole words.
+    Sparse cells have at most 85 blocks along ``k``, tiles one head; addresses are of whole words, rows of codes of 16 bytes,
+    ``pitch`` of whole words.
 
     Ports: ``start``, ``word``, ``free``, ``done`` as of every unit; those of :class:`hdl.overlay.vector_pass.VectorPass` to the
     buffers for each vector unit, ``v<index>_`` before them; ``write``, ``write_address``, ``write_data`` to the activation
@@ -144,7 +145,7 @@ class EngineUnit(wiring.Component):
         taken: list[Value],
     ) -> list[Wires]:
         """The vector units, each at its column block."""
-        code_bytes, cells = self._cell(m, f)
+        within, cells = self._cell(m, f)
         next_cell = Signal(len(self._pass.next_cell), name="next_cell")
         m.d.comb += next_cell.eq(columns * cells)
         found = []
@@ -152,11 +153,12 @@ class EngineUnit(wiring.Component):
             given = {
                 "start": (state == STEPS.index("begin")) & taken[v],
                 "cell": (f.weights[BYTE_BITS:] + (column + v) * cells)[: len(self._pass.cell)],
-                "code_bytes": code_bytes[: len(self._pass.code_bytes)],
+                **{name: value[: len(self._pass.code_bytes)] for name, value in within.items()},
                 "next_cell": next_cell,
                 "cell_blocks": f.cell,
                 "blocks": blocks,
                 "held": number,
+                "biased": f.bias,
                 "goes_on": (f.part & GOES_ON).any(),
                 "leaves": (f.part & LEAVES).any(),
                 "sparse": f.layout == LAYOUTS.index("sparse"),
@@ -178,21 +180,29 @@ class EngineUnit(wiring.Component):
             m.d.comb += self.v0_codes_address_0.eq((f.scales + (token << 1)) >> HALF_BITS)
         return found
 
-    def _cell(self, m: Module, f: Any) -> tuple[Signal, Signal]:
-        """Bytes of the weights of 16 columns, and words of them with their scales."""
+    def _cell(self, m: Module, f: Any) -> tuple[dict[str, Signal], Signal]:
+        """What is where in a cell [byte], and how many words it has (:class:`sim.overlay.cells.CellLayout`)."""
+        engine, blocks, format_ = self.design.engine, f.cell, f.format[: len(self._pass.format)]
         side = exact_log2(self.design.group_size // BLOCK)
-        blocks = f.cell
-        groups = (blocks + (1 << side) - 1) >> side
-        code_bytes, words = Signal(BLOCK_BITS + 16, name="code_bytes"), Signal(BLOCK_BITS + 11, name="cell_words")
+        groups = Signal(len(blocks), name="groups_of_cell")
+        names = ("code_bytes", "zeros_at", "biases_at")
+        code_bytes, zeros, biases = (Signal(BLOCK_BITS + 16, name=name) for name in names)
+        words = Signal(BLOCK_BITS + 11, name="cell_words")
         sizes = []
-        for name in self.design.engine.weight_formats:
+        for name in engine.weight_formats:
             bits = EXPANDED[name].bits
-            weights = blocks * (self.design.kept * BLOCK * (bits + INDEX_BITS) // 8)
-            sparse = weights + ((blocks * DENSITY_BITS + 7) >> 3)
-            sizes.append(Mux(f.layout == LAYOUTS.index("sparse"), sparse, blocks * (BLOCK * BLOCK * bits // 8)))
-        m.d.comb += code_bytes.eq(Array(sizes)[f.format[: len(self._pass.format)]])
-        m.d.comb += words.eq((code_bytes + (groups << BYTE_BITS) + WORD_BYTES - 1) >> BYTE_BITS)
-        return code_bytes, words
+            sparse = blocks * (self.design.kept * BLOCK * (bits + INDEX_BITS) // 8) + ((blocks * DENSITY_BITS + 7) >> 3)
+            dense = blocks * (BLOCK * BLOCK * bits // 8)
+            sizes.append(Mux(f.layout == LAYOUTS.index("sparse"), sparse, dense) if engine.sparse else dense)
+        zero_bytes = [Const(BLOCK * has_zeros(EXPANDED[name]), BYTE_BITS) for name in engine.weight_formats]
+        m.d.comb += [
+            groups.eq((blocks + (1 << side) - 1) >> side),
+            code_bytes.eq(Array(sizes)[format_]),
+            zeros.eq(code_bytes + (groups << BYTE_BITS)),
+            biases.eq(zeros + groups * Array(zero_bytes)[format_]),
+            words.eq((biases + Mux(f.bias, WORD_BYTES, 0) + WORD_BYTES - 1) >> BYTE_BITS),
+        ]
+        return {"code_bytes": code_bytes, "zeros_at": zeros, "biases_at": biases}, words
 
     def _write(
         self, m: Module, f: Any, token: Value, column: Value, over: Value, passes: list[Wires], taken: list[Value], two: Value

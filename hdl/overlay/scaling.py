@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -23,7 +23,10 @@ from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK
 
 FP16 = output_format("fp16")
 
-LATENCY = EPILOGUE + FP16.latency + 1
+ADD_BIAS = 1
+"""[cycle] Of the bias that is added to a result."""
+
+LATENCY = EPILOGUE + ADD_BIAS + FP16.latency + 1
 """[cycle] From a column's sum to its result among the others."""
 
 HELD_BITS = exact_log2(HELD_BLOCKS)
@@ -34,13 +37,13 @@ class Scaling(wiring.Component):
     """Results of one token, 16 columns one after the other.
 
         total[h, c] = fp32((first ? 0 : total[h, c]) + fp32(scale * sum))
-        result      = fp16(fp32(token_scale * total[h, c]))                 after the last group
+        result      = fp16(fp32(fp32(token_scale * total[h, c]) + bias))    after the last group
 
     Ports: ``sum`` [32 bit], ``column``, ``valid``, and with them the ``scale`` [fp16] of the group and column, ``first`` and
-    ``last`` of its group, ``held``, the place ``h`` of 8 that its totals have, ``token_scale`` [fp16]; ``results``
-    [16 x 16 bit], column 0 lowest; ``done`` for the cycle in which
-    all of them are there. Latency: :data:`LATENCY` cycles. Throughput: a column a cycle; a column comes again
-    after 16 cycles at the earliest. Totals stay where no group has been the last.
+    ``last`` of its group, ``held``, the place ``h`` of 8 that its totals have, ``token_scale`` [fp16]; a cycle behind them the
+    column's ``bias`` [fp16]; ``results`` [16 x 16 bit], column 0 lowest; ``done`` for the cycle in which all of them are there.
+    Latency: :data:`LATENCY` cycles. Throughput: a column a cycle; a column comes again after 16 cycles at the earliest.
+    Totals stay where no group has been the last.
     """
 
     module_name = "scaling"
@@ -58,6 +61,7 @@ class Scaling(wiring.Component):
                 "last": In(1),
                 "held": In(HELD_BITS),
                 "token_scale": In(SCALE_BITS),
+                "bias": In(SCALE_BITS),
                 "results": Out(BLOCK * FP16.bits),
                 "done": Out(1),
             }
@@ -89,9 +93,17 @@ class Scaling(wiring.Component):
             special=None,
         )
         result = delayed(m, "result_6", float32.round_product(m, "result", exact_5))
-        half = place(m, self._output, "output", {"result": result, "advance": Const(1)})["converted"]
-        comes = delay_line(m, "comes", Cat(last, last & (column == BLOCK - 1)), EPILOGUE - 3 + FP16.latency)
+        bias = delayed(m, "bias_6", _widened(m, delay_line(m, "bias", self.bias, 4, True)))
+        biased = delayed(m, "result_7", float32.add(m, "biased", result, bias))
+        half = place(m, self._output, "output", {"result": biased, "advance": Const(1)})["converted"]
+        comes = delay_line(m, "comes", Cat(last, last & (column == BLOCK - 1)), EPILOGUE - 3 + ADD_BIAS + FP16.latency)
         with m.If(comes[0]):
             m.d.sync += self.results.eq(Cat(self.results[FP16.bits :], half))
         m.d.sync += self.done.eq(comes[1])
         return m
+
+
+def _widened(m: Module, half: Value) -> Signal:
+    """A fp16 number in fp32, of any sign."""
+    number = float32.unpack_half(m, "bias", half)
+    return float32.round_integer(m, "bias", half[-1], number.significand, number.exponent + (float32.BIAS - float32.HALF_LSB))

@@ -176,11 +176,8 @@ def check_hardware(design: OverlayDesign) -> None:
     """Raise ``InputError`` for a design that has a model only."""
     if design.units != 1:
         raise InputError(f"hardware of an overlay has 1 unit, not {design.units}")
-    if design.engine.multipliers < LEAST_MULTIPLIERS or not design.sparse:
-        least = LEAST_MULTIPLIERS // 2
-        raise InputError(
-            f"hardware of an overlay is sparse, with a chain of at least {least}, not of {design.chain}, sparse {design.sparse}"
-        )
+    if design.engine.multipliers < LEAST_MULTIPLIERS:
+        raise InputError(f"hardware of an overlay has a chain of at least {LEAST_MULTIPLIERS // 2}, not of {design.chain}")
     if design.channels_off_chip.rate != WORD_BYTES or design.ports != 1:
         raise InputError(
             f"hardware of an overlay has one port of {WORD_BYTES} byte/cycle to its memory, not {design.ports} of "
@@ -188,13 +185,14 @@ def check_hardware(design: OverlayDesign) -> None:
         )
     if design.vector_units > MOST_VECTOR_UNITS:
         raise InputError(f"hardware of an overlay has at most {MOST_VECTOR_UNITS} vector units, not {design.vector_units}")
+    index_bits = INDEX_BITS if design.sparse else 0
     for name in design.engine.weight_formats:
-        if EXPANDED[name].lsb or not EXPANDED[name].signed:
-            raise InputError(f"hardware of an overlay has signed weights in units of 1, which are not those of {name}")
-        if design.engine.multipliers * (EXPANDED[name].bits + INDEX_BITS) > WORD_BITS:
+        if EXPANDED[name].lsb:
+            raise InputError(f"hardware of an overlay has weights in units of 1, which are not those of {name}")
+        if design.engine.multipliers * (EXPANDED[name].bits + index_bits) > WORD_BITS:
             raise InputError(
-                f"hardware of an overlay reads a cycle's weights with their indices at once, {WORD_BITS} bit, which "
-                f"{design.engine.multipliers} of {name} are not"
+                f"hardware of an overlay reads a cycle's weights{' with their indices' * design.sparse} at once, {WORD_BITS} "
+                f"bit, which {design.engine.multipliers} of {name} are not"
             )
     if design.group_size & (design.group_size - 1):
         raise InputError(f"hardware of an overlay has groups of a power of two, not of {design.group_size}")

@@ -8,12 +8,13 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hdl.overlay.buffers import WORD_BITS, WORD_BYTES
-from hdl.overlay.dequantizer import Dequantizer, code_bits
+from hdl.overlay.chain import ACTIVATION_BITS
+from hdl.overlay.dequantizer import Dequantizer, code_bits, zero_bits
 from hdl.overlay.scaling import HELD_BITS, LATENCY, Scaling
 from hdl.overlay.vector_unit import VectorUnit
-from hdl.overlay.walk import BLOCK_BITS, DENSE, walk
+from hdl.overlay.walk import BLOCK_BITS, DENSE, ZERO_BITS, walk
 from hdl.pe.term import register
-from hdl.placement import place
+from hdl.placement import delay_line, place
 from sim.epilogue import SCALE_BITS
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
@@ -33,7 +34,9 @@ class VectorPass(wiring.Component):
     """Results of two tokens for 16 columns, from weights as memory holds them.
 
     In the weight buffer, from ``cell`` [word] on (:mod:`sim.overlay.cells`): if ``sparse`` the densities, 3 bits a block;
-    weights, of a tile that is not sparse without indices; behind these ``code_bytes`` fp16 scales of each group's columns.
+    weights, of a tile that is not sparse without indices; behind these ``code_bytes`` fp16 scales of each group's columns,
+    ``zeros_at`` bytes from the beginning their zero points, 8 bit each, if the format has them, and ``biases_at`` fp16 biases
+    of the columns.
     ``next_cell`` words further the same of the ``cell_blocks`` that follow along ``k``, and so on to the last of ``blocks``.
 
     Ports:
@@ -41,13 +44,15 @@ class VectorPass(wiring.Component):
     ============================ ============ ====================================================================
     start                        in 1         for a cycle; what follows stays until ``over``
     cell, code_bytes             in           of the weights: where, and how many bytes
+    zeros_at, biases_at          in           where these are in a cell
     next_cell, cell_blocks       in           how far the next cell is, and blocks along ``k`` of one
     blocks, sparse, format       in           along ``k``, whether there are densities, number of the format
     held, goes_on, leaves        in           of the sums that stay here: where; added to; left here, without results
+    biased                       in           whether biases are added
     rows_<lane>                  in           of the tokens' codes, in units of 16 bytes
     scales_<lane>                in 16        of the tokens
     weights_address, weights     out, in 256  a byte of the weight buffer, and 32 bytes from there a cycle later
-    group_address, group         out, in 256  the same again, for scales
+    group_address, group         out, in 256  the same again, for scales, zero points and biases
     codes_address_<lane>, codes  out, in 128  16 activations, a cycle later
     over                         out 1        the last cycle in which weights are read; the next pass may start
     results_<lane>, done         out          [16 x fp16]; ``done`` is high for a cycle when they are there
@@ -69,7 +74,7 @@ class VectorPass(wiring.Component):
         ports: dict[str, Any] = {
             "start": In(1),
             "cell": In(range(weight_words)),
-            "code_bytes": In(range(weight_words * WORD_BYTES)),
+            **{name: In(range(weight_words * WORD_BYTES)) for name in ("code_bytes", "zeros_at", "biases_at")},
             "next_cell": In(range(weight_words)),
             "cell_blocks": In(BLOCK_BITS),
             "blocks": In(BLOCK_BITS),
@@ -78,6 +83,7 @@ class VectorPass(wiring.Component):
             "held": In(HELD_BITS),
             "goes_on": In(1),
             "leaves": In(1),
+            "biased": In(1),
             "weights_address": Out(range(weight_words * WORD_BYTES)),
             "weights": In(WORD_BITS),
             "group_address": Out(range(weight_words * WORD_BYTES)),
@@ -109,20 +115,18 @@ class VectorPass(wiring.Component):
     def _multiply(self, m: Module, beat: dict[str, Value]) -> dict[str, Value]:
         """The vector unit's sums."""
         engine, format_ = self.engine, register(m, "format_1", self.format)
+        index_bits = INDEX_BITS if engine.sparse else 0
         dense = Signal(name="dense")
-        m.d.comb += dense.eq(beat["density"] == DENSE)
+        m.d.comb += dense.eq(beat["density"] == DENSE if engine.sparse else 1)
         codes, indices = [], []
         for index in range(engine.multipliers):
             formats = []
             for name in engine.weight_formats:
                 bits = EXPANDED[name].bits
-                apart, together = self.weights[index * (bits + INDEX_BITS) :], self.weights[index * bits :]
-                formats.append(
-                    Cat(
-                        Mux(dense, together[:bits], apart[:bits]), Const(0, code_bits(engine) - bits), apart[bits:][:INDEX_BITS]
-                    )
-                )
-            weight = Signal(code_bits(engine) + INDEX_BITS, name=f"weight_{index}")
+                apart, together = self.weights[index * (bits + index_bits) :], self.weights[index * bits :]
+                code = Mux(dense, together[:bits], apart[:bits])
+                formats.append(Cat(code, Const(0, code_bits(engine) - bits), apart[bits:][:index_bits]))
+            weight = Signal(code_bits(engine) + index_bits, name=f"weight_{index}")
             m.d.comb += weight.eq(Array(formats)[format_])
             codes.append(weight[: code_bits(engine)])
             place_in_column = Cat(Const(index % engine.segment, exact_log2(engine.segment)), beat.get("part", Const(0, 0)))
@@ -133,11 +137,16 @@ class VectorPass(wiring.Component):
             m,
             self._dequantizer,
             "dequantizer",
-            {"valid": there, "codes": Cat(codes), "format": format_, "weights_ready": Const(1)},
+            {"valid": there, "codes": Cat(codes), "format": format_, "weights_ready": Const(1), **_zeros(m, engine, beat)},
         )
         fields = {name: register(m, f"unit_{name}", beat[name]) for name in ("density", "column", "last")}
-        fields["indices"] = register(m, "unit_indices", Cat(indices))
-        fields["activations"] = register(m, "unit_activations", Cat(getattr(self, f"codes_{lane}") for lane in range(LANES)))
+        if engine.sparse:
+            fields["indices"] = register(m, "unit_indices", Cat(indices))
+        activations = [getattr(self, f"codes_{lane}") for lane in range(LANES)]
+        if not engine.sparse and "part" in beat:
+            # Without multiplexers a vector unit takes the part of a column that a beat has.
+            activations = [_chosen(of, beat["part"], engine.segment * ACTIVATION_BITS) for of in activations]
+        fields["activations"] = register(m, "unit_activations", Cat(activations))
         given = {**fields, "valid": expanded["weights_valid"], "weights": expanded["weights"], "sum_ready": Const(1)}
         return place(m, self._unit, "unit", given)
 
@@ -145,7 +154,7 @@ class VectorPass(wiring.Component):
         """Sums meet their scales: those of a group are read when it ends, and held until its first column comes."""
         ended = register(m, "ended", group["ends"])
         added, leaves = group["first"] & ~self.goes_on, group["last"] & ~self.leaves
-        flags = register(m, "flags_of_group", Cat(added, leaves, self.held))
+        flags = register(m, "flags_of_group", Cat(added, leaves, self.biased, self.held))
         tokens = Cat(getattr(self, f"scales_{lane}") for lane in range(LANES))
         # Between its end and its first column no other group ends, as a group takes 16 cycles.
         waiting = Signal(WORD_BITS + len(flags) + len(tokens), name="waiting", reset_less=True)
@@ -156,18 +165,50 @@ class VectorPass(wiring.Component):
         now = Signal(len(waiting), name="now")
         m.d.comb += [begins.eq(sums["sum_valid"] & ~sums["sum_column"].any()), now.eq(Mux(begins, waiting, held))]
         m.d.sync += held.eq(Cat(now[SCALE_BITS:WORD_BITS], Const(0, SCALE_BITS), now[WORD_BITS:]))
+        bias = self._bias(m, group, begins, sums["sum_column"], now[WORD_BITS + 2])
         for lane in range(LANES):
             given = {
+                "bias": bias,
                 "sum": sums["sum"].word_select(lane, ACCUMULATOR_BITS),
                 "column": sums["sum_column"],
                 "valid": sums["sum_valid"],
                 "scale": now[:SCALE_BITS],
                 "first": now[WORD_BITS],
                 "last": now[WORD_BITS + 1],
-                "held": now[WORD_BITS + 2 :][:HELD_BITS],
+                "held": now[WORD_BITS + 3 :][:HELD_BITS],
                 "token_scale": now[WORD_BITS + len(flags) :].word_select(lane, SCALE_BITS),
             }
             scaling = place(m, self._scaling, f"scaling_{lane}", given)
             m.d.comb += getattr(self, f"results_{lane}").eq(scaling["results"])
             if lane == 0:
                 m.d.comb += self.done.eq(scaling["done"])
+
+    def _bias(self, m: Module, group: dict[str, Value], begins: Value, column: Value, biased: Value) -> Value:
+        """Of a column, a cycle behind its sum; biases are read when the last group's scales have been."""
+        read = delay_line(m, "biases_come", group["last"], 2)
+        waiting, here = (Signal(WORD_BITS, name=name, reset_less=True) for name in ("biases_wait", "biases"))
+        with m.If(read):
+            m.d.sync += waiting.eq(self.group)
+        # Between a last group's first column and its last one no other group's biases are here.
+        with m.If(begins):
+            m.d.sync += here.eq(waiting)
+        of, there = register(m, "column_of_bias", column), register(m, "biased_1", biased)
+        bias = Signal(SCALE_BITS, name="bias_of_column")
+        m.d.comb += bias.eq(Mux(there, _chosen(here, of, SCALE_BITS), 0))
+        return bias
+
+
+def _zeros(m: Module, engine: Engine, beat: dict[str, Value]) -> dict[str, Value]:
+    """Zero points of a beat's columns."""
+    bits = zero_bits(engine)
+    if not bits:
+        return {}
+    side = -(-engine.multipliers // BLOCK)
+    here = Signal(side * ZERO_BITS, name="zeros_of_beat")
+    m.d.comb += here.eq(_chosen(beat["zeros"], beat["column"] >> exact_log2(side), len(here)))
+    return {"zeros": Cat(here.word_select(i, ZERO_BITS)[:bits] for i in range(side))}
+
+
+def _chosen(value: Value, place: Value, bits: int) -> Value:
+    """The word of so many bits at a place."""
+    return Array(value.word_select(i, bits) for i in range(len(value) // bits))[place]

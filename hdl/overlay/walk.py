@@ -6,6 +6,7 @@ from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.utils import exact_log2
 
 from hdl.overlay.buffers import BYTE_BITS, WORD_BITS
+from hdl.overlay.dequantizer import zero_bits
 from hdl.pe.term import register
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.engine import BLOCK, DENSITIES, LANES, Engine
@@ -23,6 +24,9 @@ SETUP = 2
 
 DENSE = DENSITIES.index(BLOCK)
 
+ZERO_BITS = 8
+"""[bit] Of a column's zero point in a cell."""
+
 
 def walk(m: Module, of: Any) -> tuple[dict[str, Value], dict[str, Value]]:
     """A beat's density, column and end of its group, a cycle after its addresses; what the groups' scales need.
@@ -34,8 +38,8 @@ def walk(m: Module, of: Any) -> tuple[dict[str, Value], dict[str, Value]]:
     cell = Signal.like(of.cell, name="cell_at")
     header = Signal(len(of.weights_address))
     m.d.comb += header.eq(Mux(of.start, of.cell, cell) << BYTE_BITS)
-    read, running, again = Signal(), Signal(), Signal()
-    densities = Signal(MOST_BLOCKS * DENSITY_BITS)
+    begins, read, running, again = Signal(), Signal(), Signal(), Signal()
+    densities = Signal(MOST_BLOCKS * DENSITY_BITS) if of.engine.sparse else _all_dense(side)
     at = Signal.like(header, name="at")
     left, left_here, base, number = (Signal(BLOCK_BITS, name=name) for name in ("left", "left_here", "base", "number"))
     fresh, first, window = Signal(), Signal(), Signal(range(BLOCK))
@@ -57,16 +61,18 @@ def walk(m: Module, of: Any) -> tuple[dict[str, Value], dict[str, Value]]:
         ends.eq(running & ~after.any() & (window == BLOCK - 1)),
         cell_ends.eq(ends & (left_here <= side)),
         of.over.eq(ends & (left <= side)),
-        of.weights_address.eq(Mux(of.start | again, header, at)),
-        of.group_address.eq(header + of.code_bytes + (number << BYTE_BITS)),
+        begins.eq(of.start | again),
+        of.weights_address.eq(Mux(begins, header, at)),
     ]
-    m.d.sync += [read.eq(of.start | again), again.eq(cell_ends & ~of.over)]
+    zeros = _beside(m, of, header, number, begins, fresh & running)
+    m.d.sync += [read.eq(begins), again.eq(cell_ends & ~of.over)]
     with m.If(of.start):
         m.d.sync += [cell.eq(of.cell), left.eq(of.blocks), base.eq(0), first.eq(1)]
     with m.If(read):
-        whole = Const(sum(DENSE << i * DENSITY_BITS for i in range(MOST_BLOCKS)), len(densities))
         taken = (of.cell_blocks * DENSITY_BITS + 7) >> 3
-        m.d.sync += [densities.eq(Mux(of.sparse, of.weights, whole)), at.eq(header + Mux(of.sparse, taken, 0))]
+        m.d.sync += at.eq(header + Mux(of.sparse, taken, 0))
+        if of.engine.sparse:
+            m.d.sync += densities.eq(Mux(of.sparse, of.weights, _all_dense(MOST_BLOCKS)))
         m.d.sync += [left_here.eq(Mux(left < of.cell_blocks, left, of.cell_blocks)), number.eq(0)]
         m.d.sync += [running.eq(1), fresh.eq(1), window.eq(0), beats.eq(0)]
     with m.If(running):
@@ -74,9 +80,10 @@ def walk(m: Module, of: Any) -> tuple[dict[str, Value], dict[str, Value]]:
         with m.If(active):
             m.d.sync += [at.eq(at + size), beats.eq(Mux(finishes, 0, beats + 1))]
         with m.If(ends):
-            # Cells that are not sparse have any number of blocks.
-            later = Cat(densities[side * DENSITY_BITS :], Const(DENSE, DENSITY_BITS).replicate(side))
-            m.d.sync += [fresh.eq(1), window.eq(0), first.eq(0), densities.eq(later), running.eq(~cell_ends)]
+            m.d.sync += [fresh.eq(1), window.eq(0), first.eq(0), running.eq(~cell_ends)]
+            if of.engine.sparse:
+                # Cells that are not sparse have any number of blocks.
+                m.d.sync += densities.eq(Cat(densities[side * DENSITY_BITS :], _all_dense(side)))
             m.d.sync += [left.eq(left - side), left_here.eq(left_here - side), base.eq(base + side), number.eq(number + 1)]
         with m.If(cell_ends):
             m.d.sync += cell.eq(cell + of.next_cell)
@@ -87,7 +94,36 @@ def walk(m: Module, of: Any) -> tuple[dict[str, Value], dict[str, Value]]:
         # Beats take the parts of a dense column in turn.
         beat["part"] = beats[: exact_log2(BLOCK // of.engine.multipliers)]
     group = {"ends": ends, "first": first, "last": of.over}
-    return {name: register(m, name, value) for name, value in beat.items()}, group
+    return {name: register(m, name, value) for name, value in beat.items()} | zeros, group
+
+
+def _all_dense(blocks: int) -> Const:
+    """Densities of blocks that keep all."""
+    return Const(sum(DENSE << i * DENSITY_BITS for i in range(blocks)), blocks * DENSITY_BITS)
+
+
+def _beside(m: Module, of: Any, header: Value, number: Value, begins: Value, fresh: Value) -> dict[str, Value]:
+    """What is read beside the weights, each in a cycle of its own: a group's scales when it ends; biases behind the last one;
+    of formats that have them, zero points of a cell's first group when it begins, of the others at the beginning of the group
+    before. The latter are here, with the beats of their group."""
+    scales, biases = (Signal(len(of.group_address), name=name) for name in ("scales_at", "biases_from"))
+    ended = register(m, "pass_ended", of.over)
+    m.d.comb += scales.eq(header + of.code_bytes + (number << BYTE_BITS))
+    with m.If(of.over):
+        m.d.sync += biases.eq(header + of.biases_at)
+    m.d.comb += of.group_address.eq(Mux(ended, biases, scales))
+    if not zero_bits(of.engine):
+        return {}
+    ahead = begins | fresh
+    with m.If(ahead & ~ended):
+        m.d.comb += of.group_address.eq(header + of.zeros_at + (Mux(begins, 0, number + 1) * BLOCK * ZERO_BITS >> 3))
+    coming = Signal(BLOCK * ZERO_BITS, name="zeros_coming", reset_less=True)
+    here = Signal.like(coming, name="zeros_here")
+    with m.If(register(m, "zeros_come", ahead)):
+        m.d.sync += coming.eq(of.group)
+    with m.If(fresh):
+        m.d.sync += here.eq(coming)
+    return {"zeros": here}
 
 
 def _block(m: Module, of: Any, density: Value, beats: Value) -> tuple[Value, Value, Value, Value]:
@@ -104,7 +140,7 @@ def _block(m: Module, of: Any, density: Value, beats: Value) -> tuple[Value, Val
                 m.d.comb += [
                     steps.eq(BLOCK * n // engine.multipliers - 1),
                     column.eq(beats << shift if shift >= 0 else beats >> -shift),
-                    size.eq(_bytes(of, INDEX_BITS if n < BLOCK else 0)),
+                    size.eq(_bytes(of, INDEX_BITS if n < BLOCK and engine.sparse else 0)),
                 ]
     return place_, steps, size, column
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hdl.overlay.buffers import WORD_BYTES
 from hdl.overlay.walk import SETUP
-from sim.overlay.cells import CellLayout
+from sim.overlay.cells import CellLayout, has_zeros
 from sim.overlay.chain import Kept, group_sums
 from sim.overlay.dequantizer import EXPANDED, expand
 from sim.overlay.design import OverlayDesign
@@ -23,13 +23,14 @@ Fields = dict[str, int]
 
 @dataclass(frozen=True)
 class Tile:
-    """A product's operands as they lie in the buffers: codes ``[m, k]``, and of each column block the kept weights of each of
-    its ``cells`` along ``k``."""
+    """A product's operands as they lie in the buffers: codes ``[m, k]``, of each column block the kept weights of each of its
+    ``cells`` along ``k``, scales ``[groups, n]``, and biases ``[n]``, of products without them 0."""
 
     codes: NDArray[np.int8]
     token_scales: NDArray[np.float16]
     kept: tuple[tuple[Kept, ...], ...]
     scales: NDArray[np.float16]
+    biases: NDArray[np.float16]
 
     @property
     def cells(self) -> int:
@@ -70,24 +71,33 @@ class Machine:
         """Operands of a product."""
         m, blocks, columns, part = f["m"], -(-f["k"] // BLOCK), -(-f["n"] // BLOCK), f["cell"]
         groups = -(-blocks * BLOCK // self.design.group_size)
-        layout, kept, scales, sparse = self.layout(f), [], [], f["layout"] == LAYOUTS.index("sparse")
+        layout, kept, scales, biases = self.layout(f), [], [], []
+        sparse = f["layout"] == LAYOUTS.index("sparse")
         for column in range(columns):
             cells = [
                 self.weights[f["weights"] + i * layout.size :] for i in range(column, -(-blocks // part) * columns, columns)
             ]
-            of_groups = [cell[layout.code_bytes :][: layout.groups * WORD_BYTES].copy().view(np.float16) for cell in cells]
-            scales.append(np.concatenate(of_groups).reshape(-1, BLOCK)[:groups])
+            behind = [cell[layout.code_bytes :].copy() for cell in cells]
+            scales_end = layout.groups * WORD_BYTES
+            zeros_end = scales_end + layout.groups * BLOCK * has_zeros(layout.format)
+            of_groups = np.concatenate([rest[:scales_end].view(np.float16) for rest in behind])
+            scales.append(of_groups.reshape(-1, BLOCK)[:groups])
+            biases.append(behind[-1][zeros_end:][:WORD_BYTES].view(np.float16) if f["bias"] else np.zeros(BLOCK, np.float16))
             sizes = [min(part, blocks - first) for first in range(0, blocks, part)]
-            kept.append(tuple(_kept(cell, part, size, layout, sparse) for cell, size in zip(cells, sizes, strict=True)))
+            zeros = [rest[scales_end:zeros_end].reshape(-1, BLOCK) for rest in behind]
+            given = zip(cells, zeros, sizes, strict=True)
+            kept.append(
+                tuple(_sparse(cell, part, n, layout) if sparse else _dense(cell, zero, n, layout) for cell, zero, n in given)
+            )
         codes = self.activations[f["source"] :][: m * blocks * BLOCK].copy().view(np.int8).reshape(m, -1)
         token_scales = self.activations[f["scales"] :][: 2 * m].copy().view(np.float16)
-        return Tile(codes, token_scales, tuple(kept), np.concatenate(scales, axis=1))
+        return Tile(codes, token_scales, tuple(kept), np.concatenate(scales, axis=1), np.concatenate(biases))
 
     def layout(self, f: Fields) -> CellLayout:
         """How the weights of 16 columns lie in bytes."""
         format_ = EXPANDED[self.design.engine.weight_formats[f["format"]]]
         kept = self.design.kept if f["layout"] == LAYOUTS.index("sparse") else BLOCK
-        return CellLayout(format_, f["cell"] * BLOCK, kept, self.design.group_size, False)
+        return CellLayout(format_, f["cell"] * BLOCK, kept, self.design.group_size, bool(f["bias"]))
 
     def totals(self, opcode: str, f: Fields) -> NDArray[np.float32]:
         """Sums ``[m, n]`` of a product, of which the groups are the chain's, scaled as by :mod:`sim.kernels.product`."""
@@ -108,7 +118,8 @@ class Machine:
     def results(self, f: Fields) -> NDArray[np.float16]:
         """Of the sums that are held, in fp16 ``[m, n]``."""
         assert self.held is not None
-        return (self.held * self.tile(f).token_scales.astype(np.float32)[:, None]).astype(np.float16)
+        tile = self.tile(f)
+        return (self.held * tile.token_scales.astype(np.float32)[:, None] + tile.biases.astype(np.float32)).astype(np.float16)
 
     def passes(self, opcode: str, f: Fields) -> list[tuple[int, list[int]]]:
         """Of each pass the cycles of cells and operands, and in which of its cycles of writing something is written."""
@@ -128,13 +139,18 @@ class Machine:
         return found
 
 
-def _kept(data: Bytes, blocks: int, walked: int, layout: CellLayout, sparse: bool) -> Kept:
-    """The first ``walked`` of a cell's ``blocks`` along ``k``; those behind are not read."""
+def _dense(data: Bytes, zeros: Bytes, walked: int, layout: CellLayout) -> Kept:
+    """The first ``walked`` blocks of a cell along ``k``; those behind are not read."""
     bits = layout.format.bits
-    if not sparse:
-        codes = unpack_codes(data[: walked * BLOCK * BLOCK * bits // 8], bits, walked * BLOCK * BLOCK)
-        dense = codes.reshape(walked, BLOCK, BLOCK).transpose(0, 2, 1).reshape(-1, BLOCK)
-        return Kept.of_dense(expand(layout.format, dense))
+    codes = unpack_codes(data[: walked * BLOCK * BLOCK * bits // 8], bits, walked * BLOCK * BLOCK)
+    dense = codes.reshape(walked, BLOCK, BLOCK).transpose(0, 2, 1).reshape(-1, BLOCK)
+    of_rows = np.repeat(zeros, layout.group_size, axis=0)[: len(dense)]
+    return Kept.of_dense(expand(layout.format, dense, of_rows if has_zeros(layout.format) else None))
+
+
+def _sparse(data: Bytes, blocks: int, walked: int, layout: CellLayout) -> Kept:
+    """As :func:`_dense`, of a cell of so many ``blocks``."""
+    bits = layout.format.bits
     head = -(-blocks * DENSITY_BITS // 8)
     numbers = unpack_codes(data[:head], DENSITY_BITS, blocks)[:walked]
     size = sum(int(n) * 2 * (bits + (INDEX_BITS if n < BLOCK else 0)) for n in np.array(DENSITIES)[numbers])

@@ -1,6 +1,7 @@
 """Products on a small overlay: operands, programs written by hand, and when the simulator has each instruction end."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from sim.quantized import SCHEMES, QuantizedTensor, quantize
 WORD = 32
 BUFFERS = {"slots": 2, "slot_kib": 8, "activation_buffer_kib": 16, "prefill_step": 16}
 DESIGN = OverlayDesign("small", units=1, vector_units=2, chain=4, group_size=32, kept=8, ports=1, queue=2, **BUFFERS)
+DENSE = replace(DESIGN, name="dense", slot_kib=2, vector_units=1, sparse=False, kept=16, weight_format="uint4")
 WEIGHTS, ACTIVATIONS, SPARE = 512, 128, 384
 
 
@@ -81,22 +83,29 @@ class Product:
     uniform: bool
     part: int = 0
     held: bool = False
-    design: OverlayDesign = field(default=DESIGN)
+    design: OverlayDesign = DESIGN
+    biased: bool = False
 
     def __post_init__(self) -> None:
         self.part = self.part or -(-self.k // 32) * 32
         numbers = pruned(self.rng, self.k, self.n, self.uniform) if self.is_sparse else self.rng.normal(size=(self.k, self.n))
-        self.w = quantize(numbers.astype(np.float32), self.design.schemes["int4"], axis=0)
+        self.w = quantize(numbers.astype(np.float32), self.design.schemes[self.design.weight_format], axis=0)
+        self.bias = self.rng.normal(size=self.n).astype(np.float16) if self.biased else None
         self.a = quantize(self.rng.normal(size=(self.m, self.k)).astype(np.float32), SCHEMES["int8_token"], axis=1)
-        self.weights = cells(self.w, self.is_sparse, self.uniform, self.part)
         # Rows of an instruction follow one another.
         starts = range(self.part, self.k, self.part) if self.held else []
         self.codes = aligned(b"".join(part.tobytes() for part in np.split(self.a.integers, starts, axis=1)))
         self.scales = aligned(self.a.scales[0].astype(np.float16).tobytes())
 
+    @cached_property
+    def weights(self) -> bytes:
+        return cells(self.w, self.is_sparse, self.uniform, self.part)
+
     @property
     def results(self) -> np.ndarray:
-        return matrix_product(self.a, self.w).astype(np.float16)
+        """Of the array's product, with the bias in fp32."""
+        results = matrix_product(self.a, self.w)
+        return (results if self.bias is None else results + self.bias.astype(np.float32)).astype(np.float16)
 
     @property
     def row_bytes(self) -> int:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from hdl.bench.vectors import followed
-from hdl.export import module_texts
 from hdl.overlay.top import Overlay
 from hdl.tools.verilator import Bench, lint
 from hdl.verify.overlay import program_vectors
@@ -19,6 +18,7 @@ from sim.overlay.compiler.image import image as image_of
 from sim.overlay.compiler.layer import product
 from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.decoder import Decoder
+from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import DENSITIES
 from sim.overlay.isa import SYSTEM, Program, assemble
 from sim.overlay.isa.instructions import GOES_ON, LEAVES
@@ -26,6 +26,7 @@ from sim.overlay.sparsity import sparse_of
 from tests.hdl.overlay.embedded import first_products
 from tests.hdl.overlay.programs import (
     ACTIVATIONS,
+    DENSE,
     DESIGN,
     SPARE,
     WEIGHTS,
@@ -37,7 +38,7 @@ from tests.hdl.overlay.programs import (
 )
 from workloads.checkpoint import LanguageModel
 
-DECODER = Decoder("small", 1, 64, 2, 2, 32, 96, 48, 16, rotary=False)
+DECODER = Decoder("small", 1, 64, 2, 2, 32, 96, 48, 16, rotary=False, biases=("up", "down"))
 MEMORY = 4096
 
 
@@ -53,10 +54,15 @@ def products(rng: np.random.Generator, uniform: bool) -> list[Product]:
     ]
 
 
+def bench_of(design: OverlayDesign, build_dir: Path) -> Bench:
+    """Built once."""
+    overlay = Overlay(design, MEMORY, WEIGHTS, ACTIVATIONS + SPARE)
+    return Bench.of([*overlay.parts, overlay], build_dir, "-O0")
+
+
 @pytest.fixture(scope="module")
 def bench(build_dir: Path) -> Bench:
-    overlay = Overlay(DESIGN, MEMORY, WEIGHTS, ACTIVATIONS + SPARE)
-    return Bench.of([*overlay.parts, overlay], build_dir, "-O0")
+    return bench_of(DESIGN, build_dir)
 
 
 def test_programs(bench: Bench, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,9 +94,13 @@ def test_programs(bench: Bench, seed: int, monkeypatch: pytest.MonkeyPatch) -> N
 
 def compiled(rng: np.random.Generator, where: MemoryMap, new: int) -> tuple[Program, np.ndarray, list[tuple[int, Product]]]:
     """Three products of a decoder's layer as the compiler writes them, from codes that are loaded to results."""
-    of = {name: Product(rng, new, *shape, True, not where.design.per_block) for name, shape in DECODER.products.items()}
+    design, biases = where.design, DECODER.biases
+    of = {
+        name: Product(rng, new, *shape, design.is_sparse, not design.per_block, design=design, biased=name in biases)
+        for name, shape in DECODER.products.items()
+    }
     norms = {name: np.ones((1, DECODER.hidden), np.float16) for name in ("attention_norm", "network_norm")}
-    linear = {name: Linear(p.w) for name, p in of.items()}
+    linear = {name: Linear(p.w, p.bias) for name, p in of.items()}
     head = linear.pop("head")
     memory = image_of(where, Parameters((linear,), (norms,), norms["network_norm"], head)).tobytes()
     code, places = Code(where, new, DECODER.context), []
@@ -107,18 +117,25 @@ def compiled(rng: np.random.Generator, where: MemoryMap, new: int) -> tuple[Prog
     return code.emitter.program(), padded(memory), places
 
 
-@pytest.mark.parametrize(("new", "per_block"), [(1, True), (5, True), (5, False)])
-def test_what_the_compiler_writes(bench: Bench, seed: int, new: int, per_block: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With cells of equal blocks and of blocks that each have their own N, on which neither code nor time depends."""
-    rng, design = np.random.default_rng(seed), replace(DESIGN, per_block=per_block)
+PER_BLOCK = replace(DESIGN, name="per_block", per_block=True)
+
+
+@pytest.mark.parametrize(("design", "new"), [(PER_BLOCK, 5), (DENSE, 1), (DENSE, 3)], ids=lambda of: getattr(of, "name", of))
+def test_what_the_compiler_writes(
+    design: OverlayDesign, build_dir: Path, seed: int, new: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two products have biases. Blocks each have their own N, on which neither code nor time depends; or weights are dense, and
+    have zero points."""
+    rng = np.random.default_rng(seed)
     given, image, places = compiled(rng, memory_map(DECODER, design, DECODER.context), new)
     vectors, run = program_vectors(design, image, given, (WEIGHTS, ACTIVATIONS + SPARE), rng)
     as_simulated(given, vectors, run, image, monkeypatch)
     for at, p in places:
         assert run.machine.memory[at : at + 2 * p.m * p.n].tobytes() == p.results.tobytes()
-    assert bench.run(vectors) == []
-    densities = np.unique(np.concatenate([sparse_of(p.w).densities.reshape(-1) for _, p in places]))
-    assert densities.tolist() == (list(DENSITIES) if per_block else [8])
+    assert bench_of(design, build_dir).run(vectors) == []
+    if design.is_sparse:
+        densities = np.unique(np.concatenate([sparse_of(p.w).densities.reshape(-1) for _, p in places]))
+        assert densities.tolist() == list(DENSITIES)
 
 
 @pytest.mark.parametrize(("new", "names"), [(1, ("key", "query")), (2, ("value",))], ids=["decode", "prefill"])
@@ -138,22 +155,20 @@ def test_products_of_the_embedded_model(
     assert bench.run(vectors) == []
 
 
-def test_verilog_has_no_warnings(tmp_path: Path) -> None:
-    overlay = Overlay(DESIGN, MEMORY, WEIGHTS, ACTIVATIONS + SPARE)
-    for name, text in module_texts((*overlay.parts, overlay)).items():
-        (tmp_path / name).write_text(text)
-    assert lint(sorted(tmp_path.glob("*.v")), overlay.module_name) == ""
+@pytest.mark.parametrize("design", [DESIGN, DENSE], ids=lambda design: design.name)
+def test_verilog_has_no_warnings(design: OverlayDesign, build_dir: Path) -> None:
+    bench = bench_of(design, build_dir)
+    assert lint([bench.folder / name for name in bench.files if name != "bench.v"], bench.duts[0].module) == ""
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"units": 2}, "has 1 unit, not 2"),
-        ({"chain": 2}, "with a chain of at least 4, not of 2"),
+        ({"chain": 2}, "has a chain of at least 4, not of 2"),
         ({"ports": 2}, "has one port of 32 byte/cycle"),
         ({"vector_units": 9}, "at most 8 vector units, not 9"),
-        ({"weight_format": "e2m1"}, "signed weights in units of 1, which are not those of e2m1"),
-        ({"weight_format": "uint4", "kept": 16}, "which are not those of uint4"),
+        ({"weight_format": "e2m1"}, "weights in units of 1, which are not those of e2m1"),
         ({"group_size": 48}, "groups of a power of two, not of 48"),
         ({"queue": 3}, "queues of a power of two, not of 3"),
         ({"chain": 16}, "with their indices at once, 256 bit, which 32 of int8 are not"),
