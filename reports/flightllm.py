@@ -9,7 +9,10 @@ from dataclasses import replace
 from functools import lru_cache
 
 import pandas as pd
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from reports.tables import markdown_table
 from sim.overlay.compiler import compile_step
@@ -24,6 +27,21 @@ LENGTHS = (128, 512, 1024, 2048)
 TOKENS_PER_S = 55.0
 V100S_TIMES = {"naive": (0.70, 0.70), "sparse": (1.1, 1.2), "on chip": (1.6, 1.7)}
 BANDWIDTH_USE = {"sparse": 0.356, "on chip": 0.659}
+
+WIDE = 96  # [column]
+
+HEADS = {
+    "design": "design",
+    "length": "length",
+    "tokens_per_s": "tokens/s",
+    "published_tokens_per_s": "published",
+    "over_whole": "over\nwhole",
+    "published_over_whole": "published",
+    "bandwidth_use": "of the\npins",
+    "published_bandwidth_use": "published",
+    "gigabytes": "GB",
+}
+"""Of the table on a terminal: a published figure is that of the column before."""
 
 
 def steps() -> dict[str, OverlayDesign]:
@@ -71,8 +89,14 @@ def flightllm_study() -> pd.DataFrame:
 
 
 def print_flightllm(console: Console) -> None:
-    """The table on a terminal."""
-    console.print(_shown().to_string(index=False))
+    """The table on a terminal, of 80 columns at least."""
+    shown = _shown()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, int(console.width >= WIDE), 0, 0), pad_edge=False, show_edge=False)
+    for name in shown:
+        table.add_column(HEADS[str(name)], justify="left" if name == "design" else "right", no_wrap=True)
+    for row in shown.to_numpy().tolist():
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def flightllm_markdown() -> str:

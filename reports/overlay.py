@@ -17,7 +17,7 @@ from rich.text import Text
 
 from reports.files import REPORT, SUMMARY
 from reports.gantt import Lane, lanes_in_time
-from reports.page import embedded, template
+from reports.page import bar_of, embedded, template
 from reports.plots import BLUE, GREEN, GREY, ORANGE, PURPLE
 from reports.splits import accuracy_loss
 from reports.tables import OperatorTable, accuracy_facts
@@ -29,8 +29,6 @@ COLORS = {"memory": ORANGE, "engine": BLUE, "special": PURPLE, "waiting": GREY}
 
 LANES = {"load": ORANGE, "engine": BLUE, "special": PURPLE, "store": GREEN}
 """Units of the timeline, in the order in which numbers pass through them."""
-
-Bar = list[tuple[str, str, float, str]]
 
 
 def write_overlay(summary: Mapping[str, Any], steps: pd.DataFrame, timeline: pd.DataFrame, folder: Path) -> Path:
@@ -54,7 +52,7 @@ def render(summary: Mapping[str, Any], steps: pd.DataFrame, timeline: pd.DataFra
         run=summary,
         sentence=sentence(summary),
         tiles=[(what, figure, remark) for what, figure, remark in key_figures(summary)],
-        bars={"cycles": _bar(summary["cycles_by_unit"])},
+        bars={"cycles": bar_of(summary["cycles_by_unit"], "{:,}".format, COLORS)},
         caption=f"Layer {' and '.join(map(str, layers))} of the last program." if len(timeline) else "",
         steps=table(steps),
         accuracy=accuracy_facts(summary["accuracy"]) if summary["accuracy"] else [],
@@ -69,20 +67,35 @@ def render(summary: Mapping[str, Any], steps: pd.DataFrame, timeline: pd.DataFra
 
 
 def print_overlay(summary: Mapping[str, Any], steps: pd.DataFrame, console: Console) -> None:
-    """Print a row for each step of a pass and the key figures."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    """Print a row for each step of a pass and the key figures; where it is narrow, numbers with three digits."""
     cells = table(steps)
+    whole = [[text for text, _ in row] for row in cells.rows]
+    short = [[value if isinstance(value, str) else engineering(value, "").strip() for _, value in row] for row in cells.rows]
+    heads = [head for head, _ in cells.heads]
+    is_wide = sum(max(map(len, column)) + 2 for column in zip(heads, *whole, strict=True)) <= console.width
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, int(is_wide), 0, 0), pad_edge=False, show_edge=False)
     for head, numeric in cells.heads:
         shown.add_column(head, justify="right" if numeric else "left", no_wrap=True)
-    for row in cells.rows:
-        shown.add_row(*(Text(text) for text, _ in row))
+    for row in whole if is_wide else short:
+        shown.add_row(*map(Text, row))
     console.print(shown)
-    lines = [f"{what:<22}{figure}  {remark}" for what, figure, remark in key_figures(summary)]
-    lines += [f"{what:<22}{figure}" for what, figure in memory_facts(summary)]
-    where = ", ".join(f"{name} {share:.1f} %" for name, _, share, _ in _bar(summary["cycles_by_unit"]))
-    lines.append(f"{'Cycles':<22}{where}")
-    lines.append(f"{'Board':<22}{summary['resources']['verdict'] if summary['resources'] else summary['not_measured']}")
-    console.print(Panel(Text("\n".join(lines)), title=Text(f"{summary['design']}: {summary['model']}"), expand=False))
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for what, line in _told(summary):
+        grid.add_row(Text(what), Text(line))
+    console.print(Panel(grid, title=Text(f"{summary['design']}: {summary['model']}"), expand=False))
+
+
+def _told(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the terminal shows of a run, line by line."""
+    where = ", ".join(f"{name} {percent(cycles / summary['cycles'])}" for name, cycles in summary["cycles_by_unit"].items())
+    return [
+        *((what, f"{figure}  {remark}") for what, figure, remark in key_figures(summary)),
+        *memory_facts(summary),
+        ("Cycles", where),
+        ("Board", summary["resources"]["verdict"] if summary["resources"] else summary["not_measured"]),
+    ]
 
 
 def sentence(summary: Mapping[str, Any]) -> str:
@@ -170,11 +183,6 @@ def table(rows: pd.DataFrame) -> OperatorTable:
     heads = [(name.replace("_", " "), is_number) for name, is_number in numeric.items()]
     cells = [tuple((_shown(row[name]), row[name]) for name in numeric) for _, row in rows.iterrows()]
     return OperatorTable(heads, cells)
-
-
-def _bar(parts: Mapping[str, int]) -> Bar:
-    total = sum(parts.values())
-    return [(name, f"{value:,}", 100 * value / total, COLORS[name]) for name, value in parts.items()]
 
 
 def _shown(value: Any) -> str:

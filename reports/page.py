@@ -129,11 +129,11 @@ def _bars(summary: Mapping[str, Any]) -> dict[str, Bar]:
     }
 
 
-def bar_of(parts: Parts, written: Callable[[float], str]) -> Bar:
+def bar_of(parts: Parts, written: Callable[[float], str], colors: Mapping[str, str] = COLORS) -> Bar:
     """A bar of all parts, whose figures are ``written`` so."""
     total = math.fsum(parts.values())
     return [
-        (name, written(value), 100 * value / total if total else 0.0, COLORS.get(name, GREY)) for name, value in parts.items()
+        (name, written(value), 100 * value / total if total else 0.0, colors.get(name, GREY)) for name, value in parts.items()
     ]
 
 

@@ -1,6 +1,7 @@
 """What commands share: their options, and how they print a table."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +10,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-WIDER_THAN_ANY_TABLE = 1 << 16  # [column]
 
 Design = Annotated[str, typer.Option(help="A preset's name (see `shiftwise list`) or a TOML file with the fields of a design.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout instead of tables.")]
@@ -28,11 +27,22 @@ def count(number: float | None) -> str:
 
 
 def print_table(header: Any, rows: Any) -> None:
-    """A table on stdout, whole lines where that is no terminal."""
+    """A table on stdout; where that is no terminal each row is one line, which ends with its last cell."""
+    heads, cells = [str(name) for name in header], [[str(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        print("\n".join(_lines(heads, cells)))
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in header:
-        table.add_column(str(name), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else WIDER_THAN_ANY_TABLE  # what reads a pipe wants each row on one line
-    Console(width=width).print(table)
+    for name in heads:
+        table.add_column(name, overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _lines(heads: list[str], rows: list[list[str]]) -> Iterator[str]:
+    """Columns one under the other, two spaces between them."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    rule = ["─" * width for width in (*widths[:-1], len(heads[-1]))]
+    for row in (heads, rule, *rows):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

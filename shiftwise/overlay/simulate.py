@@ -14,6 +14,7 @@ from shiftwise.overlay.passes import passes_of, steps_table, timeline_table
 from shiftwise.overlay.request import OverlayRequest, checked_overlay
 from shiftwise.overlay.summary import summary
 from sim.errors import InputError
+from sim.overlay.compiler import check_buffers
 from sim.overlay.design import OverlayDesign
 from workloads.overlay.decoder import load_decoder
 from workloads.passes import Phase
@@ -66,6 +67,7 @@ def simulate_asked(asked: OverlayRequest, progress: Tell | None = None, folder: 
     length = min(DEFAULT_SEQUENCE, decoder.context) if asked.sequence is None else asked.sequence
     if length > decoder.context:
         raise InputError(f"sequence is at most the model's context of {decoder.context} tokens, not {length}")
+    check_buffers(decoder, point, length)
     passes = passes_of(decoder, point, phase, length, tell)
     whole = summary(decoder, point, phase, length, passes) | overlay_accuracy(asked, decoder, folder, tell)
     return OverlayRun(whole, steps_table(passes), timeline_table(passes[-1], decoder.layers))

@@ -1,8 +1,11 @@
 """FlightLLM's figures beside ours."""
 
-import pytest
+import io
 
-from reports.flightllm import LENGTHS, TOKENS_PER_S, flightllm_markdown, flightllm_study
+import pytest
+from rich.console import Console
+
+from reports.flightllm import LENGTHS, TOKENS_PER_S, flightllm_markdown, flightllm_study, print_flightllm
 
 
 def test_steps_are_in_order_and_the_whole_is_as_far_off_as_the_page_says() -> None:
@@ -19,3 +22,18 @@ def test_steps_are_in_order_and_the_whole_is_as_far_off_as_the_page_says() -> No
     assert published["naive"] == pytest.approx(0.70 / 1.65)
     assert published["sparse"] == pytest.approx(1.15 / 1.65)
     assert flightllm_markdown().count("\n") == 1 + 5 * len(LENGTHS)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_of_a_terminal_is_neither_wrapped_nor_cut(width: int) -> None:
+    out = io.StringIO()
+    print_flightllm(Console(file=out, width=width))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines) == 2 + 1 + 5 * len(LENGTHS)  # heads of two lines, rule
+    assert "…" not in out.getvalue()
+    rows = [line.split() for line in lines[3:]]
+    assert [float(row[2]) for row in rows if row[0] == "naive"] == pytest.approx(
+        [flightllm_study().set_index(["design", "length"]).loc["naive", length]["tokens_per_s"] for length in LENGTHS],
+        abs=0.051,
+    )

@@ -74,8 +74,12 @@ def test_list_in_a_pipe_has_a_line_for_each_name(monkeypatch: pytest.MonkeyPatch
     assert run(monkeypatch, "list", "--json") == 0
     kinds = json.loads(capsys.readouterr().out)
     assert run(monkeypatch, "list") == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + sum(map(len, kinds.values())), "a header, a rule, and the names"
+    assert all(line == line.rstrip() for line in lines)
+    of_each = [(kind, name, what) for kind, names in kinds.items() for name, what in names.items()]
+    assert [tuple(re.split(" {2,}", line, maxsplit=2)) for line in lines[2:]] == of_each
+    assert len(lines[1]) < 80
 
 
 def test_an_embedded_model_becomes_a_topology(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from sim.errors import InputError
-from sim.overlay.cells import FP16_BYTES, aligned
+from sim.overlay.cells import FP16_BYTES
 from sim.overlay.compiler.emission import Emitter
 from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.compiler.regions import Regions
@@ -31,7 +31,7 @@ class Code:
     ring: int = 0
 
     def __post_init__(self) -> None:
-        one = aligned(self.length * self.decoder.head_dim) + self.length * FP16_BYTES
+        one = self.map.keys_bytes(self.length)
         self.heads = min(self.decoder.kv_heads, self.design.slot_bytes // one)
         if not self.heads:
             raise InputError(

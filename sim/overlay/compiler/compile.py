@@ -10,6 +10,7 @@ from sim.errors import InputError
 from sim.overlay.compiler.code import Code
 from sim.overlay.compiler.layer import begin, finish, head, whole_layer
 from sim.overlay.compiler.memory_map import MemoryMap
+from sim.overlay.compiler.regions import Regions
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
 from sim.overlay.isa.encoding import Program
@@ -67,6 +68,14 @@ def heads_together(decoder: Decoder, design: OverlayDesign, new: int, length: in
     Raises ``InputError`` as :func:`compile_step` with a cache for that length.
     """
     return Code(memory_map(decoder, design, length), new, padded_length(design, new, length)).heads
+
+
+def check_buffers(decoder: Decoder, design: OverlayDesign, longest: int) -> None:
+    """Raise ``InputError`` where a buffer is too small for a decode or a prefill of up to so many tokens, with what will do."""
+    ends = {new: padded_length(design, new, longest) for new in (1, design.prefill_step)}
+    max((Regions(decoder, design, new, end, heads=1) for new, end in ends.items()), key=lambda regions: regions.end).check()
+    new = max(ends, key=lambda new: ends[new])
+    Code(memory_map(decoder, design, longest), new, ends[new])  # which holds the keys of so many tokens in a slot
 
 
 def memory_map(decoder: Decoder, design: OverlayDesign, context: int) -> MemoryMap:

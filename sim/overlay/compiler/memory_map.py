@@ -102,12 +102,17 @@ class MemoryMap:
         part = -(-groups // parts) * group
         size = self.cell_bytes(name, part)
         high = design.slot_bytes // (-(-k // part) * size)
-        if not fit or not high:
+        if not high:  # parts take a little more than all of k at once, for which there may be room
+            part = groups * group
+            size = self.cell_bytes(name, part)
+            high = wide = min(blocks, design.slot_bytes // size)
+        if not high:
             whole = {name: self.cell_bytes(name, -(-k // group) * group) for name, (k, _) in self.decoder.products.items()}
+            whole["keys"] = self.keys_bytes(self.context)
             least = max(whole, key=lambda name: whole[name])
             raise InputError(
-                f"a slot of {design.name} holds 16 columns of every product, so slot_kib is at least "
-                f"{-(-whole[least] // 1024)} for {least}, not {design.slot_kib}"
+                f"a slot of {design.name} holds 16 columns of every product and a head's keys of {self.context} tokens, so "
+                f"slot_kib is at least {-(-whole[least] // 1024)} for {least}, not {design.slot_kib}"
             )
         side = design.engine.column_blocks("mm")
         high = min(blocks, high // side * side if high > side else high)
@@ -118,6 +123,10 @@ class MemoryMap:
         design = self.design
         biased = name in self.decoder.biases
         return CellLayout(EXPANDED[design.format_of(name)], part, design.kept, design.group_size, biased)
+
+    def keys_bytes(self, length: int) -> int:
+        """A head's keys of so many tokens in a slot, and behind them their scales."""
+        return aligned(length * self.decoder.head_dim) + length * FP16_BYTES
 
     def cell_bytes(self, name: str, part: int) -> int:
         """Of so much of ``k`` of 16 columns of a product."""

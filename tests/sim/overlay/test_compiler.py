@@ -1,5 +1,6 @@
 """Programs of a decoder: what lies where, what is computed in which order, and layers that are repeated."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from sim.errors import InputError
-from sim.overlay.compiler import MemoryMap, compile_step
+from sim.overlay.compiler import MemoryMap, check_buffers, compile_step
 from sim.overlay.compiler.code import Code
 from sim.overlay.compiler.compile import _compiled
 from sim.overlay.decoder import Decoder
@@ -160,7 +161,7 @@ def test_the_order_of_a_layer() -> None:
         (SMALL, DESIGN, 17, 4, "new tokens are between 1 and the padded length of 16, not 17"),
         (SMALL, DESIGN, 1, 65, "between 1 and the context of 64 tokens, not 65"),
         (LLAMA_7B, replace(FLIGHTLLM, memory_gib=3), 1, 64, "5 GiB would do"),
-        (LLAMA_7B, replace(FLIGHTLLM, slot_kib=16), 1, 64, "slot_kib is at least 92 for down, not 16"),
+        (LLAMA_7B, replace(FLIGHTLLM, slot_kib=16), 1, 64, "slot_kib is at least 520 for keys, not 16"),
         (LLAMA_7B, replace(FLIGHTLLM, activation_buffer_kib=64), 1, 64, "activation_buffer_kib is at least"),
         (LLAMA_7B, replace(FLIGHTLLM, slot_kib=128), 1, 4096, "slot_kib is at least 520, not 128"),
     ],
@@ -170,3 +171,24 @@ def test_what_does_not_fit_is_refused_with_what_would_do(
 ) -> None:
     with pytest.raises(InputError, match=message):
         compile_step(decoder, design, new, length)
+
+
+@pytest.mark.parametrize("longest", [60, 1000, 4096])
+@pytest.mark.parametrize("step", [4, 128])
+def test_the_sizes_that_are_named_will_do(longest: int, step: int) -> None:
+    """For the code of every pass, whichever buffer is too small, and one KiB less would not."""
+    design = replace(FLIGHTLLM, prefill_step=step, slot_kib=1, activation_buffer_kib=1)
+    named = {}
+    for field in ("activation_buffer_kib", "slot_kib"):
+        with pytest.raises(InputError, match=rf"{field} is at least") as refused:
+            check_buffers(LLAMA_7B, design, longest)
+        found = re.search(rf"{field} is at least (\d+)", str(refused.value))
+        assert found
+        named[field] = int(found[1])
+        design = replace(design, **{field: named[field]})
+    check_buffers(LLAMA_7B, design, longest)
+    for new, length in ((1, longest), (1, 1), (step, step), (step, longest)):
+        compile_step(replace(LLAMA_7B, layers=1), design, new, length)
+    for field, size in named.items():
+        with pytest.raises(InputError, match=rf"{field} is at least {size}"):
+            check_buffers(LLAMA_7B, replace(design, **{field: size - 1}), longest)
