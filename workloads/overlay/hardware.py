@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from sim.errors import InputError
+from sim.overlay.compiler.image import densities_of
 from sim.overlay.design import OverlayDesign
 from sim.quantized import QuantizedTensor, Scheme
 from workloads.hardware import Hardware, Layers
@@ -37,8 +38,8 @@ class OverlayHardware(Hardware):
     """A model on an overlay; its KV cache has INT8 numbers with an fp16 scale for each token and head.
 
     Weights are those of ``stored`` layers, or rounded by ``recipe``, in the format that the design has for a product. A sparse
-    design's recipe is one that prunes. Raises ``InputError`` for layers in another scheme, of several parts, or with a boundary
-    or a bias.
+    design's recipe is one that prunes. Raises ``InputError`` for layers in another scheme, of several parts, with a boundary or
+    a bias, and those of which a sparse design keeps less.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class OverlayHardware(Hardware):
                     f"scale in fp16, not {found.format.name} in groups of {found.group_size} with {len(found.levels)} scales; "
                     "a design with theirs, or a recipe that quantizes them anew, is needed"
                 )
+            densities_of(self.overlay, name, layer.parts[0].weights)
 
 
 def product_of(name: str) -> str:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.overlay.budget import filled
 from sim.overlay.cells import Bytes, Contents, aligned, has_zeros
-from sim.overlay.compiler.memory_map import MemoryMap
+from sim.overlay.compiler.memory_map import Cells, MemoryMap
+from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK
 from sim.overlay.sparsity import least_densities
 from sim.quantized import QuantizedTensor
@@ -82,7 +83,7 @@ def _product(where: MemoryMap, name: str, linear: Linear) -> Bytes:
     return layout.pack(
         Contents(
             _cut(weights.codes, parts, layout.part),
-            _densities(where, name, weights),
+            _of_cells(cells, densities_of(where.design, name, weights)),
             _cut(weights.scale, parts, groups),
             _cut(zeros.astype(np.uint8), parts, groups * has_zeros(layout.format)),
             _cut(np.tile(bias, (parts, 1)), parts, len(bias)),
@@ -90,16 +91,21 @@ def _product(where: MemoryMap, name: str, linear: Linear) -> Bytes:
     )
 
 
-def _densities(where: MemoryMap, name: str, weights: QuantizedTensor) -> NDArray[np.uint8]:
-    """N of the blocks of cells ``[parts * columns / 16, part / 16]``; those behind ``k`` keep nothing."""
-    design, cells = where.design, where.cells[name]
+def densities_of(design: OverlayDesign, name: str, weights: QuantizedTensor) -> NDArray[np.uint8]:
+    """N of the blocks of a product's weights ``[ceil(k / 16), ceil(n / 16)]``. Raises ``InputError`` for weights that keep more
+    than the design."""
+    if not design.is_sparse:
+        return np.full([-(-size // BLOCK) for size in weights.shape], BLOCK, np.uint8)
     kept = np.pad(weights.integers != 0, [(0, -size % BLOCK) for size in weights.shape])
-    least = least_densities(kept) if design.is_sparse else np.full((len(kept) // BLOCK, cells.blocks), BLOCK, np.uint8)
     try:
-        found = filled(least, design.kept, design.budget_blocks)
+        return filled(least_densities(kept), design.kept, design.budget_blocks)
     except InputError as error:
-        raise InputError(f"weights of {name} on {design.name} do not fit: {error}") from None
-    of_parts = np.pad(found, ((0, cells.parts * cells.part // BLOCK - len(found)), (0, 0)))
+        raise InputError(f"weights of {name} do not fit {design.name}: {error}") from None
+
+
+def _of_cells(cells: Cells, densities: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """N of the blocks of cells ``[parts * columns / 16, part / 16]``; those behind ``k`` keep nothing."""
+    of_parts = np.pad(densities, ((0, cells.parts * cells.part // BLOCK - len(densities)), (0, 0)))
     return of_parts.reshape(cells.parts, -1, cells.blocks).swapaxes(1, 2).reshape(cells.parts * cells.blocks, -1)
 
 

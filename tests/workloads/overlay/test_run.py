@@ -91,6 +91,6 @@ def test_formats_of_one_module_are_one() -> None:
 
 def test_weights_that_are_not_pruned_do_not_fit_a_sparse_design() -> None:
     with pytest.raises(
-        InputError, match="weights of query on sparse .* blocks keep 8 of 16, which blocks of at least .16. do not"
+        InputError, match="weights of .*q_proj do not fit sparse: blocks keep 8 of 16, which blocks of at least .16. do not"
     ):
         Session(network_of("opt"), OverlayHardware(replace(SPARSE, group_size=16)))
