@@ -5,14 +5,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import LANES
-
-WINDOWS = 2
-"""Of weights and of scales, for each vector unit."""
+from sim.overlay.sparsity import INDEX_BITS
 
 WINDOW_WORDS = 1024
 """[256 bit] Beneath a window that is measured: its shifter is what counts, as addresses grow by a bit where words double."""
+
+WINDOW_BITS = 256
+"""[bit] Of a window."""
 
 QUEUES = ("load", "store", "engine", "special")
 """Units with a queue of their own in the dispatcher."""
@@ -33,6 +35,13 @@ class OverlayPart:
 
 def _vector_units(design: OverlayDesign) -> int:
     return design.units * design.vector_units
+
+
+def weight_windows(design: OverlayDesign) -> int:
+    """Windows of a vector unit that hold the weights of a cycle, with their indices."""
+    engine = design.engine
+    longest = max(EXPANDED[name].bits for name in engine.weight_formats) + (INDEX_BITS if engine.sparse else 0)
+    return -(-engine.weights("mv") * longest // WINDOW_BITS)
 
 
 def _vector_unit(design: OverlayDesign) -> Any:
@@ -79,16 +88,21 @@ PARTS: Mapping[str, OverlayPart] = MappingProxyType(
             lambda d: {"chain": d.chain, "element": d.element, "sparse": d.sparse}, _vector_units, _vector_unit
         ),
         "dequantizer": OverlayPart(
-            lambda d: {"chain": d.chain, "formats": "+".join(d.engine.weight_formats)}, _vector_units, _dequantizer
+            lambda d: {"weights": d.engine.weights("mv"), "formats": "+".join(d.engine.weight_formats)},
+            _vector_units,
+            _dequantizer,
         ),
         "scaling": OverlayPart(lambda d: {"group_size": d.group_size}, lambda d: LANES * _vector_units(d), _scaling),
         "walk": OverlayPart(lambda d: {"chain": d.chain, "group_size": d.group_size}, _vector_units, _walk, alone=True),
-        "byte_window": OverlayPart(lambda _: {"words": WINDOW_WORDS}, lambda d: WINDOWS * _vector_units(d), _window),
+        "byte_window": OverlayPart(
+            lambda _: {"words": WINDOW_WORDS}, lambda d: (1 + weight_windows(d)) * _vector_units(d), _window
+        ),
         "dispatcher": OverlayPart(lambda d: {"queue": d.queue}, lambda _: 1, _dispatcher),
     }
 )
 """Those that are synthesised. A vector unit has a dequantizer, for each of its two lanes one that scales sums of groups, what
-walks through blocks, and two windows of any 32 bytes of the weight buffer. Block memories are counted elsewhere."""
+walks through blocks, and windows of any 32 bytes of the weight buffer, for the weights of a cycle and for scales. Block
+memories are counted elsewhere."""
 
 
 def key_of(component: str, design: OverlayDesign) -> str:

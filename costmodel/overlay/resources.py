@@ -9,7 +9,7 @@ from costmodel.fpga.block_ram import Memory, blocks
 from costmodel.fpga.devices import DEVICES, RESOURCES, Device
 from costmodel.fpga.fabric import CLB_ENERGY, CLBS, PICOJOULE
 from costmodel.fpga.utilization import BANDWIDTH
-from costmodel.overlay.components import PARTS, key_of
+from costmodel.overlay.components import PARTS, key_of, weight_windows
 from costmodel.overlay.measured import known_part
 from sim.errors import choose
 from sim.memory import MEMORIES
@@ -139,11 +139,12 @@ def _cited(design: OverlayDesign) -> list[Block]:
 def _memories(design: OverlayDesign) -> dict[str, Memory]:
     """Of each vector unit its share of the weight buffer, windows of two groups' activations, and sums that are held."""
     units = design.units * design.vector_units
-    weight_words = -(-design.slots * design.slot_bytes * BYTE_BITS // WORD_BITS // units)
+    weight_bits = WORD_BITS * weight_windows(design)
+    weight_words = -(-design.slots * design.slot_bytes * BYTE_BITS // weight_bits // units)
     width = design.special_lanes * FP16_BYTES * BYTE_BITS
     windows = Memory(BLOCK * BYTE_BITS, 2 * -(-design.group_size // BLOCK), LANES * units, distributed=True)
     return {
-        "weights": Memory(WORD_BITS, weight_words, units),
+        "weights": Memory(weight_bits, weight_words, units),
         "activations": Memory(width, -(-design.activation_bytes * BYTE_BITS // width)),
         "windows": windows,
         "held sums": Memory(FP32_BITS, HELD_BLOCKS * BLOCK, units, distributed=True),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Array, Cat, EnableInserter, Module, Mux, Signal, Value, signed
+from amaranth import Array, Cat, Const, EnableInserter, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,11 +31,17 @@ def beat_ports(engine: Engine) -> dict[str, int]:
     the place of N in ``DENSITIES``, 0 for nothing; ``column`` the first of the beat; ``activations`` of the block, 16 of each
     lane, or without multiplexers those of the beat's part of a column, the first lane lowest; ``last`` with a group's last
     beat, which may be of nothing.
+
+    Of engines whose lanes may be two columns, ``vector`` says that they are in this beat. Then all ``weights`` count, those of
+    lane 0 lowest, and of the activations the first lane's; ``column`` is the place among :func:`sim.overlay.chain.
+    paired_columns`. Else the upper half of ``weights`` means nothing.
     """
     indices = {"indices": INDEX_BITS * engine.multipliers} if engine.sparse else {}
+    vector = {"vector": 1} if engine.two_columns else {}
     return {
-        "weights": WEIGHT_BITS * engine.multipliers,
+        "weights": WEIGHT_BITS * engine.weights("mv"),
         **indices,
+        **vector,
         "density": DENSITY_BITS,
         "column": COLUMN_BITS,
         "activations": LANES * activations_of(engine) * ACTIVATION_BITS,
@@ -99,20 +105,22 @@ class Chain(wiring.Component):
         return stages
 
     def _selected(self, m: Module) -> list[Operands]:
-        """Of each multiplier the weight, and of each lane the activation that its index names."""
+        """Of each multiplier the weights, and of each lane the activation that its index names."""
         engine = self.engine
+        vector = self.vector if engine.two_columns else Const(0, 1)
         activations = [self.activations.word_select(i, ACTIVATION_BITS) for i in range(LANES * activations_of(engine))]
         lanes = [activations[: len(activations) // LANES], activations[len(activations) // LANES :]]
         found = []
         for index in range(engine.multipliers):
-            weight = self.weights.word_select(index, WEIGHT_BITS)
+            places = range(index, engine.weights("mv"), engine.multipliers)
+            weights: Lanes = [self.weights.word_select(place, WEIGHT_BITS) for place in places]
             if engine.sparse:
                 place = self.indices.word_select(index, INDEX_BITS)
                 chosen = [register(m, f"selected_{index}_{i}", Array(lane)[place]) for i, lane in enumerate(lanes)]
-                found.append(Operands(delay_line(m, f"weight_{index}", weight, SELECT, True), chosen))
+                found.append(Operands([delay_line(m, f"weight_{index}", weights[0], SELECT, True)], chosen, vector))
             else:
                 # All are kept, so that a multiplier always has the same one of its column's part.
-                found.append(Operands(weight, [lane[index % len(lane)] for lane in lanes]))
+                found.append(Operands(weights, [lane[index % len(lane)] for lane in lanes], vector))
         return found
 
     def _totals(self, m: Module, columns: Sequence[Lanes]) -> list[Value]:

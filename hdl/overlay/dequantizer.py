@@ -1,4 +1,4 @@
-"""The dequantization unit of a vector unit as hardware: codes of weights become 8-bit integers, all multipliers' at once."""
+"""The dequantization unit of a vector unit as hardware: codes of weights become 8-bit integers, a beat's at once."""
 
 from functools import reduce
 from operator import or_
@@ -37,7 +37,8 @@ class Dequantizer(wiring.Component):
 
     ============== ================== ==============================================================================
     valid, ready   in, out            of a beat
-    codes          in                 of all multipliers, each in ``code_bits``, the first lowest
+    codes          in                 of a beat of ``mv``, each in ``code_bits``, the first lowest; where the lanes of ``mm``
+                                      are tokens, a beat of that has the lower half
     format         in                 number of their format in ``Engine.weight_formats``
     zeros          in                 zero points of the dense columns that a beat has side by side; 0 for none
     weights        out 8 each         integers, a cycle later
@@ -56,14 +57,14 @@ class Dequantizer(wiring.Component):
         ports = {
             "valid": In(1),
             "ready": Out(1),
-            "codes": In(code_bits(engine) * engine.multipliers),
+            "codes": In(code_bits(engine) * engine.weights("mv")),
             "format": In(range(max(2, len(engine.weight_formats)))),
-            "weights": Out(WEIGHT_BITS * engine.multipliers),
+            "weights": Out(WEIGHT_BITS * engine.weights("mv")),
             "weights_valid": Out(1),
             "weights_ready": In(1),
         }
         if zero_bits(engine):
-            ports["zeros"] = In(zero_bits(engine) * -(-engine.multipliers // BLOCK))
+            ports["zeros"] = In(zero_bits(engine) * -(-engine.weights("mv") // BLOCK))
         super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
@@ -72,7 +73,7 @@ class Dequantizer(wiring.Component):
         m.d.comb += [chosen.eq(1 << self.format), self.ready.eq(~self.weights_valid | self.weights_ready)]
         with m.If(self.ready):
             m.d.sync += self.weights_valid.eq(self.valid)
-            for index in range(self.engine.multipliers):
+            for index in range(self.engine.weights("mv")):
                 code = self.codes.word_select(index, code_bits(self.engine))
                 m.d.sync += self.weights.word_select(index, WEIGHT_BITS).eq(self._expanded(m, index, code, chosen))
         return m

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 
-from amaranth import ClockSignal, Const, Instance, Module, ResetSignal, Signal, Value, signed
+from amaranth import ClockSignal, Const, Instance, Module, Mux, ResetSignal, Signal, Value, signed
 
 from hdl.pe.element import product
 from hdl.pe.term import register
@@ -16,15 +16,35 @@ from sim.pe.dsp_packed import A_BITS, B_BITS, INT8, P_BITS
 from sim.pe.shift_add import ShiftAdd
 
 Lanes = list[Value]
-"""A number for each token."""
+"""A number for each token, or for each of two columns."""
 
 
 @dataclass(frozen=True)
 class Operands:
-    """A multiplier's weight, and for each lane the activation that it is multiplied by."""
+    """A multiplier's weights, of one lane or of each, and the activations of each.
 
-    weight: Value
+    lane 0 = weights[0] * activations[0],   lane 1 = weights[0] * activations[1], or if ``vector`` weights[1] * activations[0]
+    """
+
+    weights: Lanes
     activations: Lanes
+    vector: Value
+
+    def choose(self, of_vector: Value, of_matrix: Value) -> Value:
+        """One of two operands, where lanes may be two columns."""
+        return Mux(self.vector, of_vector, of_matrix) if len(self.weights) > 1 else of_matrix
+
+    @property
+    def packed(self) -> Lanes:
+        """What both lanes share, and what each has of its own."""
+        weight, (low, high) = self.weights[0], self.activations
+        return [self.choose(low, weight), self.choose(weight, low), self.choose(self.weights[-1], high)]
+
+    @property
+    def apart(self) -> list[tuple[Value, Value]]:
+        """A weight and an activation of each lane."""
+        weight, (low, high) = self.weights[0], self.activations
+        return [(weight, low), (self.choose(self.weights[-1], weight), self.choose(low, high))]
 
 
 Densities = Callable[[int], Value]
@@ -43,7 +63,7 @@ def cascades(m: Module, engine: Engine, operands: Sequence[Operands], densities:
         place = index % engine.run
         begins = [densities(place + 2) == DENSITIES.index(n) for n in DENSITIES if n and place % n == 0]
         chain = ~reduce(or_, begins, Const(0, 1)) if place else Const(0, 1)
-        values = enumerate((operand.weight, *operand.activations))
+        values = enumerate(operand.packed)
         late = [delay_line(m, f"operand_{index}_{i}", value, place, True) for i, value in values]
         p = _slice(m, index, late, chain, p, advance)
         if index % GROUP == GROUP - 1:
@@ -62,7 +82,7 @@ def products(
 ) -> list[Lanes]:
     """Of each group of two multipliers the sum of products, ``PRODUCT + 1`` cycles after the operands."""
     element = ShiftAdd(FORMATS["int8"], FORMATS["int8"], pipeline=PRODUCT)
-    formed = [[product(m, element, of.weight, activation).significand for activation in of.activations] for of in operands]
+    formed = [[product(m, element, weight, activation).significand for weight, activation in of.apart] for of in operands]
     pairs = zip(formed[::GROUP], formed[1::GROUP], strict=True)
     return [
         [register(m, f"sum_{index}_{lane}", a + b) for lane, (a, b) in enumerate(zip(*pair, strict=True))]
@@ -75,11 +95,11 @@ ELEMENTS = {"dsp": cascades, "shift_add": products}
 
 
 def _slice(m: Module, index: int, late: Sequence[Value], chain: Value, before: Value, advance: Value) -> Signal:
-    """The sum of a slice; its pre-adder packs the activations."""
-    weight, low, high = (value.as_signed() for value in late)
+    """The sum of a slice; its pre-adder packs what the lanes do not share."""
+    shared, low, high = (value.as_signed() for value in late)
     p = Signal(signed(P_BITS), name=f"p_{index}")
     a, d, b = (Signal(signed(bits), name=f"{name}_{index}") for name, bits in (("a", A_BITS), ("d", A_BITS), ("b", B_BITS)))
-    m.d.comb += [a.eq(low), d.eq(high << INT8.lane_bits), b.eq(weight)]
+    m.d.comb += [a.eq(low), d.eq(high << INT8.lane_bits), b.eq(shared)]
     ports = {"i_a": a, "i_d": d, "i_b": b, "i_chain": chain, "i_advance": advance, "i_before": before, "o_p": p}
     m.submodules[f"slice_{index}"] = Instance("cascade_slice", i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
     return p

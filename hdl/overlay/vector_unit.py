@@ -20,7 +20,8 @@ class VectorUnit(wiring.Component):
     valid, ready                     in, out      of a beat; nothing moves on in a cycle that is not ``ready``
     :func:`hdl.overlay.chain`'s      in           the beat
     sum                              out 2 x 32   of both lanes, the first lowest
-    sum_column                       out 4        0 to 15, in this order
+    sum_column                       out 4        0 to 15, in this order; where the lanes are two columns, 0 to 7 are places of
+                                                  pairs and the others mean nothing
     sum_valid, sum_ready             out, in
     ================================ ============ =================================================================
 

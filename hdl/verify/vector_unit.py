@@ -2,14 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hdl.bench.vectors import Vectors, followed, noise
-from hdl.overlay.chain import ACTIVATION_BITS, COLUMN_BITS, WEIGHT_BITS, activations_of, beat_ports
-from sim.overlay.chain import Beat, Kept, column_sums
+from hdl.overlay.chain import ACTIVATION_BITS, WEIGHT_BITS, activations_of, beat_ports
+from sim.overlay.chain import Beat, Kept, column_sums, paired_columns
 from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, DENSITIES, LANES, Engine
 from sim.overlay.sparsity import INDEX_BITS
 
@@ -22,11 +22,15 @@ EXTREMES = ((-128, -128, -128), (-128, -128, 127), (127, 127, -128), (-128, 127,
 
 @dataclass(frozen=True)
 class Given:
-    """A beat with its activations ``[lanes, 16]``; nothing but the end of a group without one."""
+    """A beat with its activations ``[lanes, 16]``; nothing but the end of a group without one.
+
+    ``vector``: its lanes are two columns.
+    """
 
     beat: Beat | None
     activations: NDArray[np.int8]
     last: bool
+    vector: bool
 
 
 def vector_unit_vectors(engine: Engine, groups: int, seed: int = 0) -> Vectors:
@@ -39,22 +43,29 @@ def vector_unit_vectors(engine: Engine, groups: int, seed: int = 0) -> Vectors:
 
 
 def _groups(engine: Engine, groups: int, rng: np.random.Generator) -> Iterator[Given]:
-    """Groups of 1 to 4 blocks of any density, the first few of nothing but extremes, some empty."""
+    """Groups of 1 to 4 blocks of any density, the first few of nothing but extremes, some empty.
+
+    Where lanes may be two columns, they are in every other pair of groups.
+    """
     densities = DENSITIES if engine.sparse else DENSITIES[-1:]
     for number in range(groups):
-        blocks = int(rng.integers(1, 5))
+        blocks, vector = int(rng.integers(1, 5)), engine.two_columns and number % 4 > 1
         of_blocks = np.full(blocks, densities[number % len(densities)]) if number < 10 else rng.choice(densities, blocks)
         values = rng.integers(-128, 128, BLOCK * int(of_blocks.sum())).astype(np.int8)
         activations = rng.integers(-128, 128, (LANES, blocks * BLOCK)).astype(np.int8)
         if number < 10:
             values[:], activations[0], activations[1] = EXTREMES[number // 2]
+            if vector and number % 2:
+                # Lanes of opposite signs: one borrows from the other, and does not.
+                values.reshape(-1, engine.multipliers)[::2] = activations[1, 0]
         places = [np.sort(rng.permutation(BLOCK)[:n]) for n in of_blocks for _ in range(BLOCK)]
         kept = Kept(of_blocks.astype(np.uint8)[:, None], values, np.concatenate(places).astype(np.uint8))
-        beats = [Given(beat, activations[:, beat.k * BLOCK :][:, :BLOCK], False) for beat in kept.beats(engine, 0)]
+        of_mode = kept.beats(engine, 0, "mv" if vector else "mm")
+        beats = [Given(beat, activations[:, beat.k * BLOCK :][:, :BLOCK], False, vector) for beat in of_mode]
         if beats and rng.random() < 0.5:
-            beats[-1] = Given(beats[-1].beat, beats[-1].activations, True)
+            beats[-1] = replace(beats[-1], last=True)
         else:
-            beats.append(Given(None, activations[:, :BLOCK], True))
+            beats.append(Given(None, activations[:, :BLOCK], True, vector))
         yield from beats
 
 
@@ -81,8 +92,7 @@ def _run(engine: Engine, given: list[Given], rate: float, rng: np.random.Generat
         left -= bool(left) and ready
         if advance:
             if there and there.beat is not None:
-                sums = column_sums(engine, there.beat, there.activations)
-                held[there.beat.column :][: len(sums)] += sums
+                held += _added(engine, there, there.beat)
             if there and there.last:
                 drained, held, left = held, np.zeros((BLOCK, LANES), np.int64), BLOCK
             pipeline.pop()
@@ -91,20 +101,34 @@ def _run(engine: Engine, given: list[Given], rate: float, rng: np.random.Generat
     return _vectors(rows)
 
 
+def _added(engine: Engine, given: Given, beat: Beat) -> NDArray[np.int64]:
+    """What a beat adds to the sums ``[16, lanes]`` in the order in which they leave."""
+    columns = np.zeros((BLOCK, LANES), np.int64)
+    sums = column_sums(engine, beat, given.activations)
+    if not given.vector:
+        columns[beat.column :][: len(sums)] = sums
+        return columns
+    of_columns = np.zeros(BLOCK, np.int64)
+    of_columns[beat.column :][: len(sums)] = sums[:, 0]
+    columns[: BLOCK // LANES] = of_columns[paired_columns(engine)]
+    return columns
+
+
 def _fields(engine: Engine, given: Given) -> dict[str, int]:
     """A beat's ports, what of it means nothing filled with ones."""
     beat = given.beat
     everything = {name: (1 << bits) - 1 for name, bits in beat_ports(engine).items()}
     if beat is None:
         return everything | {"density": 0, "last": int(given.last)}
-    part = given.activations
+    part, width = given.activations, WEIGHT_BITS * len(beat.weights)
     if not engine.sparse:
         part = part[:, int(beat.indices[0]) :][:, : activations_of(engine)]
     fields = {
-        "weights": _packed(beat.weights, WEIGHT_BITS),
+        "weights": _packed(beat.weights, WEIGHT_BITS) | everything["weights"] >> width << width,
+        "vector": int(given.vector),
         "indices": _packed(beat.indices, INDEX_BITS),
         "density": DENSITIES.index(beat.density),
-        "column": beat.column & ((1 << COLUMN_BITS) - 1),
+        "column": beat.column // LANES if given.vector else beat.column,
         "activations": _packed(part.reshape(-1), ACTIVATION_BITS),
         "last": int(given.last),
     }

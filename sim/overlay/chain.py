@@ -6,6 +6,11 @@
     column   = sum of its runs, each after its lanes have been taken apart
     sum[c]   = 32 bits: sum of column c over the beats of its group
 
+Where the lanes are two columns (``mv`` of :attr:`sim.overlay.engine.Engine.two_columns`) a beat has ``2 * D`` weights, those
+of lane 0 first, and multiplier d has an activation and the weights ``p`` and ``p + D``:
+
+    beat:   p = beat * 2 * D + d,   run = sum of selected * weight of each lane
+
 Packing and taking apart are those of :class:`sim.pe.dsp_packed.DspPacked`; the elements of shifts and additions have their
 products (:class:`sim.pe.shift_add.ShiftAdd`) added as they are. The result is the exact sum of a dense product in which pruned
 weights are 0.
@@ -56,21 +61,22 @@ class Kept:
         values = padded.reshape(k, BLOCK, n, BLOCK).transpose(2, 0, 3, 1).reshape(-1)
         return Kept(np.full((k, n), BLOCK, np.uint8), values, np.tile(np.arange(BLOCK, dtype=np.uint8), k * n * BLOCK))
 
-    def beats(self, engine: Engine, column_block: int) -> Iterator["Beat"]:
+    def beats(self, engine: Engine, column_block: int, mode: str = "mm") -> Iterator["Beat"]:
         """What a vector unit takes for one column block and a pass of tokens, in order along ``k``; of empty blocks nothing."""
         ordered = self.densities.T.reshape(-1).astype(np.int64)
-        starts = BLOCK * (np.cumsum(ordered) - ordered)
+        starts, step = BLOCK * (np.cumsum(ordered) - ordered), engine.weights(mode)
         for k in range(len(self.densities)):
             place = column_block * len(self.densities) + k
             density = int(ordered[place])
-            for first in range(0, BLOCK * density, engine.multipliers):
-                taken = slice(int(starts[place]) + first, int(starts[place]) + first + engine.multipliers)
+            for first in range(0, BLOCK * density, step):
+                taken = slice(int(starts[place]) + first, int(starts[place]) + first + step)
                 yield Beat(k, density, first // density, self.values[taken], self.indices[taken])
 
 
 @dataclass(frozen=True, eq=False)
 class Beat:
-    """A cycle's operands: the block along ``k``, its N, the first column that has one; of each multiplier weight and index."""
+    """A cycle's operands: the block along ``k``, its N, the first column that has one; weights and their indices, one of each
+    multiplier, or two."""
 
     k: int
     density: int
@@ -80,20 +86,31 @@ class Beat:
 
 
 def column_sums(engine: Engine, beat: Beat, activations: Ints) -> NDArray[np.int64]:
-    """What a beat adds to the columns from ``beat.column`` on ``[columns, lanes]``, for a block's activations ``[lanes, 16]``.
+    """What a beat adds to the columns from ``beat.column`` on ``[columns, tokens]``, for a block's activations ``[lanes, 16]``.
 
-    With fewer multipliers than the block keeps of a column, a part of one column's sum.
+    With fewer multipliers than the block keeps of a column, a part of one column's sum. Where the lanes are two columns there
+    is one token, the activations of lane 0.
     """
     selected = activations[:, beat.indices].T
+    columns = len(beat.weights) // engine.multipliers
+    shared, pairs = beat.weights, selected
+    if columns == LANES:
+        shared, pairs = selected[: engine.multipliers, 0], beat.weights.reshape(LANES, -1).T
     run = min(engine.run, beat.density)
+    of_shared, of_pairs = (np.ascontiguousarray(operand).view(np.uint8).astype(np.int64) for operand in (shared, pairs))
     if engine.element == "dsp":
-        weights, pairs = (operand.view(np.uint8).astype(np.int64) for operand in (beat.weights, selected))
-        runs = SLICE.run(weights.reshape(-1, run, 1).swapaxes(0, 1), pairs.reshape(-1, run, LANES).swapaxes(0, 1))[..., 0]
+        runs = SLICE.run(of_shared.reshape(-1, run, 1).swapaxes(0, 1), of_pairs.reshape(-1, run, LANES).swapaxes(0, 1))[..., 0]
     else:
-        runs = SHIFT_ADD.product(beat.weights.view(np.uint8)[:, None], selected.view(np.uint8))
+        runs = SHIFT_ADD.product(of_shared[:, None], of_pairs)
     segment = min(beat.density, engine.multipliers)
     sums: NDArray[np.int64] = runs.reshape(engine.multipliers // segment, -1, LANES).sum(axis=1)
-    return sums
+    return sums.T.reshape(-1, 1) if columns == LANES else sums
+
+
+def paired_columns(engine: Engine) -> NDArray[np.intp]:
+    """Where the lanes are two columns, those of each sum that leaves a vector unit ``[8, lanes]``, in their order."""
+    side = engine.multipliers // BLOCK
+    return np.arange(BLOCK).reshape(-1, LANES, side).swapaxes(1, 2).reshape(-1, LANES)
 
 
 def group_sums(engine: Engine, activations: Ints, weights: Kept, mode: str = "mm", group_size: int = 0) -> NDArray[np.int64]:
@@ -117,7 +134,7 @@ def group_sums(engine: Engine, activations: Ints, weights: Kept, mode: str = "mm
     per_group = group_size // BLOCK or blocks_k
     sums = np.zeros((-(-blocks_k // per_group), len(padded), blocks_n * BLOCK), np.int64)
     for column_block in range(blocks_n):
-        for beat in weights.beats(engine, column_block):
+        for beat in weights.beats(engine, column_block, mode):
             for row in range(0, len(padded), lanes):
                 pair = np.zeros((LANES, BLOCK), np.int8)
                 pair[:lanes] = padded[row : row + lanes, beat.k * BLOCK : (beat.k + 1) * BLOCK]

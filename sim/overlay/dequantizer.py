@@ -3,8 +3,8 @@
     expanded = values[code]              of the format, in units of its ``2**lsb``: integers, minifloats, codebooks
     expanded = code - zero               of unsigned integers with zero points
 
-The unit ``2**lsb`` goes into the scale of the weight's group, where it is exact. Each vector unit has an expander for each of
-its multipliers, so that the unit takes as many weights a cycle as they do and never makes them wait.
+The unit ``2**lsb`` goes into the scale of the weight's group, where it is exact. Each vector unit has an expander for each
+weight that it takes in a cycle, two for each multiplier where two columns share an activation, and never waits for them.
 """
 
 import numpy as np

@@ -9,14 +9,15 @@ order: ``D / N`` whole columns, or where ``D < N`` a part of one. So a block tak
 nothing is kept takes none. All columns of a block see the same 16 activations, of which a multiplexer before each
 multiplier selects the one that its weight's index names. Reduction nodes break the cascade of multipliers where a column ends.
 
-Each multiplier has two lanes that share a weight:
+Each multiplier has two lanes that share an operand:
 
-- ``mm``: the lanes are two tokens. Units have the same weights and tokens of their own, so a pass is of ``2 * units`` tokens
-  and ``16 * vector_units`` columns.
+- ``mm``: a weight, and the lanes are two tokens. Units have the same weights and tokens of their own, so a pass is of
+  ``2 * units`` tokens and ``16 * vector_units`` columns.
 - ``mv``: one token. Units have the same token and columns of their own, so a pass is of one token and ``16 * units *
-  vector_units`` columns. The second lane idles: its partner would be a second weight for the same activation, and two
-  sparse columns select different activations. This halves the products a cycle, which a memory-bound decode does not notice: at
-  225 MHz the 460 GB/s of a U280 deliver 4,672 weights of 3.5 bits a cycle to 6,144 multipliers.
+  vector_units`` columns. In a dense engine the lanes share an activation and are two columns: a vector unit takes ``2 * D``
+  weights a cycle, and a block half the cycles. Columns that select different activations have none to share, so in a sparse
+  engine the second lane idles, which a memory-bound decode does not notice: at 225 MHz the 460 GB/s of a U280 deliver 4,672
+  weights of 3.5 bits a cycle to 6,144 multipliers.
 
 A vector unit goes through its column blocks, for each through the passes of tokens, for each through the groups along ``k``.
 Every vector unit has the tile's activations in a bank of its own and does not wait for the others before the end of the tile.
@@ -50,7 +51,7 @@ GROUP = 2
 """Multipliers of a group of a chain: the fewest that a column which is not empty keeps."""
 
 LANES = 2
-"""Products of a multiplier a cycle: one weight, two activations."""
+"""Products of a multiplier a cycle: one weight and two activations, or one activation and two weights."""
 
 ACCUMULATOR_BITS = 32
 """[bit] Of a column's sum."""
@@ -109,8 +110,18 @@ class Engine:
 
     @property
     def multipliers(self) -> int:
-        """Multipliers of a vector unit: the weights that it takes a cycle."""
+        """Multipliers of a vector unit."""
         return GROUP * self.chain
+
+    @property
+    def two_columns(self) -> bool:
+        """Whether in ``mv`` the lanes are two columns: both are dense, and whole, so that their weights are side by side."""
+        return not self.sparse and self.multipliers >= BLOCK
+
+    def weights(self, mode: str) -> int:
+        """Weights that a vector unit takes a cycle."""
+        choose("mode of an engine", mode, MODES)
+        return LANES * self.multipliers if mode == "mv" and self.two_columns else self.multipliers
 
     @property
     def total_multipliers(self) -> int:
@@ -170,7 +181,7 @@ class Engine:
 
     def macs_per_cycle(self, mode: str) -> int:
         """Products that count, at most [1/cycle]; a pruned weight's is not among them."""
-        return self.tokens(mode) * self.column_blocks(mode) * self.multipliers
+        return self.tokens(mode) * self.column_blocks(mode) * self.weights(mode)
 
 
 def tile_cycles(
@@ -184,7 +195,7 @@ def tile_cycles(
     the sizes, or an int.
     """
     blocks = _ceil(np.asarray(k, dtype=np.int64), BLOCK)
-    per_block = BLOCK * np.asarray(density, dtype=np.float64) / engine.multipliers
+    per_block = BLOCK * np.asarray(density, dtype=np.float64) / engine.weights(mode)
     per_group = np.where(np.asarray(group_size) == 0, blocks, np.asarray(group_size, dtype=np.int64) // BLOCK)
     whole, rest = blocks // per_group, blocks % per_group
     along_k = whole * _window(per_group * per_block) + np.where(rest > 0, _window(rest * per_block), 0)
@@ -200,7 +211,7 @@ def map_cycles(engine: Engine, m: int, densities: NDArray[np.integer], mode: str
     """
     check_tile(engine, m, densities, mode, group_size)
     per_group = group_size // BLOCK or len(densities)
-    steps = densities.astype(np.int64) * BLOCK // engine.multipliers
+    steps = densities.astype(np.int64) * BLOCK // engine.weights(mode)
     groups = np.add.reduceat(steps, np.arange(0, len(steps), per_group), axis=0)
     columns = np.maximum(groups, BLOCK).sum(axis=0)
     side = engine.column_blocks(mode)

@@ -37,14 +37,15 @@ as fast as the memory gives them."""
 _DENSE = {"formats": FLIGHTLLM_FORMATS, "sparse": False, "kept": 16, "chain": 16}
 """An index of 4 bits for each kept weight is more than the weight itself: at 3.5 bits, half of the weights with their indices
 are 3.75 bits a weight, all of them without 3.5. What decode waits for is the memory, so dense weights are faster there, no
-accuracy is pruned away, and the multiplexers are saved. Twice the multipliers share a vector unit's sums and scaling. There
-are as many as take weights no slower than the memory gives them and fit the board; prefill has a smaller engine."""
+accuracy is pruned away, and the multiplexers are saved. Twice the multipliers share a vector unit's sums and scaling, and in
+decode each has two weights a cycle. There are as many as fit the board, which take weights no slower than the memory gives
+them; units as many as prefill is fastest with."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     "flightllm-u280": _FLIGHTLLM,
     "flightllm-vhk158": {**_FLIGHTLLM, **_VHK158},
     "flightllm-kv260": {**_FLIGHTLLM, **_KV260},
-    "dense-u280": {**_DENSE, "units": 2, "vector_units": 43, "slot_kib": 1024},
-    "dense-vhk158": {**_DENSE, **_VHK158, "units": 4, "vector_units": 32, "special_lanes": 32},
-    "dense-kv260": {**_DENSE, **_KV260, "vector_units": 6},
+    "dense-u280": {**_DENSE, "units": 8, "vector_units": 9, "slot_kib": 1024},
+    "dense-vhk158": {**_DENSE, **_VHK158, "units": 8, "vector_units": 13, "special_lanes": 32},
+    "dense-kv260": {**_DENSE, **_KV260},
 }

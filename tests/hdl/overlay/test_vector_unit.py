@@ -13,7 +13,7 @@ from hdl.tools.verilator import Bench, lint
 from hdl.verify.vector_unit import vector_unit_vectors
 from sim.overlay.engine import CHAINS, ELEMENTS, Engine
 
-ENGINES = [Engine(1, 1, 4), Engine(1, 1, 2, "shift_add")]
+ENGINES = [Engine(1, 1, 4), Engine(1, 1, 8, "shift_add", sparse=False), Engine(1, 1, 16, sparse=False)]
 EVERY = [Engine(1, 1, chain, element, sparse) for chain in CHAINS for element in ELEMENTS for sparse in (True, False)]
 
 

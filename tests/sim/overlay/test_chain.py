@@ -9,7 +9,7 @@ import pytest
 from sim.errors import InputError
 from sim.formats import FORMATS
 from sim.kernels.product import matrix_product
-from sim.overlay.chain import Kept, group_sums
+from sim.overlay.chain import Kept, group_sums, paired_columns
 from sim.overlay.dequantizer import EXPANDED, expand
 from sim.overlay.engine import CHAINS, DENSITIES, ELEMENTS, Engine
 from sim.overlay.sparsity import sparse, sparse_of
@@ -18,6 +18,7 @@ from tests.sim.overlay.test_sparsity import random_weights
 
 INT8 = FORMATS["int8"]
 ENGINES = [Engine(2, 2, chain, element) for chain, element in product(CHAINS, ELEMENTS)]
+DENSE = [Engine(2, 2, chain, element, sparse=False) for chain, element in product(CHAINS, ELEMENTS)]
 
 
 def by_hand(activations: np.ndarray, weights: np.ndarray, group_size: int) -> list[list[list[int]]]:
@@ -40,6 +41,15 @@ def test_random_maps(engine: Engine, rng: np.random.Generator) -> None:
         assert sums.tolist() == by_hand(activations, dense, group_size or 64)
 
 
+@pytest.mark.parametrize("engine", DENSE, ids=lambda e: f"{e.element}-{e.chain}")
+def test_random_dense_weights(engine: Engine, rng: np.random.Generator) -> None:
+    weights = rng.integers(-128, 128, (64, 32)).astype(np.int8)
+    for mode, m, group_size in (("mm", 3, 16), ("mv", 1, 48), ("mv", 2, 0)):
+        activations = rng.integers(-128, 128, (m, 64)).astype(np.int8)
+        sums = group_sums(engine, activations, Kept.of_dense(weights), mode, group_size)
+        assert sums.tolist() == by_hand(activations, weights, group_size or 64)
+
+
 @pytest.mark.parametrize("density", DENSITIES)
 @pytest.mark.parametrize("element", ELEMENTS)
 def test_extremes(density: int, element: str) -> None:
@@ -52,6 +62,27 @@ def test_extremes(density: int, element: str) -> None:
         kept = Kept.of_sparse(sparse(weights & 255, mask, INT8))
         sums = group_sums(Engine(1, 1, chain, element), activations, kept)
         assert sums.tolist() == by_hand(activations, weights, 16)
+
+
+@pytest.mark.parametrize(("chain", "element"), [*product((8, 16), ELEMENTS)])
+def test_extremes_of_two_columns(chain: int, element: str) -> None:
+    """One activation, the weights of both columns: of the same sign, of opposite ones, a borrow of the least number."""
+    engine = Engine(1, 1, chain, element, sparse=False)
+    side = engine.multipliers // 16
+    for a, w0, w1 in product((-128, 127, -1, 1), (-128, 127, -1, 0), (-128, 127, 1)):
+        lanes = np.arange(16) // side % 2
+        weights = np.broadcast_to(np.where(lanes, w1, w0), (32, 16)).astype(np.int8)
+        activations = np.full((1, 32), a, np.int8)
+        sums = group_sums(engine, activations, Kept.of_dense(weights), "mv", 16)
+        assert sums.tolist() == by_hand(activations, weights, 16)
+
+
+def test_columns_of_a_pair_by_hand() -> None:
+    """Of 32 weights a beat has columns 0 and 1, of 64 columns 0 and 1 beside 2 and 3."""
+    for chain, first in ((8, [[0, 1], [2, 3], [4, 5]]), (16, [[0, 2], [1, 3], [4, 6]])):
+        pairs = paired_columns(Engine(1, 1, chain, sparse=False))
+        assert pairs[:3].tolist() == first
+        assert sorted(pairs.reshape(-1)) == list(range(16))
 
 
 def test_an_adjustment_too_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

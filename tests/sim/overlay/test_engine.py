@@ -20,6 +20,8 @@ def walked(engine: Engine, m: int, densities: np.ndarray, mode: str, group_size:
     blocks_k, blocks_n = densities.shape
     side = engine.vector_units * (engine.units if mode == "mv" else 1)
     tokens = 2 * engine.units if mode == "mm" else 1
+    # One activation for two weights needs both columns dense and whole.
+    at_once = 2 * engine.chain * (2 if mode == "mv" and not engine.sparse and engine.chain >= 8 else 1)
     slowest = 0
     for unit in range(min(side, blocks_n)):
         clock = 0
@@ -34,7 +36,7 @@ def walked(engine: Engine, m: int, densities: np.ndarray, mode: str, group_size:
                     for block in range(k, stop):
                         kept = deque((c, i) for c in range(16) for i in range(densities[block, column]))
                         while kept:
-                            for _ in range(min(2 * engine.chain, len(kept))):
+                            for _ in range(min(at_once, len(kept))):
                                 kept.popleft()
                             clock += 1
                     while clock - began < 16:
@@ -44,11 +46,12 @@ def walked(engine: Engine, m: int, densities: np.ndarray, mode: str, group_size:
     return slowest
 
 
+@pytest.mark.parametrize("sparse", [True, False])
 @pytest.mark.parametrize("chain", CHAINS)
-def test_maps_as_walked(chain: int, rng: np.random.Generator) -> None:
+def test_maps_as_walked(chain: int, sparse: bool, rng: np.random.Generator) -> None:
     for mode, group_size in product(("mm", "mv"), (0, 16, 32, 128)):
-        engine = Engine(units=int(rng.integers(1, 4)), vector_units=int(rng.integers(1, 5)), chain=chain)
-        densities = rng.choice(DENSITIES, (int(rng.integers(1, 12)), int(rng.integers(1, 9))))
+        engine = Engine(units=int(rng.integers(1, 4)), vector_units=int(rng.integers(1, 5)), chain=chain, sparse=sparse)
+        densities = rng.choice(DENSITIES if sparse else [16], (int(rng.integers(1, 12)), int(rng.integers(1, 9))))
         m = int(rng.integers(1, 9))
         assert map_cycles(engine, m, densities, mode, group_size) == walked(engine, m, densities, mode, group_size)
 
@@ -78,6 +81,20 @@ def test_hand_calculation() -> None:
     assert tile_cycles(engine, 12, 4096, 4096, 16, "mm", 128) == 4 * 256 * 16
     assert tile_cycles(engine, 13, 4096, 4096, 16, "mm", 128) == 2 * 4 * 256 * 16
     assert (engine.macs_per_cycle("mm"), engine.macs_per_cycle("mv")) == (12288, 6144)
+
+
+def test_hand_calculation_of_two_columns() -> None:
+    """Dense, of 128 vector units with 32 slices each, two weights a slice: 2**24 weights of a token in 2**24 / 8192 cycles.
+
+    A block of 256 weights takes 4 cycles, so that a group of 64 takes the 16 in which sums leave; one of 16 takes them too.
+    """
+    engine = Engine(units=4, vector_units=32, chain=16, sparse=False)
+    assert (engine.macs_per_cycle("mm"), engine.macs_per_cycle("mv")) == (8192, 8192)
+    assert tile_cycles(engine, 1, 4096, 4096, 16, "mv", 64) == 2**24 // 8192
+    assert tile_cycles(engine, 1, 4096, 4096, 16, "mv", 16) == 2 * 256 * 16
+    assert tile_cycles(engine, 8, 4096, 4096, 16, "mm", 64) == 8 * 2**24 // 8192
+    halves = [Engine(1, 1, chain, element, sparse=False).two_columns for chain in CHAINS for element in ("dsp", "shift_add")]
+    assert halves == [False] * 6 + [True] * 4
 
 
 def test_latencies() -> None:
