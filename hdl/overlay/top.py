@@ -176,10 +176,11 @@ def check_hardware(design: OverlayDesign) -> None:
     """Raise ``InputError`` for a design that has a model only."""
     if design.units != 1:
         raise InputError(f"hardware of an overlay has 1 unit, not {design.units}")
-    if design.engine.multipliers < LEAST_MULTIPLIERS:
-        raise InputError(f"hardware of an overlay has a chain of at least {LEAST_MULTIPLIERS // 2}, not of {design.chain}")
-    if design.engine.two_columns:
-        raise InputError(f"hardware of an overlay without multiplexers has a chain of 4, not of {design.chain}")
+    if design.engine.multipliers < LEAST_MULTIPLIERS or design.engine.two_columns:
+        raise InputError(
+            f"hardware of an overlay has a chain of at least {LEAST_MULTIPLIERS // 2}, of no more without multiplexers, "
+            f"not of {design.chain}"
+        )
     if design.channels_off_chip.rate != WORD_BYTES or design.ports != 1:
         raise InputError(
             f"hardware of an overlay has one port of {WORD_BYTES} byte/cycle to its memory, not {design.ports} of "
