@@ -37,6 +37,11 @@ class DesignSynthesis:
         return sum(share.total for share in self.components.values())
 
     @property
+    def dsps(self) -> float:
+        """DSP slices of all components, which are beside the LUTs of an FPGA; 0 on targets without."""
+        return sum(share.instances * share.measured.area.numbers.get("dsps", 0.0) for share in self.components.values())
+
+    @property
     def rows(self) -> list[dict[str, Any]]:
         """A row for each component: what was measured of one, and what all of them come to."""
         return [

@@ -1,10 +1,10 @@
 """Place and route on a Lattice ECP5 with nextpnr: the clock that a mapped module reaches among registers.
 
-A module alone has more ports than a package has pins, and paths from and to its ports would end nowhere. So a shift register
-is laid round it: every input comes from a flip-flop of a chain that is filled from one pin, every output goes into a
-flip-flop of its own first, as it does in an array, and then into a chain that leaves by another pin. Its flip-flops and XORs
-are not counted; a path inside of it has one LUT at most, so that only a module whose own paths have less is told the
-clock of the chain.
+A module alone has more ports than a package has pins, and paths from and to its ports would end nowhere. So registers are laid
+round it, as in an array: every input comes from a flip-flop of a chain that is filled from one pin, every output that comes
+from gates goes into a flip-flop. An output of a flip-flop needs none: a path to it has no gate. What is added is not counted
+and has no gates, so that only a module whose own paths have none is told the clock of the chain. nextpnr leaves cells that
+nobody reads where they are, and has a tenth less to place and route than with a way out for them.
 """
 
 import json
@@ -37,11 +37,6 @@ DEVICES = {"25k": 24_288, "45k": 43_848, "85k": 83_640}
 
 ROUTED, LOG, REPORT = "harness.json", "nextpnr.log", "report.json"
 
-XORS = "harness_xor_"
-
-XOR = f"{0x6666:016b}"
-"""``A ^ B`` as the contents of a LUT4."""
-
 Cells = dict[str, dict[str, Any]]
 
 
@@ -66,58 +61,49 @@ def find_nextpnr() -> Tool:
 
 
 def harnessed(module: Mapping[str, Any]) -> dict[str, Any]:
-    """A flat module of ECP5 cells in its shift register, as Yosys's ``write_json`` describes a module.
+    """A flat module of ECP5 cells with registers round it, as Yosys's ``write_json`` describes a module.
 
     Raises ``InputError`` for a module with more than one clock.
     """
     cells: Cells = dict(module["cells"])
     ports = module["ports"].values()
-    clocks = {cell["connections"]["CLK"][0] for cell in cells.values() if cell["type"] == "TRELLIS_FF"}
+    registers = [cell["connections"] for cell in cells.values() if cell["type"] == "TRELLIS_FF"]
+    clocks = {pins["CLK"][0] for pins in registers}
     if len(clocks) > 1:
         raise InputError(f"a module that is placed and routed has one clock, not {len(clocks)}")
+    registered = {pins["Q"][0] for pins in registers}
     inputs = {bit: None for port in ports if port["direction"] == "input" for bit in port["bits"] if bit not in clocks}
-    outputs = [bit for port in ports if port["direction"] == "output" for bit in port["bits"] if isinstance(bit, int)]
+    outputs = {bit: None for port in ports if port["direction"] == "output" for bit in port["bits"] if isinstance(bit, int)}
+    captured = [bit for bit in outputs if bit not in registered]
     bits = [bit for port in ports for bit in port["bits"]]
     bits += [bit for cell in cells.values() for pins in cell["connections"].values() for bit in pins]
     free = max((bit for bit in bits if isinstance(bit, int)), default=1) + 1
-    clock, shifted, free = (*clocks, free, free + 1) if clocks else (free, free + 1, free + 2)
-    first = shifted
+    clock, first, free = (*clocks, free, free + 1) if clocks else (free, free + 1, free + 2)
+    shifted = first
     for number, bit in enumerate(inputs):
         cells[f"harness_in_{number}"] = _flip_flop(clock, shifted, bit)
         shifted = bit
-    for number, bit in enumerate(outputs):
-        cells[f"harness_out_{number}"] = _flip_flop(clock, bit, free)
-        cells[f"{XORS}{number}"] = _xor(shifted, free, free + 1)
-        cells[f"harness_chain_{number}"] = _flip_flop(clock, free + 1, free + 2)
-        shifted, free = free + 2, free + 3
-    pins = {"clk": ("input", clock), "first": ("input", first), "last": ("output", shifted)}
+    for number, bit in enumerate(captured):
+        cells[f"harness_out_{number}"] = _flip_flop(clock, bit, free + number)
+    pins = {"clk": clock, "first": first}
     return {
         "attributes": {"top": f"{1:032b}"},
-        "ports": {name: {"direction": direction, "bits": [bit]} for name, (direction, bit) in pins.items()},
+        "ports": {name: {"direction": "input", "bits": [bit]} for name, bit in pins.items()},
         "cells": cells,
         "netnames": {"clk": {"hide_name": 0, "bits": [clock], "attributes": {}}},
     }
 
 
 def _flip_flop(clock: int, data: int | str, output: int | str) -> dict[str, Any]:
-    # A text of digits alone would be a number but for the blank behind it, as Yosys writes it.
-    parameters = {"GSR": "DISABLED", "CEMUX": "1 ", "CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET"}
-    return _cell("TRELLIS_FF", parameters, {"CLK": clock, "LSR": "0", "DI": data}, {"Q": output})
-
-
-def _xor(a: int | str, b: int | str, output: int) -> dict[str, Any]:
-    return _cell("LUT4", {"INIT": XOR}, {"A": a, "B": b, "C": "0", "D": "0"}, {"Z": output})
-
-
-def _cell(kind: str, parameters: Mapping[str, str], inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
-    directions = dict.fromkeys(inputs, "input") | dict.fromkeys(outputs, "output")
+    pins = {"CLK": clock, "LSR": "0", "DI": data, "Q": output}
     return {
         "hide_name": 0,
-        "type": kind,
-        "parameters": parameters,
+        "type": "TRELLIS_FF",
+        # A text of digits alone would be a number but for the blank behind it, as Yosys writes it.
+        "parameters": {"GSR": "DISABLED", "CEMUX": "1 ", "CLKMUX": "CLK", "LSRMUX": "LSR", "REGSET": "RESET"},
         "attributes": {},
-        "port_directions": directions,
-        "connections": {pin: [bit] for pin, bit in {**inputs, **outputs}.items()},
+        "port_directions": {pin: "output" if pin == "Q" else "input" for pin in pins},
+        "connections": {pin: [bit] for pin, bit in pins.items()},
     }
 
 
@@ -129,7 +115,7 @@ def route(module: Mapping[str, Any], name: str, luts: int) -> Route:
     """
     harness = harnessed(module)
     text = json.dumps({"creator": "shiftwise", "modules": {"harness": harness}}, sort_keys=True)
-    device = _device(name, luts + sum(cell.startswith(XORS) for cell in harness["cells"]))
+    device = _device(name, luts)
     options = [f"--{device}", "--package", "CABGA381", "--speed", "6", "--seed", "1", "--timing-allow-fail"]
     nextpnr = find_nextpnr()
     key = digest(nextpnr.name, nextpnr.version, *options, text)
@@ -144,7 +130,7 @@ def _device(name: str, luts: int) -> str:
     for device, room in DEVICES.items():
         if luts <= room:
             return device
-    raise RouteError(f"{name} in its shift register has {luts} LUTs, and the largest ECP5 {room}; a smaller design is needed")
+    raise RouteError(f"{name} has {luts} LUTs, and the largest ECP5 {room}; a smaller design is needed")
 
 
 def _fmax(nextpnr: Tool, options: Sequence[str], text: str, name: str) -> float:

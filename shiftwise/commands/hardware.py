@@ -89,14 +89,16 @@ def synth(
     with shown_progress() as tell:
         found = run_synthesis(design, target, tell)
     if as_json:
-        parts = {"components": found.rows, "pe": found.pe_rows, "mac_energy_pJ": found.mac_energy}
+        totals = {found.unit: found.total, "dsps": found.dsps}
+        parts = {"components": found.rows, "totals": totals, "pe": found.pe_rows, "mac_energy_pJ": found.mac_energy}
         print(json.dumps({"design": found.design, "target": target, **parts}, indent=2))
         return
     numbers = dict.fromkeys(name for share in found.components.values() for name in share.measured.area.numbers)
     header = ("component", *(name for name in numbers if not name.endswith(ENERGY)), "instances", "total", "share")
     rows = ({**row, "total": f"{row['total']:.6g}", "share": f"{row['share']:.1%}"} for row in found.rows)
     print_table(header, ([row.get(name, "") for name in header] for row in rows))
-    print(f"{found.design} on {target}: {found.total:.6g} {found.unit}, memories not in it; of a PE:")
+    beside = f" and {found.dsps:.6g} DSP slices" if found.dsps else ""
+    print(f"{found.design} on {target}: {found.total:.6g} {found.unit}{beside}, memories not in it; of a PE:")
     cells = [{**row, "share": f"{row['share']:.1%}"} for row in found.pe_rows]
     print_table(cells[0], (row.values() for row in cells))
     if found.mac_energy:

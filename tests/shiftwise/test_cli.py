@@ -14,10 +14,14 @@ import pandas as pd
 import pytest
 
 import shiftwise
+from costmodel.area import Share
 from costmodel.energy import priced
+from costmodel.measured import Measured
 from costmodel.synthesis.liberty import sky130_liberty
+from costmodel.synthesis.parts import Part
+from costmodel.synthesis.run import Area
 from shiftwise.cli import main
-from shiftwise.synthesis import synth
+from shiftwise.synthesis import DesignSynthesis, synth
 from sim.design import load_design
 
 ROOT = Path(__file__).parent.parent.parent
@@ -147,6 +151,21 @@ def test_synth_shares_out_a_design_and_its_pe(
     with monkeypatch.context() as patched:
         patched.setattr("shiftwise.synthesis.with_energies", None)  # what is known is not measured again
         assert synth(small).mac_energy == pytest.approx(energy)
+
+
+def test_synth_says_what_is_beside_luts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Multipliers of an ECP5 are in its DSP slices: 4 PEs of one each, and an edge of none."""
+    areas = [Area("ecp5", "lut_sites", luts, {"lut_sites": luts, "dsps": dsps}, "", "", "") for luts, dsps in ((30, 1), (7, 0))]
+    shares = {
+        name: Share(Measured(name, {}, area, ""), instances)
+        for name, area, instances in zip(("pe", "array_edge"), areas, (4, 1), strict=True)
+    }
+    found = DesignSynthesis("small", "ecp5", "lut_sites", shares, {"dsp": Part(1, 0)}, "luts")
+    monkeypatch.setattr("shiftwise.synthesis.synth", lambda *_: found)
+    assert run(monkeypatch, "synth", "--target", "ecp5") == 0
+    assert "small on ecp5: 127 lut_sites and 4 DSP slices, memories not in it" in capsys.readouterr().out
+    assert run(monkeypatch, "synth", "--target", "ecp5", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["totals"] == {"lut_sites": 127, "dsps": 4}
 
 
 def test_synth_that_fails_is_one_sentence_with_a_log(
