@@ -1,7 +1,7 @@
 # make demo   simulate the embedded model, prefill and decode
 # make test   lint and all tests
 # make test-exhaustive   every pair of codes of the larger formats too, minutes more
-# make verify-all   every product and decoder proved for all inputs, and every netlist equal to its Verilog
+# make verify-all   every product and decoder proved for all inputs, every netlist equal to its Verilog; every overlay's Verilog
 # make mutate   wrong bits in every component, of which the vectors of the verification must find all but a few
 # make recipes   bits per byte of every recipe with every format, into docs/recipes.md
 # make gallery   the page of all PEs in docs/, drawn from their Verilog
@@ -26,7 +26,7 @@ test-exhaustive: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/sim -m exhaustive
 
 verify-all: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/hdl/proof/test_prove.py tests/hdl/proof/test_prove_output.py tests/costmodel/synthesis/test_equivalence.py -m "exhaustive or not exhaustive"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/hdl/proof/test_prove.py tests/hdl/proof/test_prove_output.py tests/costmodel/synthesis/test_equivalence.py tests/hdl/overlay -m "exhaustive or not exhaustive"
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

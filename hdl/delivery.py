@@ -8,24 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hdl.bench.testbench import WAVE, WAVE_CYCLES, testbench
-from hdl.bench.vectors import COUNT_BYTES, input_widths, output_widths
+from hdl.bench.testbench import WAVE, WAVE_CYCLES, Dut, testbench
+from hdl.bench.vectors import COUNT_BYTES, Vectors, input_widths, output_widths
 from hdl.export import components, module_ports, module_texts
-from hdl.pe.dsp_slice import PRIMITIVE, DspSlice
+from hdl.overlay import cascade_slice, scaling
+from hdl.overlay.engine_unit import product_latency
+from hdl.overlay.scaled_down import sentence
+from hdl.overlay.top import Overlay
+from hdl.pe import dsp_slice
 from hdl.ram import Ram
 from hdl.scripts import LIBERTY, YOSYS_FLOWS, vivado_script, yosys_script
 from hdl.tools.verilator import ONE_FILE
 from hdl.verify.example import example_vectors
+from hdl.verify.overlay_example import overlay_examples, sizes
 from sim import epilogue
 from sim.array.weight_stationary import FOOT_CYCLES
 from sim.design import DesignPoint
 from sim.errors import InputError
 from sim.files import output_folder, remove, write_parts
+from sim.overlay.design import OverlayDesign
 
 MANIFEST = "manifest.json"
 BENCH = "bench.v"
 VIVADO = "vivado.tcl"
-DSP_SLICE = "dsp_slice_dsp48e2.v"
+
+SLICES = {
+    dsp_slice.DspSlice.module_name: ("dsp_slice_dsp48e2.v", dsp_slice.PRIMITIVE),
+    cascade_slice.CascadeSlice.module_name: ("cascade_slice_dsp48e2.v", cascade_slice.PRIMITIVE),
+}
+"""Modules that are a DSP48E2 on UltraScale+: the file with the primitive, which Vivado takes for them."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,39 @@ class Export:
     files: tuple[Path, ...]
 
 
-def write_design(design: DesignPoint, folder: Path, liberty: str) -> Export:
+@dataclass(frozen=True, eq=False)
+class Hardware:
+    """What there is of a design: components, the top last; modules at work with what must come out; latencies [cycle]; and,
+    where only a part is generated, which."""
+
+    parts: tuple[Any, ...]
+    examples: list[tuple[Dut, Vectors]]
+    latencies: dict[str, int]
+    what: dict[str, str]
+
+
+def array_hardware(design: DesignPoint) -> Hardware:
+    """An array, with its buffers if it has an accelerator."""
+    parts = components(design)
+    latencies = {
+        design.pe: design.pe_latency,
+        "row_sum": design.pe_latency,
+        "epilogue": epilogue.LATENCY,
+        "result": design.array.result_latency,
+        **({"foot": FOOT_CYCLES} if design.dataflow == "weight_stationary" else {}),
+    }
+    return Hardware(parts, example_vectors(design, parts), latencies, {})
+
+
+def overlay_hardware(design: OverlayDesign) -> Hardware:
+    """An overlay as :func:`hdl.overlay.scaled_down.scaled_down` made it."""
+    overlay = Overlay(design, *sizes(design))
+    parts = *overlay.parts, overlay
+    latencies = {"vector_unit": design.engine.latency, "scaling": scaling.LATENCY, "product": product_latency(design)}
+    return Hardware(parts, overlay_examples(design, parts), latencies, {"scaled_down": sentence(design)})
+
+
+def write_design(design: DesignPoint | OverlayDesign, folder: Path, liberty: str) -> Export:
     """Write everything of a design into ``folder``, which is made if it is missing; ``liberty`` is its standard cells.
 
     Nothing is written before all of it is made, each file is written whole and the manifest last, so that a folder with a
@@ -44,9 +87,10 @@ def write_design(design: DesignPoint, folder: Path, liberty: str) -> Export:
     or holds anything else.
     """
     earlier = _earlier_files(folder)
-    parts = components(design)
-    files = _files(design, parts, liberty)
-    manifest = json.dumps(_manifest(design, parts, files), indent=2) + "\n"
+    hardware = overlay_hardware(design) if isinstance(design, OverlayDesign) else array_hardware(design)
+    parts = hardware.parts
+    files = _files(hardware, liberty)
+    manifest = json.dumps(_manifest(design, hardware, files), indent=2) + "\n"
     output_folder(folder)
     remove(folder / MANIFEST)
     for name in earlier - files.keys():
@@ -73,17 +117,18 @@ def _earlier_files(folder: Path) -> set[str]:
     return there & known
 
 
-def _files(design: DesignPoint, parts: tuple[Any, ...], liberty: str) -> dict[str, bytes]:
+def _files(hardware: Hardware, liberty: str) -> dict[str, bytes]:
     """All files but the manifest: the design's modules first."""
+    parts, examples = hardware.parts, hardware.examples
     top = parts[-1].module_name
     modules = module_texts(parts)
     texts = dict(modules)
     vivado = list(modules)
     memories = [f"{part.module_name}.v" for part in parts if isinstance(part, Ram)]
-    if f"{DspSlice.module_name}.v" in modules:
-        texts[DSP_SLICE] = PRIMITIVE
-        vivado[vivado.index(f"{DspSlice.module_name}.v")] = DSP_SLICE
-    examples = example_vectors(design, parts)
+    for name, (file, primitive) in SLICES.items():
+        if f"{name}.v" in modules:
+            texts[file] = primitive
+            vivado[vivado.index(f"{name}.v")] = file
     texts[BENCH] = testbench([dut for dut, _ in examples])
     texts |= {f"yosys_{target}.ys": yosys_script(target, list(modules), memories, top) for target in YOSYS_FLOWS}
     texts |= {VIVADO: vivado_script(vivado, top), LIBERTY: liberty}
@@ -91,20 +136,15 @@ def _files(design: DesignPoint, parts: tuple[Any, ...], liberty: str) -> dict[st
     return {name: text.encode() for name, text in texts.items()} | vectors
 
 
-def _manifest(design: DesignPoint, parts: tuple[Any, ...], files: dict[str, bytes]) -> dict[str, object]:
+def _manifest(design: DesignPoint | OverlayDesign, hardware: Hardware, files: dict[str, bytes]) -> dict[str, object]:
     """What a user of the Verilog needs to know: modules, ports with widths [bit], latencies [cycle], bench, provenance."""
-    latencies = {
-        design.pe: design.pe_latency,
-        "row_sum": design.pe_latency,
-        "epilogue": epilogue.LATENCY,
-        "result": design.array.result_latency,
-        **({"foot": FOOT_CYCLES} if design.dataflow == "weight_stationary" else {}),
-    }
+    parts = hardware.parts
     return {
         "name": design.name,
+        **hardware.what,
         "top": parts[-1].module_name,
         "modules": {part.module_name: {"file": f"{part.module_name}.v", "ports": module_ports(part)} for part in parts},
-        "latency_cycles": latencies,
+        "latency_cycles": hardware.latencies,
         "bench": _bench(parts, files),
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         "tools": {
@@ -134,6 +174,6 @@ def _bench(parts: tuple[Any, ...], files: dict[str, bytes]) -> dict[str, object]
     }
 
 
-def design_hash(design: DesignPoint) -> str:
+def design_hash(design: DesignPoint | OverlayDesign) -> str:
     """SHA-256 of the design's fields."""
     return hashlib.sha256(json.dumps(dataclasses.asdict(design), sort_keys=True).encode()).hexdigest()

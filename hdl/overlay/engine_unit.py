@@ -31,6 +31,11 @@ START, BEFORE = 2, 2
 """[cycle] From ``start`` to the first pass, and of a pass until its vector units start: the tokens' scales are read."""
 
 
+def product_latency(design: OverlayDesign) -> int:
+    """From an instruction's last cycle of weights to that of its last results [cycle]."""
+    return tail(design.engine) + LANES * design.vector_units
+
+
 class EngineUnit(wiring.Component):
     """Products of a tile by the vector units of one unit, results as fp16 in the activation buffer.
 
@@ -46,7 +51,7 @@ class EngineUnit(wiring.Component):
     buffer.
 
     Cycles from ``start`` to ``free``: :data:`START`, and of each pass :data:`BEFORE`, those of a vector unit's set-up for each
-    cell, and the windows of the slowest; from there to ``done`` :attr:`latency`.
+    cell, and the windows of the slowest; from there to ``done`` :func:`product_latency`.
     """
 
     module_name = "engine_unit"
@@ -61,11 +66,6 @@ class EngineUnit(wiring.Component):
             if name in self.of_buffers:
                 ports |= {f"v{v}_{name}": member for v in range(self.vector_units)}
         super().__init__(ports)
-
-    @property
-    def latency(self) -> int:
-        """From an instruction's last cycle of weights to that of its last results [cycle]."""
-        return tail(self.design.engine) + LANES * self.vector_units
 
     @property
     def of_buffers(self) -> tuple[str, ...]:
@@ -222,7 +222,7 @@ class EngineUnit(wiring.Component):
         pitch = f.pitch[BYTE_BITS:]
         address = (f.target[BYTE_BITS:] + token * pitch + column)[: len(self.write_address)]
         about = Cat(over, self.free, there, address, pitch[: len(self.write_address)])
-        late = delay_line(m, "about", about, self.latency - slots + 1)
+        late = delay_line(m, "about", about, product_latency(self.design) - slots + 1)
         slot, now, held = Signal(range(slots)), Signal(len(about), name="now"), Signal(len(about) - 1, name="held")
         writing = Signal(name="writing")
         m.d.comb += [now.eq(Mux(late[0], late, Cat(Const(0, 1), held))), writing.eq(late[0] | slot.any())]

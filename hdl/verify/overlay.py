@@ -9,11 +9,11 @@ import numpy as np
 from hdl.bench.vectors import Vectors
 from hdl.overlay import transfers
 from hdl.overlay.buffers import WORD_BYTES
-from hdl.overlay.engine_unit import BEFORE, START, EngineUnit
+from hdl.overlay.engine_unit import BEFORE, START, product_latency
 from hdl.overlay.top import UNITS, memory_cycles
 from hdl.verify.overlay_memory import Bytes, Fields, Machine
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import BLOCK, LANES
+from sim.overlay.engine import LANES
 from sim.overlay.isa import BUFFERS, FIELDS, HEADER, OPCODES, SYSTEM, UNIT_OF, Program, encode
 from sim.overlay.isa import UNITS as ALL_UNITS
 from sim.overlay.isa.instructions import INSTRUCTION_BITS
@@ -53,7 +53,7 @@ class Run:
         self.latency, self.opening = memory_cycles(self.machine.design)
         self.units = {unit: Unit(line=deque([None] * self.latency)) for unit in UNITS}
         self.tokens = dict.fromkeys(((a, b) for a in UNITS for b in UNITS), 0)
-        self.engine = EngineUnit(self.machine.design, BLOCK, BLOCK)
+        self.tail = product_latency(self.machine.design)
         self.writes: set[int] = set()
         self.gave_way = 0
 
@@ -106,7 +106,7 @@ class Run:
                 self.tokens[other, unit] -= f["wait"] >> ALL_UNITS.index(other) & 1
             if unit == "engine":
                 of.next = self._engine(cycle, name, f)
-                of.ends.append(of.next + self.engine.latency)
+                of.ends.append(of.next + self.tail)
             else:
                 of.next, of.left = cycle + transfers.SETUP, f["runs"] * f["size"] // WORD_BYTES
             self.machine.execute(name, f)
@@ -142,7 +142,7 @@ class Run:
         at, slots = cycle + START, LANES * self.machine.design.vector_units
         for windows, written in self.machine.passes(name, f):
             at += BEFORE + windows
-            first = at - 1 + self.engine.latency - slots + 1
+            first = at - 1 + self.tail - slots + 1
             self.writes |= {first + slot for slot in written}
         return at - 1
 

@@ -18,6 +18,9 @@ def generate(design: Design = "mixpe-w4a8", out: Out = Path("build/generate"), a
     compares every output with what the model computed, in its cycle. `vivado.tcl` and `yosys_*.ys` synthesise all of it for
     UltraScale+, ECP5 and standard cells. The manifest has ports, widths, latencies, the command that runs the bench, and
     tool versions.
+
+    Of an overlay it is a scaled-down accelerator with two vector units and small buffers, with a vector unit and a compiled
+    decode step and prefill of a few products in the bench.
     """
     from hdl.delivery import MANIFEST
     from shiftwise.generation import generate as run_generation

@@ -8,7 +8,7 @@ import pytest
 
 from hdl.bench.vectors import Vectors
 from hdl.overlay import transfers
-from hdl.overlay.engine_unit import BEFORE, START, EngineUnit
+from hdl.overlay.engine_unit import BEFORE, START, product_latency
 from hdl.overlay.top import UNITS
 from hdl.overlay.walk import SETUP
 from hdl.verify.overlay import Run
@@ -162,7 +162,7 @@ def program(products: list[Product], contend: bool) -> tuple[str, bytes, list[in
 def timed(given: Program, design: OverlayDesign, monkeypatch: pytest.MonkeyPatch) -> Timing:
     """The simulator's times with what this small hardware adds: before the first word or pass, before each pass and each cell,
     behind them. An instruction starts in the last cycle of the one before."""
-    engine, durations = EngineUnit(design, WEIGHTS, ACTIVATIONS), timing.durations
+    durations = timing.durations
 
     def of_hardware(of: Program, design: OverlayDesign) -> tuple[np.ndarray, np.ndarray]:
         busy, latency = durations(of, design)
@@ -175,7 +175,7 @@ def timed(given: Program, design: OverlayDesign, monkeypatch: pytest.MonkeyPatch
             passes = -(-of.column(opcode, "m") // design.engine.tokens(opcode.lower())) * columns
             cells = -(-of.column(opcode, "k") // (16 * of.column(opcode, "cell")))
             busy[at] += START + (BEFORE + SETUP * cells) * passes - 1
-            latency[at] += engine.latency - design.engine.drain_cycles + 1
+            latency[at] += product_latency(design) - design.engine.drain_cycles + 1
         return busy, latency
 
     with monkeypatch.context() as patched:

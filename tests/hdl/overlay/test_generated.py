@@ -1,0 +1,66 @@
+"""The scaled-down accelerator that is generated of an overlay: its files, and its programs as the models have them."""
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import shiftwise
+from hdl.delivery import write_design
+from hdl.overlay.scaled_down import NEW, scaled_down
+from hdl.tools.verilator import environment
+from hdl.verify.overlay import program_vectors
+from hdl.verify.overlay_example import example_program
+from sim.errors import InputError
+from sim.overlay.design import OverlayDesign, load_overlay
+from tests.hdl.overlay.programs import as_simulated
+
+LIBERTY = "library(none) {}"
+OWN = OverlayDesign("own", chain=4, sparse=False, kept=16, group_size=32, weight_format="uint4", formats=(("value", "int5"),))
+
+
+@pytest.mark.parametrize("new", NEW)
+def test_its_programs(new: int, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vectors expect what the interpreter leaves in memory, when the simulator says."""
+    design, rng = scaled_down(OWN), np.random.default_rng(seed)
+    example = example_program(design, new, rng)
+    vectors, run = program_vectors(design, example.memory, example.program, example.buffers, rng)
+    as_simulated(example.program, vectors, run, example.memory, monkeypatch)
+
+
+def test_files_and_manifest(tmp_path: Path) -> None:
+    export = write_design(scaled_down(OWN), tmp_path, LIBERTY)
+    manifest = json.loads(export.files[-1].read_text())
+    assert manifest["top"] == export.top == "overlay"
+    assert manifest["scaled_down"].startswith("own scaled down: 1 unit of 2 vector units with chains of 4, 2 slots of 2 KiB")
+    assert manifest["design"]["vector_units"] == 2
+    assert {"vector_unit", "chain", "dispatcher", "load_unit", "engine_unit", "memory"} < manifest["modules"].keys()
+    names = {file.name for file in export.files}
+    assert names == {path.name for path in tmp_path.iterdir()} == {*manifest["files"], "manifest.json"}
+    assert {"bench.v", "vector_unit.vectors", "overlay.vectors", "vivado.tcl", "yosys_xcup.ys", "cells.lib"} < names
+    for name, digest in manifest["files"].items():
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+    vivado = (tmp_path / "vivado.tcl").read_text()
+    assert "cascade_slice_dsp48e2.v" in vivado
+    assert "cascade_slice.v" not in vivado
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["flightllm-u280", "dense-u280"])
+def test_the_bench_of_a_named_overlay_passes(name: str, tmp_path: Path) -> None:
+    export = write_design(scaled_down(load_overlay(name)), tmp_path, LIBERTY)
+    command = json.loads(export.files[-1].read_text())["bench"]["run"]
+    done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "PASS" in done.stdout.splitlines()
+
+
+def test_what_cannot_be_generated(tmp_path: Path) -> None:
+    design = tmp_path / "own.toml"
+    design.write_text('name = "own"\nvector_units = 4\nchain = 2\n')
+    with pytest.raises(InputError, match="hardware of an overlay has a chain of at least 4, not of 2"):
+        shiftwise.generate(str(design), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
