@@ -49,9 +49,9 @@ def test_files_and_manifest(tmp_path: Path) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("name", ["flightllm-u280", "dense-u280"])
-def test_the_bench_of_a_named_overlay_passes(name: str, tmp_path: Path) -> None:
-    export = write_design(scaled_down(load_overlay(name)), tmp_path, LIBERTY)
+@pytest.mark.parametrize("design", [load_overlay("flightllm-u280"), OWN], ids=lambda design: design.name)
+def test_the_bench_passes(design: OverlayDesign, tmp_path: Path) -> None:
+    export = write_design(scaled_down(design), tmp_path, LIBERTY)
     command = json.loads(export.files[-1].read_text())["bench"]["run"]
     done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
