@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from costmodel.overlay.components import PARTS, key_of
+from costmodel.overlay.components import key_of, parts_of
 from costmodel.overlay.measured import OverlayRow, measure_part, write_rows
 from sim.overlay.design import OverlayDesign, load_overlay
 from sim.overlay.presets import PRESETS
@@ -12,7 +12,7 @@ def main() -> None:
     """Measure what the presets have, and the same with multipliers of LUTs."""
     rows: dict[tuple[str, str], OverlayRow] = {}
     for design in designs():
-        for component in PARTS:
+        for component in parts_of(design):
             key = component, key_of(component, design)
             if key not in rows:
                 rows[key] = row = measure_part(component, design)

@@ -27,6 +27,8 @@ SOURCES = {
     "opt-125m": "facebook/opt-125m; Zhang et al., arXiv 2205.01068, table 1",
     "opt-6.7b": "facebook/opt-6.7b; arXiv 2205.01068, table 1",
     "gpt2-345m": "openai-community/gpt2-medium; Radford et al. 2019, table 2",
+    "gpt2-774m": "openai-community/gpt2-large; Radford et al. 2019, table 2",
+    "gpt2-1.5b": "openai-community/gpt2-xl; Radford et al. 2019, table 2",
     "tinyllama-1.1b": "TinyLlama/TinyLlama_v1.1; Zhang et al., arXiv 2401.02385, table 2",
     "vit-b": "google/vit-base-patch16-224; Dosovitskiy et al., arXiv 2010.11929, table 1",
     "vit-h": "google/vit-huge-patch14-224-in21k with 1000 classes; arXiv 2010.11929, table 1",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sim.overlay.dequantizer import EXPANDED
+from sim.overlay.dequantizer import STORED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import LANES
 from sim.overlay.sparsity import INDEX_BITS
@@ -40,7 +40,7 @@ def _vector_units(design: OverlayDesign) -> int:
 def weight_windows(design: OverlayDesign) -> int:
     """Windows of a vector unit that hold the weights of a cycle, with their indices."""
     engine = design.engine
-    longest = max(EXPANDED[name].bits for name in engine.weight_formats) + (INDEX_BITS if engine.sparse else 0)
+    longest = max(STORED[name].bits for name in engine.weight_formats) + (INDEX_BITS if engine.sparse else 0)
     return -(-engine.weights("mv") * longest // WINDOW_BITS)
 
 
@@ -103,6 +103,11 @@ PARTS: Mapping[str, OverlayPart] = MappingProxyType(
 """Those that are synthesised. A vector unit has a dequantizer, for each of its two lanes one that scales sums of groups, what
 walks through blocks, and windows of any 32 bytes of the weight buffer, for the weights of a cycle and for scales. Block
 memories are counted elsewhere."""
+
+
+def parts_of(design: OverlayDesign) -> Mapping[str, OverlayPart]:
+    """Those that a design has: none, where fp16 numbers are multiplied, which has no hardware here."""
+    return PARTS if design.quantized else {}
 
 
 def key_of(component: str, design: OverlayDesign) -> str:

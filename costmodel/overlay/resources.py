@@ -9,7 +9,7 @@ from costmodel.fpga.block_ram import Memory, blocks
 from costmodel.fpga.devices import DEVICES, RESOURCES, Device
 from costmodel.fpga.fabric import CLB_ENERGY, CLBS, PICOJOULE
 from costmodel.fpga.utilization import BANDWIDTH
-from costmodel.overlay.components import PARTS, key_of, weight_windows
+from costmodel.overlay.components import key_of, parts_of, weight_windows
 from costmodel.overlay.measured import known_part
 from sim.errors import choose
 from sim.memory import MEMORIES
@@ -29,6 +29,11 @@ SPECIAL = {"lut": 30_000.0, "ff": 36_000.0, "dsp": 201.0, "bram36": 24.0}
 INTERCONNECT = {"lut": 150_000.0, "ff": 316_000.0, "bram36": 4.0}
 """FlightLLM's special functions and interconnect on a U280 (Zeng et al., FPGA 2024, table of resources). Neither has hardware
 here; we take them to grow with lanes and with ports, and its special functions to have 64 lanes, three slices each."""
+
+CORE, CORE_MULTIPLIERS = {"lut": 0.3993 * 1_303_680, "dsp": 0.3915 * 9_024}, 1024
+"""DFX's whole core on a U280: 39.93 % of its LUTs and 39.15 % of its DSP slices, of which 3 x 1,024 are the matrix unit's (Hong
+et al., MICRO 2022, sections VI and V-C). Its flip-flops we do not know. We take it to grow with multipliers; buffers are
+counted."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def energy_per_pass(design: OverlayDesign, fit: OverlayFit, cycles: int, moved: 
 
 
 def _blocks(design: OverlayDesign, board: Device) -> list[Block]:
-    rows = [*_synthesised(design), *_cited(design)]
+    rows = [*_synthesised(design), *_cited(design)] if design.quantized else [_core(design)]
     memories = _memories(design)
     taken = blocks(memories, board.resources["bram36"] or math.inf, board.resources["uram"] or 0)
     sizes = {"lut": float(taken.lut_sites), "bram36": float(taken.bram36), "uram": float(taken.uram)}
@@ -113,7 +118,7 @@ def _blocks(design: OverlayDesign, board: Device) -> list[Block]:
 
 def _synthesised(design: OverlayDesign) -> list[Block]:
     found = []
-    for name, part in PARTS.items():
+    for name, part in parts_of(design).items():
         row = known_part(name, design)
         if row is None:
             raise NotMeasuredError(
@@ -136,17 +141,26 @@ def _cited(design: OverlayDesign) -> list[Block]:
     ]
 
 
+def _core(design: OverlayDesign) -> Block:
+    """All but the buffers of a design whose products are of fp16 numbers."""
+    share = design.engine.total_multipliers / CORE_MULTIPLIERS
+    return Block("core", {kind: count * share for kind, count in CORE.items()}, "cited: DFX's, by multipliers")
+
+
 def _memories(design: OverlayDesign) -> dict[str, Memory]:
     """Of each vector unit its share of the weight buffer, windows of two groups' activations, and sums that are held."""
     units = design.units * design.vector_units
     weight_bits = WORD_BITS * weight_windows(design)
     weight_words = -(-design.slots * design.slot_bytes * BYTE_BITS // weight_bits // units)
     width = design.special_lanes * FP16_BYTES * BYTE_BITS
-    windows = Memory(BLOCK * BYTE_BITS, 2 * -(-design.group_size // BLOCK), LANES * units, distributed=True)
-    return {
+    buffers = {
         "weights": Memory(weight_bits, weight_words, units),
         "activations": Memory(width, -(-design.activation_bytes * BYTE_BITS // width)),
-        "windows": windows,
+    }
+    if not design.quantized:
+        return buffers
+    return buffers | {
+        "windows": Memory(BLOCK * BYTE_BITS, 2 * -(-design.group_size // BLOCK), LANES * units, distributed=True),
         "held sums": Memory(FP32_BITS, HELD_BLOCKS * BLOCK, units, distributed=True),
     }
 

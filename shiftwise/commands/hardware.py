@@ -142,7 +142,7 @@ def fit(
 def _fit_overlay(design: str, device: str, as_json: bool) -> None:
     """:func:`fit` of an overlay, block by block."""
     from costmodel.fpga.devices import DEVICES
-    from costmodel.overlay.components import PARTS, key_of
+    from costmodel.overlay.components import key_of, parts_of
     from costmodel.overlay.measured import known_part, measure_part
     from costmodel.overlay.resources import overlay_fit
     from sim.errors import choose
@@ -150,7 +150,7 @@ def _fit_overlay(design: str, device: str, as_json: bool) -> None:
 
     choose("device", device, DEVICES)
     point = replace(load_overlay(design), device=device)
-    for component in PARTS:
+    for component in parts_of(point):
         if known_part(component, point) is None:
             print(f"synthesising the {component}, {key_of(component, point)}", file=sys.stderr, flush=True)
             measure_part(component, point)

@@ -30,7 +30,8 @@ def decode_cycles(decoder: Decoder, design: OverlayDesign, first: int, last: int
 @lru_cache
 def storage(decoder: Decoder, design: OverlayDesign, longest: int) -> dict[str, int]:
     """Instructions [byte] for every prefill and decode step up to ``longest`` tokens: with code of its own for each length of
-    each, and with code that lengths share. A prefill's step has code with logits and, where one may follow, without."""
+    each, and with code that lengths share. A prefill's step has code with logits and, where one may follow, without. Tokens of
+    a prompt that go through one by one have the code of decode steps, and that without logits."""
     known: dict[tuple[int, int, bool], int] = {}
 
     def size(new: int, length: int, logits: bool = True) -> int:
@@ -41,6 +42,10 @@ def storage(decoder: Decoder, design: OverlayDesign, longest: int) -> dict[str, 
 
     step = design.prefill_step
     decode = {end: size(1, end) for end in _ends(design.decode_step, longest)}
+    if step == 1:
+        alone = {end: size(1, end, logits=False) for end in decode}
+        each = sum(of[padded_length(design, 1, length)] for of in (decode, alone) for length in range(1, longest + 1))
+        return {"each_length": each, "shared": sum(decode.values()) + sum(alone.values())}
     last, going_on = ([size(step, end, logits) for end in _ends(step, longest)] for logits in (True, False))
     each = sum(decode[padded_length(design, 1, length)] for length in range(1, longest + 1))
     whole = np.cumsum([0, *going_on])[:-1] + last

@@ -29,16 +29,21 @@ class Pass:
 
 
 def passes_of(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int, tell: Tell) -> list[Pass]:
-    """Of a decode step one, of a prefill one for each ``prefill_step`` tokens, the last of which finds logits."""
+    """Of a decode step one, of a prefill one for each ``prefill_step`` tokens, the last of which finds logits; those that share
+    code are the same."""
     if phase == "decode":
         steps = [(1, length)]
     else:
         step = design.prefill_step
         steps = [(step, end) for end in range(step, length + step, step)]
+    known: dict[tuple[int, bool], Pass] = {}
     found = []
     for new, end in steps:
-        code = compile_step(decoder, design, new, end, padded_length(design, new, length), logits=end >= length)
-        found.append(Pass(code, simulate(code.program, design)))
+        alike = padded_length(design, new, end), end >= length
+        if alike not in known:
+            code = compile_step(decoder, design, new, end, padded_length(design, new, length), logits=end >= length)
+            known[alike] = Pass(code, simulate(code.program, design))
+        found.append(known[alike])
         tell("programs", len(found), len(steps))
     return found
 

@@ -20,6 +20,13 @@ from sim.overlay.isa import UNITS
 from sim.overlay.memory import LATENCIES
 from workloads.passes import Phase
 
+SYNTHESISED = (
+    "vector units, dequantizers, scaling and dispatcher as Yosys synthesised them; buffers by width and depth; special "
+    "functions and interconnect cited, those of FlightLLM by lanes and ports"
+)
+CITED = "the core cited, DFX's LUTs and DSP slices by multipliers, without flip-flops; buffers by width and depth"
+"""Where the resources of a design are from, of one that multiplies integers and of one that multiplies fp16 numbers."""
+
 
 def summary(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int, passes: Sequence[Pass]) -> dict[str, Any]:
     """What ``summary.json`` says of passes at a ``length`` [token], but for the accuracy."""
@@ -34,7 +41,7 @@ def summary(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int, 
     stored, attention = _macs(decoder, new, length)
     macs = stored + attention
     done = stored * design.kept // BLOCK + attention
-    peak = design.engine.macs_per_cycle("mv" if phase == "decode" else "mm")
+    peak = design.engine.macs_per_cycle("mv" if passes[0].code.new == 1 else "mm")
     where_memory = memory_map(decoder, design, length)
     return {
         "model": decoder.name,
@@ -67,8 +74,7 @@ def summary(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int, 
         "sources": {
             "memory": f"{MEMORIES[design.memory].source}; latencies: {LATENCIES[design.memory].source}",
             "energy": f"{FABRIC_SOURCE.text}; all that the design takes is at work in every cycle; DRAM as said of the memory",
-            "resources": "vector units, dequantizers, scaling and dispatcher as Yosys synthesised them; buffers by width and "
-            "depth; special functions and interconnect cited, those of FlightLLM by lanes and ports",
+            "resources": SYNTHESISED if design.quantized else CITED,
         },
         "shiftwise": version("shiftwise"),
     }

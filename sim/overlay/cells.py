@@ -4,7 +4,7 @@ In order
 
     codes     of an N:M sparse cell :meth:`sim.overlay.sparsity.SparseCodes.pack`, filled up with zeros to what blocks with
               indices take; of a dense one, packed: blocks along ``k``, columns, ``k`` upwards
-    scales    fp16 [groups, 16]
+    scales    fp16 [groups, 16]; not of fp16 numbers
     zeros     of unsigned integers alone, uint8 [groups, 16]: zero points
     biases    where the product has them, fp16 [16]
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.formats import Format
-from sim.overlay.dequantizer import expand, zero_code
+from sim.overlay.dequantizer import HALVES, expand, zero_code
 from sim.overlay.engine import BLOCK
 from sim.overlay.sparsity import INDEX_BITS, block_bytes, head_bytes, pack_densities, sparse, unpack, unpack_densities
 from sim.quantized.packing import pack_codes, unpack_codes
@@ -71,7 +71,8 @@ class CellLayout:
 
     @property
     def groups(self) -> int:
-        return -(-self.part // self.group_size)
+        """That have a scale."""
+        return 0 if self.format.name in HALVES else -(-self.part // self.group_size)
 
     @property
     def _ends(self) -> tuple[int, int, int, int]:
@@ -108,8 +109,10 @@ class CellLayout:
             _numbers_of(packed[:, zeros:biases], (count, int(self.biased), BLOCK)),
         )
 
-    def integers(self, contents: "Contents") -> NDArray[np.int8]:
-        """What the dequantization unit makes of codes ``[cells, part, 16]``."""
+    def numbers(self, contents: "Contents") -> NDArray[np.int8] | NDArray[np.float16]:
+        """What is multiplied of codes ``[cells, part, 16]``: what the dequantization unit makes of them, or fp16 numbers."""
+        if self.format.name in HALVES:
+            return contents.codes.view(np.float16)
         if not has_zeros(self.format):
             return expand(self.format, contents.codes)
         zeros = np.repeat(contents.zeros, self.group_size, axis=1)[:, : self.part]
@@ -128,7 +131,7 @@ class CellLayout:
         packed[:, self._head :][filled] = made[head_bytes(contents.densities.size) :]
         return packed
 
-    def _unpacked(self, packed: Bytes) -> tuple[Bytes, Bytes]:
+    def _unpacked(self, packed: Bytes) -> tuple[NDArray[np.unsignedinteger], Bytes]:
         """Codes and densities."""
         cells, blocks = len(packed), self.part // BLOCK
         if self.kept == BLOCK:
@@ -158,10 +161,10 @@ class CellLayout:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """``codes [cells, part, 16]``, ``densities [cells, part / 16]`` of their blocks, fp16 ``scales [cells, groups, 16]``,
-    ``zeros`` like them or ``[cells, 0, 16]``, and fp16 ``biases [cells, 1 or 0, 16]``."""
+    """``codes [cells, part, 16]``, of fp16 numbers their bits, ``densities [cells, part / 16]`` of their blocks, fp16 ``scales
+    [cells, groups, 16]``, ``zeros`` like them or ``[cells, 0, 16]``, and fp16 ``biases [cells, 1 or 0, 16]``."""
 
-    codes: Bytes
+    codes: NDArray[np.unsignedinteger]
     densities: Bytes
     scales: NDArray[np.float16]
     zeros: Bytes

@@ -35,7 +35,13 @@ NF4_INT8 = codebook("nf4_int8", [round(number * INT8.max) for number in NORMAL_F
 """Quantiles of a normal distribution in steps of 1/127, ties to even: a codebook of integers."""
 
 EXPANDED: dict[str, Format] = {f.name: f for f in (*FORMATS.values(), NF4_INT8) if expandable(f)}
-"""Formats of weights that an overlay takes."""
+"""Formats of weights that the unit takes."""
+
+HALVES: dict[str, Format] = {"fp16": FORMATS["fp16"]}
+"""Numbers that are multiplied as they are stored, without a scale."""
+
+STORED = EXPANDED | HALVES
+"""Formats of weights in an overlay's memory."""
 
 
 def expand(format_: Format, codes: NDArray[np.integer], zero: NDArray[np.integer] | None = None) -> NDArray[np.int8]:

@@ -7,10 +7,10 @@ from functools import cached_property
 from sim.design import DesignPoint
 from sim.errors import InputError, choose, demand
 from sim.overlay.budget import check_mean
-from sim.overlay.cells import CellLayout
+from sim.overlay.cells import FP16_BYTES, CellLayout
 from sim.overlay.decoder import PRODUCTS
-from sim.overlay.dequantizer import EXPANDED
-from sim.overlay.engine import BLOCK, DENSITIES, Engine, check_group
+from sim.overlay.dequantizer import STORED
+from sim.overlay.engine import BLOCK, DENSITIES, ELEMENTS, Engine, check_group
 from sim.overlay.isa.instructions import ADDRESS_BITS
 from sim.overlay.memory import LATENCIES, Channels
 from sim.overlay.presets import PRESETS
@@ -30,7 +30,8 @@ class OverlayDesign:
     ``weight_format``, those of products that ``formats`` names of another: pairs of names (:attr:`sim.overlay.decoder.Decoder.
     products`) and formats. Of 16 weights of a column ``kept`` are not pruned; with ``per_block`` each 16 x 16
     block has its own N, with the mean ``kept`` in each group (:mod:`sim.overlay.budget`). ``group_size`` is along the reduction
-    axis. The weight buffer holds ``slots`` tiles of ``slot_kib``. ``special_lanes`` numbers a cycle go through the
+    axis. Where the ``element`` multiplies fp16 numbers, weights and the cache are such, without scales, and prompts go through
+    token by token. The weight buffer holds ``slots`` tiles of ``slot_kib``. ``special_lanes`` numbers a cycle go through the
     special-function unit. The memory has ``channels`` behind ``ports`` of ``port_bits`` [bit/cycle] and ``memory_gib`` in all.
     ``queue`` instructions wait before each unit. With ``on_chip`` what is between products stays in the activation buffer,
     else each operator reads it from the memory and writes it there. Code is shared by lengths up to a multiple of
@@ -77,6 +78,8 @@ class OverlayDesign:
         _ = self.engine, self.point, self.schemes
         check_group(self.group_size, 1)
         self._check_kept()
+        if not self.quantized:
+            self._check_halves()
         check_lanes(self.special_lanes)
         for buffer, size in (("weight", self.slots * self.slot_bytes), ("activation", self.activation_bytes)):
             if size > 1 << ADDRESS_BITS:
@@ -84,7 +87,7 @@ class OverlayDesign:
                     f"a buffer has at most {1 << ADDRESS_BITS - 20} MiB, not the {size >> 20} of the {buffer} buffer"
                 )
         for name in dict.fromkeys((self.weight_format, *(format_ for _, format_ in self.formats))):
-            CellLayout(EXPANDED[name], BLOCK, self.kept, self.group_size, False)
+            CellLayout(STORED[name], BLOCK, self.kept, self.group_size, False)
         if self.slots < 2:
             raise InputError(f"slots of an overlay are at least 2, one to fill and one to read, not {self.slots}")
 
@@ -102,18 +105,27 @@ class OverlayDesign:
     @cached_property
     def engine(self) -> Engine:
         """The matrix engine."""
-        formats = dict.fromkeys((self.weight_format, *(format_ for _, format_ in self.formats), "int8"))
+        beside = ("int8",) if choose("element of an engine", self.element, ELEMENTS).quantized else ()
+        formats = dict.fromkeys((self.weight_format, *(format_ for _, format_ in self.formats), *beside))
         return Engine(self.units, self.vector_units, self.chain, self.element, self.sparse, tuple(formats))
 
     @cached_property
     def schemes(self) -> dict[str, Scheme]:
-        """How weights are quantized, by their format."""
-        return {name: weight_scheme(EXPANDED[name], self.group_size) for name in self.engine.weight_formats}
+        """How weights are quantized, by their format; fp16 numbers are as they are."""
+        if not self.quantized:
+            return {name: Scheme(STORED[name]) for name in self.engine.weight_formats}
+        return {name: weight_scheme(STORED[name], self.group_size) for name in self.engine.weight_formats}
 
     @cached_property
     def point(self) -> DesignPoint:
-        """What a product is by the rules of :mod:`sim.kernels.product`: all weights are int8 when they are multiplied."""
-        return DesignPoint(self.name, pe="multiplier", weight_format="int8", group_size=self.group_size)
+        """What a product is by the rules of :mod:`sim.kernels.product`: all weights are int8 when they are multiplied.
+
+        Of fp16 numbers, whose sums :mod:`sim.overlay.tree` has, the formats alone.
+        """
+        point = DesignPoint(self.name, pe="multiplier", weight_format="int8", group_size=self.group_size)
+        if self.quantized:
+            return point
+        return dataclasses.replace(point, weight_format="fp16", activation_format="fp16", accumulator="fp16")
 
     @cached_property
     def channels_off_chip(self) -> Channels:
@@ -123,6 +135,21 @@ class OverlayDesign:
     @property
     def clock_hz(self) -> int:
         return self.clock_mhz * 1_000_000
+
+    @property
+    def quantized(self) -> bool:
+        """Whether products are of integers with scales, not of fp16 numbers."""
+        return self.engine.quantized
+
+    @property
+    def operand_bytes(self) -> int:
+        """Of an activation that is multiplied, and of a number of the cache."""
+        return 1 if self.quantized else FP16_BYTES
+
+    @property
+    def scale_bytes(self) -> int:
+        """Of a row of activations, and of a token of a head of the cache."""
+        return FP16_BYTES if self.quantized else 0
 
     @property
     def is_sparse(self) -> bool:
@@ -148,6 +175,14 @@ class OverlayDesign:
     def memory_bytes(self) -> int:
         """The memory's capacity."""
         return self.memory_gib << 30
+
+    def _check_halves(self) -> None:
+        """Raise ``InputError`` for what does not go with products of fp16 numbers."""
+        if self.prefill_step != 1:
+            raise InputError(f"an engine of {self.element} takes one token, so prefill_step is 1, not {self.prefill_step}")
+        width = self.engine.width
+        if self.group_size % width:
+            raise InputError(f"group_size is so many whole trees of {width} products, such as {width}, not {self.group_size}")
 
     def format_of(self, product: str) -> str:
         """The format of a product's weights."""

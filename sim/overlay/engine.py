@@ -22,8 +22,14 @@ Each multiplier has two lanes that share an operand:
 A vector unit goes through its column blocks, for each through the passes of tokens, for each through the groups along ``k``.
 Every vector unit has the tile's activations in a bank of its own and does not wait for the others before the end of the tile.
 A group's 16 x 2 sums leave one column a cycle while the next group is computed, so that a group takes 16 cycles at least.
+
+With ``element = "fp16_tree"`` (DFX, Hong et al., MICRO 2022, arXiv 2209.10797, section V) products are of fp16 numbers, in
+``mv`` alone. The ``D`` multipliers of a vector unit are a tree of ``D / 16`` for each of its 16 columns, so that a cycle takes
+``D / 16`` numbers along ``k`` of all 16; each column has an adder for its running sum, and groups follow one another without a
+gap (:mod:`sim.overlay.tree`). DFX's tile of 64 x 16 is one vector unit of 1,024 multipliers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,8 +37,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError, choose, demand
-from sim.formats import FORMATS
-from sim.overlay.dequantizer import EXPANDED
+from sim.formats import FORMATS, Format
+from sim.overlay.dequantizer import EXPANDED, HALVES
 from sim.pe.dsp_packed import DspPacked
 
 Mode = Literal["mm", "mv"]
@@ -46,6 +52,9 @@ DENSITIES = (0, 2, 4, 8, 16)
 
 CHAINS = (1, 2, 4, 8, 16)
 """Groups of two multipliers in a vector unit: powers of two, so that a block's columns fill whole cycles."""
+
+TREES = (16, 32, 64, 128, 256, 512)
+"""The same where a column has a tree of its own: of 2 to 64 products, a power of two."""
 
 GROUP = 2
 """Multipliers of a group of a chain: the fewest that a column which is not empty keeps."""
@@ -63,28 +72,43 @@ SELECT, SLICE, SPLIT, PRODUCT, ROUTE, ACCUMULATE = 1, 4, 1, 2, 1, 1
 """[cycle] Of the sparse multiplexer, a DSP slice, taking its lanes apart, a product of shifts and additions, a sum's way to its
 column, and the columns' sums."""
 
+HALF_MULTIPLY, HALF_ADD = 6, 11
+"""[cycle] Of fp16 numbers in DSP slices (Hong et al., MICRO 2022, section V-C: one slice and 6 cycles, two and 11)."""
+
 Sizes = int | NDArray[np.integer]
 Numbers = Sizes | float | NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Element:
-    """What multiplies: ``dsps`` slices for each multiplier of two lanes."""
+    """What multiplies: ``dsps`` slices for each multiplier, weights of these ``formats``, in chains of so many groups.
+
+    ``window`` is the least cycles of a group of sums. Operands are ``quantized``, integers with scales, or fp16 numbers.
+    """
 
     dsps: int
+    formats: Mapping[str, Format]
+    chains: tuple[int, ...] = CHAINS
+    window: int = BLOCK
+    quantized: bool = True
 
 
-ELEMENTS: dict[str, Element] = {"dsp": Element(1), "shift_add": Element(0)}
-"""A DSP48E2 with two products of int8 packed into one, or two products of shifts and additions in LUTs."""
+ELEMENTS: dict[str, Element] = {
+    "dsp": Element(1, EXPANDED),
+    "shift_add": Element(0, EXPANDED),
+    "fp16_tree": Element(3, HALVES, TREES, 1, quantized=False),
+}
+"""A DSP48E2 with two products of int8 packed into one; two products of shifts and additions in LUTs; or one product of fp16
+numbers and its share of a tree of adders, in a slice and two (Hong et al., MICRO 2022, section V-C)."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """``units`` x ``vector_units`` x ``chain`` groups of two multipliers of int8 x int8, two lanes each.
+    """``units`` x ``vector_units`` x ``chain`` groups of two multipliers, of int8 x int8 with two lanes each, or of fp16.
 
     ``element`` is one of :data:`ELEMENTS`. Without ``sparse`` there are no multiplexers, and all blocks are dense.
-    ``weight_formats`` are what the dequantization unit expands to int8 (:mod:`sim.overlay.dequantizer`). FlightLLM's U280 has
-    6,144 DSP48 = units x vector units x chain x 2. Raises ``InputError`` for other counts, names and formats.
+    ``weight_formats`` are what the dequantization unit expands to int8 (:mod:`sim.overlay.dequantizer`), or fp16. FlightLLM's
+    U280 has 6,144 DSP48 = units x vector units x chain x 2. Raises ``InputError`` for other counts, names and formats.
     """
 
     units: int = 6
@@ -100,13 +124,16 @@ class Engine:
             demand(f"number of {name}", value, int)
             if value < 1:
                 raise InputError(f"number of {name} is at least 1, not {value}")
-        if self.chain not in CHAINS:
-            raise InputError(f"groups of a chain are {', '.join(map(str, CHAINS))}, not {self.chain}")
-        choose("element of an engine", self.element, ELEMENTS)
+        kind = choose("element of an engine", self.element, ELEMENTS)
+        if self.chain not in kind.chains:
+            of = "" if kind.quantized else f" of {self.element}"
+            raise InputError(f"groups of a chain{of} are {', '.join(map(str, kind.chains))}, not {self.chain}")
         demand("sparse", self.sparse, bool)
+        if self.sparse and not kind.quantized:
+            raise InputError(f"an engine of {self.element} has no multiplexers, so sparse is False, not True")
         demand("weight formats of an engine", self.weight_formats, tuple)
         for name in self.weight_formats:
-            choose("weight format of an overlay", name, EXPANDED)
+            choose("weight format of an overlay", name, kind.formats)
 
     @property
     def multipliers(self) -> int:
@@ -116,7 +143,7 @@ class Engine:
     @property
     def two_columns(self) -> bool:
         """Whether in ``mv`` the lanes are two columns: both are dense, and whole, so that their weights are side by side."""
-        return not self.sparse and self.multipliers >= BLOCK
+        return self.quantized and not self.sparse and self.multipliers >= BLOCK
 
     def weights(self, mode: str) -> int:
         """Weights that a vector unit takes a cycle."""
@@ -131,6 +158,16 @@ class Engine:
     def dsps(self) -> int:
         """DSP slices of all vector units."""
         return self.total_multipliers * ELEMENTS[self.element].dsps
+
+    @property
+    def quantized(self) -> bool:
+        """Whether operands are integers with scales, not fp16 numbers."""
+        return ELEMENTS[self.element].quantized
+
+    @property
+    def width(self) -> int:
+        """Products of a column's tree, of an engine of fp16 numbers."""
+        return self.multipliers // BLOCK
 
     @property
     def segment(self) -> int:
@@ -159,15 +196,17 @@ class Engine:
         """From a group's last operands to its column 0 on the vector unit's port [cycle].
 
         Multiplexer; the slice and the cascade of a run, and its lanes taken apart, or products of shifts and additions; levels
-        of adders; the way to the columns; their sums.
+        of adders; the way to the columns; their sums. Of fp16 numbers the product, the tree and the running sum.
         """
+        if not self.quantized:
+            return HALF_MULTIPLY + HALF_ADD * (self.width.bit_length() - 1) + HALF_ADD
         products = SLICE + self.run - 1 + SPLIT if self.element == "dsp" else PRODUCT
         return (SELECT if self.sparse else 0) + products + self.levels + ROUTE + ACCUMULATE
 
     @property
     def drain_cycles(self) -> int:
         """From a tile's last cycle to the last of its sums on the port [cycle]; the next tile may begin meanwhile."""
-        return self.latency + BLOCK - 1
+        return self.latency + ELEMENTS[self.element].window - 1
 
     def tokens(self, mode: str) -> int:
         """Tokens of a pass."""
@@ -198,7 +237,8 @@ def tile_cycles(
     per_block = BLOCK * np.asarray(density, dtype=np.float64) / engine.weights(mode)
     per_group = np.where(np.asarray(group_size) == 0, blocks, np.asarray(group_size, dtype=np.int64) // BLOCK)
     whole, rest = blocks // per_group, blocks % per_group
-    along_k = whole * _window(per_group * per_block) + np.where(rest > 0, _window(rest * per_block), 0)
+    one = ELEMENTS[engine.element].window
+    along_k = whole * _window(per_group * per_block, one) + np.where(rest > 0, _window(rest * per_block, one), 0)
     cycles = _passes(engine, m, mode) * _ceil(_ceil(np.asarray(n, dtype=np.int64), BLOCK), engine.column_blocks(mode)) * along_k
     return int(cycles) if cycles.ndim == 0 else cycles
 
@@ -221,6 +261,8 @@ def map_cycles(engine: Engine, m: int, densities: NDArray[np.integer], mode: str
 
 def check_tile(engine: Engine, m: int, densities: NDArray[np.integer], mode: str, group_size: int) -> None:
     """Raise ``InputError`` for a tile that the engine does not take."""
+    if not engine.quantized:
+        raise InputError(f"blocks that keep some of their weights are those of integers, not of {engine.element}")
     choose("mode of an engine", mode, MODES)
     demand("tokens of a tile", m, int)
     demand("group size", group_size, int)
@@ -247,9 +289,9 @@ def check_group(group_size: int, blocks: int) -> None:
         raise InputError(f"a group has at most {LONGEST_GROUP} products, not {terms}")
 
 
-def _window(steps: Any) -> Any:
+def _window(steps: Any, least: int) -> Any:
     """Cycles of a group: its operands', or until the sums of the one before have left."""
-    return np.maximum(np.ceil(steps).astype(np.int64), BLOCK)
+    return np.maximum(np.ceil(steps).astype(np.int64), least)
 
 
 def _passes(engine: Engine, m: Sizes, mode: str) -> Any:

@@ -41,6 +41,27 @@ accuracy is pruned away, and the multiplexers are saved. Twice the multipliers s
 decode each has two weights a cycle. There are as many as fit the board, which take weights no slower than the memory gives
 them; units as many as prefill is fastest with."""
 
+_DFX = {
+    "clock_mhz": 200,
+    "units": 1,
+    "vector_units": 1,
+    "chain": 512,
+    "element": "fp16_tree",
+    "sparse": False,
+    "weight_format": "fp16",
+    "kept": 16,
+    "slots": 2,
+    "slot_kib": 512,
+    "activation_buffer_kib": 2048,
+    "port_bits": 512,
+    "prefill_step": 1,
+}
+"""DFX (Hong et al., MICRO 2022, arXiv 2209.10797): 200 MHz (section VI); fp16 parameters (IV-B); a tile of ``d = 64`` numbers
+along ``k`` and ``l = 16`` lanes, all 32 channels of the HBM with 512 bit a cycle each (V-B); a vector unit of ``d`` lanes and
+double buffers of all operands (V-C). Not published, and so assumed: what a buffer holds, here 16 columns of up to 16,000
+numbers, and an activation buffer for a context of 1,024 tokens. A vector unit of DFX takes an instruction for each elementary
+operation; here it is the special-function unit of the other designs."""
+
 PRESETS: dict[str, dict[str, Any]] = {
     "flightllm-u280": _FLIGHTLLM,
     "flightllm-vhk158": {**_FLIGHTLLM, **_VHK158},
@@ -48,4 +69,5 @@ PRESETS: dict[str, dict[str, Any]] = {
     "dense-u280": {**_DENSE, "units": 8, "vector_units": 9, "slot_kib": 1024},
     "dense-vhk158": {**_DENSE, **_VHK158, "units": 8, "vector_units": 13, "special_lanes": 32},
     "dense-kv260": {**_DENSE, **_KV260},
+    "dfx-u280": _DFX,
 }

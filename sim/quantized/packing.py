@@ -43,6 +43,8 @@ def pack_codes(codes: NDArray[np.unsignedinteger], bits: int) -> NDArray[np.uint
     flat = codes.reshape(-1)
     if flat.size and int(flat.max()) >> bits:
         raise InputError(f"codes of {bits} bits are at most {(1 << bits) - 1}, not {flat.max()}")
+    if bits % 8 == 0:
+        return flat.astype(f"<u{bits // 8}").view(np.uint8)
     packed = np.empty(-(-flat.size * bits // 8), dtype=np.uint8)
     for start in range(0, flat.size, BLOCK):
         block = flat[start : start + BLOCK].astype("<u2").view(np.uint8).reshape(-1, 2)
@@ -63,6 +65,8 @@ def unpack_codes(packed: NDArray[np.uint8], bits: int, count: int) -> NDArray[np
     unused = packed.size * 8 - count * bits
     if unused and packed[-1] >> (8 - unused):
         raise InputError(f"the last {unused} bits of packed codes are 0, not {packed[-1] >> (8 - unused):#x}")
+    if bits % 8 == 0:
+        return np.ascontiguousarray(packed).view(f"<u{bits // 8}").astype(f"u{bits // 8}")
     codes: NDArray[np.unsignedinteger] = np.empty(count, dtype=np.uint8 if bits <= 8 else np.uint16)
     for start in range(0, count, BLOCK):
         size = min(BLOCK, count - start)

@@ -77,6 +77,35 @@ def test_a_prefill_is_as_many_programs_as_it_has_steps_of_tokens() -> None:
     assert found.summary["dram_bytes"] == found.steps["dram_bytes"].sum()
 
 
+def test_a_prompt_goes_token_by_token_through_an_engine_of_fp16_numbers() -> None:
+    """Decode steps without logits but for the last one; those that share code take as long."""
+    design, decoder = load_overlay("dfx-u280"), load_decoder("tiny-stdlib")
+    found = simulate_overlay(design, SIZES, "prefill", 40).summary
+    ends = (16, 32, 48)
+    last, alone = ([compile_step(decoder, design, 1, end, 48, logits).program for end in ends] for logits in (True, False))
+    cycles = [simulate(program, design).cycles for program in (*alone, last[-1])]
+    assert found["cycles"] == np.dot(cycles, (16, 16, 7, 1))
+    assert found["utilization"] < 1
+    code = storage(decoder, design, 40)
+    assert code["shared"] == sum(program.size for program in (*last, *alone))
+    assert code["each_length"] == sum(16 * (a.size + b.size) for a, b in zip(last[:2], alone[:2], strict=True)) + 8 * (
+        last[2].size + alone[2].size
+    )
+
+
+def test_dfx_is_faster_than_published_by_what_it_leaves_out() -> None:
+    """5.4 ms for a token of GPT-2 345M on one U280, 185.19 tokens/s (Hong et al., MICRO 2022, as table 4 of StreamTensor, MICRO
+    2025, has it); 708 MB of fp16 weights at 409.6 GB/s are 1.73 ms."""
+    found = simulate_overlay("dfx-u280", "gpt2-345m", sequence=64).summary
+    assert 2 * 353_500_000 < found["weight_bytes"] < 2 * 354_900_000
+    assert 1 / 185.19 > found["time_s"] > found["weight_bytes"] / 409.6e9
+
+
+def test_a_model_that_the_memory_does_not_hold_is_refused_with_what_would_do() -> None:
+    with pytest.raises(InputError, match=r"llama-2-7b .* takes 13,5.* has 8,589,934,592: 13 GiB would do"):
+        simulate_overlay("dfx-u280", "llama-2-7b")
+
+
 def test_macs_are_those_of_the_array() -> None:
     """Of the simulator of arrays, whose prefill has the whole square of attention, by hand: linear and half the square."""
     found = simulate_overlay(SMALL, SIZES, "prefill", 16).summary

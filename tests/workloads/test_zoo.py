@@ -87,6 +87,14 @@ DECODERS = {
         354_823_168, 24, 1024, 16, 16, 4096, 50257, head_dim=64, matrices_of_ffn=2, head=False,
         tables=1024 * 1024, small=(4 + 1 + 4) * 1024 + 4096, last=2,
     ),
+    "gpt2-774m": Decoder(
+        774_030_080, 36, 1280, 20, 20, 5120, 50257, head_dim=64, matrices_of_ffn=2, head=False,
+        tables=1024 * 1280, small=(4 + 1 + 4) * 1280 + 5120, last=2,
+    ),
+    "gpt2-1.5b": Decoder(
+        1_557_611_200, 48, 1600, 25, 25, 6400, 50257, head_dim=64, matrices_of_ffn=2, head=False,
+        tables=1024 * 1600, small=(4 + 1 + 4) * 1600 + 6400, last=2,
+    ),
 }  # fmt: skip
 
 # torchvision 0.20, models/vision_transformer.py: "num_params" and "_ops" [G] of ViT_B_16_Weights.IMAGENET1K_V1 and

@@ -1,15 +1,18 @@
-"""An overlay's matrix products: the weights that its engine multiplies by, and its exact arithmetic."""
+"""An overlay's matrix products: the weights that its engine multiplies by, and its arithmetic."""
 
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sim.errors import InputError
 from sim.overlay.compiler.image import densities_of
 from sim.overlay.design import OverlayDesign
+from sim.overlay.tree import tree_sums
 from sim.quantized import QuantizedTensor, Scheme
 from workloads.hardware import Hardware, Layers
+from workloads.products import Multiply
 from workloads.recipes.layer import QuantizedLayer, Recipe
 from workloads.recipes.rounding import nearest
 
@@ -35,11 +38,11 @@ the last two. GPT-2's ``c_attn`` makes queries, keys and values."""
 
 
 class OverlayHardware(Hardware):
-    """A model on an overlay; its KV cache has INT8 numbers with an fp16 scale for each token and head.
+    """A model on an overlay; its KV cache has INT8 numbers with an fp16 scale for each token and head, or fp16 numbers alone.
 
     Weights are those of ``stored`` layers, or rounded by ``recipe``, in the format that the design has for a product. A sparse
-    design's recipe is one that prunes. Raises ``InputError`` for layers in another scheme, of several parts, with a boundary or
-    a bias, and those of which a sparse design keeps less.
+    design's recipe is one that prunes; where fp16 numbers are multiplied, weights are the network's. Raises ``InputError`` for
+    layers in another scheme, of several parts, with a boundary or a bias, and those of which a sparse design keeps less.
     """
 
     def __init__(
@@ -47,6 +50,17 @@ class OverlayHardware(Hardware):
     ) -> None:
         super().__init__(overlay.point, "per_token", stored, recipe)
         self.overlay = overlay
+
+    def multiply(self, new: int) -> Multiply:
+        """The products of a pass that computes ``new`` tokens of each sequence."""
+        return super().multiply(new) if self.overlay.quantized else self._in_halves
+
+    def _in_halves(self, name: str, activations: Tensor, weights: Tensor) -> Tensor:
+        """Products ``[count, m, n]`` of fp16 numbers, which ``activations [count, m, k]`` and ``weights [count, k, n]`` are."""
+        del name
+        a, w = (operand.half().numpy() for operand in (activations, weights))
+        zeros = np.zeros((*a.shape[:-1], w.shape[-1]), np.float16)
+        return torch.from_numpy(tree_sums(zeros, a, w, self.overlay.engine.width)).float()
 
     def scheme_of(self, name: str) -> Scheme:
         """How the weights of a product are quantized where nothing is stored."""
@@ -66,6 +80,8 @@ class OverlayHardware(Hardware):
                     f"the recipe's own, not {len(layer.parts)} tensors, {len(layer.boundary)} steps before them"
                 )
             found = layer.parts[0].weights.scheme
+            if found != expected and not self.overlay.quantized:
+                raise InputError(f"weights of {name} on this overlay are fp16 numbers, not {found.format.name}")
             if found != expected:
                 raise InputError(
                     f"weights of {name} on this overlay are {expected.format.name} in groups of {expected.group_size} with a "

@@ -22,6 +22,8 @@ def overlay_recipe(design: OverlayDesign, name: str) -> Recipe:
     """
     if name not in ONE_TENSOR:
         raise InputError(f"recipe of an overlay is one that leaves one tensor: {', '.join(ONE_TENSOR)}, not {name!r}")
+    if not design.quantized and name != "nearest":
+        raise InputError(f"weights of {design.name} are fp16 numbers, so its recipe is nearest, not {name!r}")
     recipe = RECIPES[name]
     if not design.is_sparse:
         return recipe

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from sim.errors import InputError
-from sim.overlay.cells import FP16_BYTES
+from sim.overlay.cells import FP16_BYTES, aligned
 from sim.overlay.compiler.emission import Emitter
 from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.compiler.regions import Regions
@@ -112,6 +112,19 @@ class Code:
             weights=slot * self.design.slot_bytes, source=self.at[source] + skip, target=self.at[target] + target_skip,
             layout=LAYOUTS.index(layout), **fields,
         )  # fmt: skip
+
+    def coded(
+        self, step: str, operation: str, source: str, target: str, rows: int, length: int, second: str = "", **fields: int
+    ) -> str:
+        """Where a product finds what ``source`` has: in ``target`` as codes, or there, where fp16 numbers are multiplied."""
+        if not self.design.quantized:
+            return source
+        self.special(step, operation, source, target, rows, length, second, **fields)
+        return target
+
+    def scales(self, region: str, numbers: int) -> int:
+        """Address of the scales behind so many codes, if there are any."""
+        return self.at[region] + aligned(numbers) if self.design.quantized else 0
 
     def special(
         self, step: str, operation: str, source: str, target: str, rows: int, length: int, second: str = "",

@@ -76,6 +76,7 @@ def _product(where: MemoryMap, name: str, linear: Linear) -> Bytes:
         )
     if layout.biased != (linear.bias is not None):
         raise InputError(f"products of {where.decoder.name} with a bias are {', '.join(where.decoder.biases)}, unlike {name}")
+    scale = weights.scale if weights.scales else np.zeros((0, cells.n), np.float16)
     zeros = weights.zero if weights.zero is not None else np.zeros((0, cells.n), np.uint8)
     bias = linear.bias[None] if linear.bias is not None else np.zeros((0, cells.n), np.float16)
     _check(f"bias of {name}", bias, (len(bias), cells.n))
@@ -84,7 +85,7 @@ def _product(where: MemoryMap, name: str, linear: Linear) -> Bytes:
         Contents(
             _cut(weights.codes, parts, layout.part),
             _of_cells(cells, densities_of(where.design, name, weights)),
-            _cut(weights.scale, parts, groups),
+            _cut(scale, parts, groups),
             _cut(zeros.astype(np.uint8), parts, groups * has_zeros(layout.format)),
             _cut(np.tile(bias, (parts, 1)), parts, len(bias)),
         )

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sim.errors import InputError
-from sim.formats import FORMATS
 from sim.overlay.budget import check_mean
 from sim.overlay.cells import FP16_BYTES, CellLayout, aligned
 from sim.overlay.decoder import Decoder
-from sim.overlay.dequantizer import EXPANDED
+from sim.overlay.dequantizer import STORED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK
 
@@ -122,11 +121,12 @@ class MemoryMap:
         """Of a product's cells of ``part`` along ``k``."""
         design = self.design
         biased = name in self.decoder.biases
-        return CellLayout(EXPANDED[design.format_of(name)], part, design.kept, design.group_size, biased)
+        return CellLayout(STORED[design.format_of(name)], part, design.kept, design.group_size, biased)
 
     def keys_bytes(self, length: int) -> int:
-        """A head's keys of so many tokens in a slot, and behind them their scales."""
-        return aligned(length * self.decoder.head_dim) + length * FP16_BYTES
+        """A head's keys of so many tokens in a slot, and behind them their scales, if they have any."""
+        design = self.design
+        return aligned(length * self.decoder.head_dim * design.operand_bytes) + length * design.scale_bytes
 
     def cell_bytes(self, name: str, part: int) -> int:
         """Of so much of ``k`` of 16 columns of a product."""
@@ -208,12 +208,12 @@ class MemoryMap:
     @property
     def head_bytes(self) -> int:
         """Codes of a head of the cache."""
-        return aligned(self.context * self.decoder.head_dim * FORMATS["int8"].bits // 8)
+        return aligned(self.context * self.decoder.head_dim * self.design.operand_bytes)
 
     @property
     def head_scale_bytes(self) -> int:
         """Scales of a head of the cache."""
-        return aligned(self.context * FP16_BYTES)
+        return aligned(self.context * self.design.scale_bytes)
 
     @property
     def cache_bytes(self) -> int:

@@ -8,7 +8,6 @@ from sim.overlay.cells import FP16_BYTES, aligned
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
 
-CODE_BYTES = 1
 FP32_BYTES = 4
 
 PAIRS = 2
@@ -42,12 +41,12 @@ class Regions:
     def always(self) -> dict[str, int]:
         """Sizes of what is needed throughout, and of what is loaded ahead."""
         d, new = self.decoder, self.new
-        scales = {f"value_scales{pair}": self.heads * self.length * FP16_BYTES for pair in range(PAIRS)}
+        scales = {f"value_scales{pair}": self.heads * self.length * self.design.scale_bytes for pair in range(PAIRS)}
         return scales | {
             "stream": new * d.hidden * FP16_BYTES,
             "norm": 2 * aligned(d.hidden * FP16_BYTES),
             "normed": new * d.hidden * FP16_BYTES,
-            "codes": _coded(new, d.hidden),
+            "codes": self._coded(new, d.hidden),
             "positions": new * d.head_dim * FP16_BYTES,
             "branch": new * d.hidden * FP16_BYTES,
         }
@@ -61,19 +60,26 @@ class Regions:
             "query": new * inner * FP16_BYTES,
             "key": new * cached * FP16_BYTES,
             "value": new * cached * FP16_BYTES,
-            "query_codes": _coded(new * d.heads, d.head_dim),
-            "key_codes": _coded(new * d.kv_heads, d.head_dim),
-            "value_codes": _coded(new * d.kv_heads, d.head_dim),
+            "query_codes": self._coded(new * d.heads, d.head_dim),
+            "key_codes": self._coded(new * d.kv_heads, d.head_dim),
+            "value_codes": self._coded(new * d.kv_heads, d.head_dim),
             "mixed": new * inner * FP16_BYTES,
-            "mixed_codes": _coded(new, inner),
+            "mixed_codes": self._coded(new, inner),
         }
         for pair in range(PAIRS):
             attention[f"scores{pair}"] = rows * self.length * FP16_BYTES
-            attention[f"score_codes{pair}"] = _coded(rows, self.length) + aligned(rows * FP32_BYTES)
-        network = {"up": new * d.intermediate * FP16_BYTES, "up_codes": _coded(new, d.intermediate)}
+            powers = aligned(rows * FP32_BYTES) if self.design.quantized else 0
+            attention[f"score_codes{pair}"] = self._coded(rows, self.length) + powers
+        network = {"up": new * d.intermediate * FP16_BYTES, "up_codes": self._coded(new, d.intermediate)}
         if d.gated:
             network["gate"] = new * d.intermediate * FP16_BYTES
         return attention, network, {"logits": d.vocabulary * FP16_BYTES}
+
+    def _coded(self, rows: int, length: int) -> int:
+        """Codes of rows, and behind them a scale of fp16 for each; nothing where fp16 numbers are multiplied."""
+        if not self.design.quantized:
+            return 0
+        return aligned(rows * length * self.design.operand_bytes) + aligned(rows * self.design.scale_bytes)
 
     @cached_property
     def _starts(self) -> dict[str, int]:
@@ -113,8 +119,3 @@ def _placed(sizes: dict[str, int], at: int) -> tuple[dict[str, int], int]:
         starts[name] = at
         at += aligned(size)
     return starts, at
-
-
-def _coded(rows: int, length: int) -> int:
-    """Codes of rows, and behind them a scale of fp16 for each."""
-    return aligned(rows * length * CODE_BYTES) + aligned(rows * FP16_BYTES)

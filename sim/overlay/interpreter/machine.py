@@ -16,11 +16,12 @@ MEMORY, WEIGHT, ACTIVATION = "memory", "weight buffer", "activation buffer"
 
 @dataclass
 class Machine:
-    """An overlay at work: ``bytes_of`` each place; ``held`` sums ``[heads, m, n]`` in fp32, if the engine holds any."""
+    """An overlay at work: ``bytes_of`` each place; ``held`` sums ``[heads, m, n]``, if the engine holds any: fp32, of fp16
+    numbers fp16."""
 
     design: OverlayDesign
     bytes_of: dict[str, Bytes]
-    held: NDArray[np.float32] | None = None
+    held: NDArray[np.floating] | None = None
 
     @staticmethod
     def of(design: OverlayDesign, memory: Bytes) -> "Machine":

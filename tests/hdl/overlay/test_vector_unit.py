@@ -14,7 +14,8 @@ from hdl.verify.vector_unit import vector_unit_vectors
 from sim.overlay.engine import CHAINS, ELEMENTS, Engine
 
 ENGINES = [Engine(1, 1, 4), Engine(1, 1, 8, "shift_add", sparse=False), Engine(1, 1, 16, sparse=False)]
-EVERY = [Engine(1, 1, chain, element, sparse) for chain in CHAINS for element in ELEMENTS for sparse in (True, False)]
+INTEGERS = [name for name, element in ELEMENTS.items() if element.quantized]
+EVERY = [Engine(1, 1, chain, element, sparse) for chain in CHAINS for element in INTEGERS for sparse in (True, False)]
 
 
 def bench_of(engines: list[Engine], build_dir: Path) -> Bench:

@@ -11,6 +11,7 @@ from sim.overlay import special
 from sim.overlay.compiler.image import Linear, Parameters
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
+from sim.overlay.tree import tree_sums
 from sim.quantized import QuantizedTensor, ScaleLevel, Scheme, quantize
 
 Halves = NDArray[np.float16]
@@ -48,7 +49,11 @@ DESIGNS = [
     replace(DENSE, name="codebook", weight_format="nf4_int8", formats=(("down", "bipolar3"), ("key", "e3m0")), slot_kib=6),
     replace(SPARSE, name="wide", kept=2, group_size=16, units=1, vector_units=1, slot_kib=64, slots=5),
     replace(SPARSE, name="blocks", per_block=True, group_size=64, slot_kib=6),
+    replace(
+        DENSE, name="halves", element="fp16_tree", sparse=False, weight_format="fp16", chain=64, prefill_step=1, slot_kib=6
+    ),
 ]
+HALVES = DESIGNS[-1]
 TOKENS = 27
 
 
@@ -104,14 +109,14 @@ def forward(decoder: Decoder, design: OverlayDesign, parameters: Parameters, row
     x, lanes = rows, design.special_lanes
     for products, norms in zip(parameters.layers, parameters.norms, strict=True):
         h = _norm(decoder, norms["attention_norm"], x, lanes)
-        q, k, v = (_linear(h, products[name]) for name in ("query", "key", "value"))
-        x = special.add(x, _linear(_attention(decoder, design, parameters, q, k, v), products["output"]))
+        q, k, v = (_linear(design, h, products[name]) for name in ("query", "key", "value"))
+        x = special.add(x, _linear(design, _attention(decoder, design, parameters, q, k, v), products["output"]))
         h = _norm(decoder, norms["network_norm"], x, lanes)
         function = special.OPERATIONS[decoder.activation].function
-        up = _linear(h, products["up"])
-        inner = special.multiply(function(_linear(h, products["gate"])), up) if decoder.gated else function(up)
-        x = special.add(x, _linear(inner, products["down"]))
-    return _linear(_norm(decoder, parameters.last_norm, x, lanes), parameters.head)
+        up = _linear(design, h, products["up"])
+        inner = special.multiply(function(_linear(design, h, products["gate"])), up) if decoder.gated else function(up)
+        x = special.add(x, _linear(design, inner, products["down"]))
+    return _linear(design, _norm(decoder, parameters.last_norm, x, lanes), parameters.head)
 
 
 def _norm(decoder: Decoder, norm: Halves, x: Halves, lanes: int) -> Halves:
@@ -120,9 +125,16 @@ def _norm(decoder: Decoder, norm: Halves, x: Halves, lanes: int) -> Halves:
     return special.layer_norm(x, norm[0], norm[1], decoder.epsilon, lanes)
 
 
-def _linear(x: Halves, linear: Linear) -> Halves:
-    y = matrix_product(special.quantize(x), linear.weights)
+def _linear(design: OverlayDesign, x: Halves, linear: Linear) -> Halves:
+    if design.quantized:
+        y = matrix_product(special.quantize(x), linear.weights)
+    else:
+        y = _in_halves(design, x, linear.weights.codes.view(np.float16)).astype(np.float32)
     return (y if linear.bias is None else y + linear.bias.astype(np.float32)).astype(np.float16)
+
+
+def _in_halves(design: OverlayDesign, x: Halves, weights: Halves) -> Halves:
+    return tree_sums(np.zeros((len(x), weights.shape[1]), np.float16), x, weights, design.engine.width)
 
 
 def _attention(decoder: Decoder, design: OverlayDesign, parameters: Parameters, q: Halves, k: Halves, v: Halves) -> Halves:
@@ -132,6 +144,11 @@ def _attention(decoder: Decoder, design: OverlayDesign, parameters: Parameters, 
     for head in range(decoder.heads):
         own, shared = (slice(at * d, (at + 1) * d) for at in (head, head // decoder.queries))
         query, key = (_turned(x, parameters) for x in (q[:, own], k[:, shared]))
+        if not design.quantized:
+            scores = np.where(seen, _in_halves(design, query, key.T), np.float16(0))
+            chances = special.softmax(scores, d**-0.5, design.special_lanes, seen)
+            mixed.append(_in_halves(design, chances, v[:, shared]))
+            continue
         keys, values = special.quantize(key), special.quantize(v[:, shared])
         sums = matrix_product(special.quantize(query), _as_weights(keys.codes.T, keys.scale, design))
         scores = np.where(seen, sums, 0).astype(np.float16)

@@ -5,7 +5,7 @@ import pytest
 
 from sim.errors import InputError
 from sim.overlay.cells import CellLayout, Contents, aligned, has_zeros
-from sim.overlay.dequantizer import EXPANDED
+from sim.overlay.dequantizer import EXPANDED, HALVES
 from sim.overlay.sparsity import sparse
 
 SEED = 11
@@ -60,8 +60,30 @@ def test_a_dense_cell_by_hand() -> None:
     wanted[320 + 3], wanted[320 + 19] = 7, 9
     wanted[353:384:2] = 0x40
     assert np.array_equal(packed, wanted)
-    integers = layout.integers(layout.unpack(packed[None]))
+    integers = layout.numbers(layout.unpack(packed[None]))
     assert integers[0, [2, 3, 0, 16], [0, 0, 3, 3]].tolist() == [10, 11, -7, -9]
+
+
+def test_a_cell_of_fp16_numbers_is_their_bits_by_columns() -> None:
+    """Of a block a column is 32 bytes; then biases, and no scales."""
+    numbers = np.zeros((1, 16, 16), np.float16)
+    numbers[0, 1, 0], numbers[0, 0, 2] = 1.5, -2  # 0x3e00, 0xc000
+    layout = CellLayout(HALVES["fp16"], 16, 16, 64, True)
+    none = np.zeros((1, 0, 16))
+    packed = layout.pack(
+        Contents(
+            numbers.view(np.uint16),
+            np.full((1, 1), 16, np.uint8),
+            none.astype(np.float16),
+            none.astype(np.uint8),
+            numbers[:, :1],
+        )
+    )[0]
+    assert len(packed) == layout.size == 512 + 32
+    assert {place: byte for place, byte in enumerate(packed.tolist()) if byte} == {3: 0x3E, 65: 0xC0, 517: 0xC0}
+    found = layout.unpack(packed[None])
+    assert layout.numbers(found).tolist() == numbers.tolist()
+    assert found.scales.shape == found.zeros.shape == (1, 0, 16)
 
 
 def test_a_sparse_cell_is_what_sparsity_packs_and_its_scales() -> None:

@@ -1,11 +1,13 @@
 """What of an overlay's design cannot be built."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sim.errors import InputError
-from sim.overlay.design import OverlayDesign
+from sim.overlay.design import OverlayDesign, load_overlay
+from sim.overlay.memory import Channels
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,25 @@ def test_what_cannot_be_built_is_refused(fields: dict[str, Any], message: str) -
 
 def test_dense_weights_may_have_zero_points() -> None:
     assert OverlayDesign("dense", kept=16, weight_format="uint4").engine.weight_formats == ("uint4", "int8")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"prefill_step": 16}, "an engine of fp16_tree takes one token, so prefill_step is 1, not 16"),
+        ({"group_size": 96}, "whole trees of 64 products, such as 64, not 96"),
+        ({"weight_format": "int4"}, "unknown weight format of an overlay 'int4'; known are fp16"),
+        ({"element": "dsp", "chain": 8}, "unknown weight format of an overlay 'fp16'"),
+    ],
+)
+def test_what_does_not_go_with_fp16_numbers_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(load_overlay("dfx-u280"), **fields)
+
+
+def test_dfx_takes_what_its_memory_gives() -> None:
+    """32 channels of 512 bit a cycle are the 64 x 16 numbers of 16 bit that the matrix unit takes (section V-B)."""
+    design = load_overlay("dfx-u280")
+    assert design.engine.macs_per_cycle("mv") * 16 == 32 * 512
+    assert design.channels_off_chip == Channels("hbm2_1800", 16, 32, 512, 200_000_000)
+    assert design.channels_off_chip.rate == 512 / 8

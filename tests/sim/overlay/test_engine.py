@@ -2,6 +2,7 @@
 
 from collections import deque
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,6 +67,37 @@ def test_arrays_of_uniform_tiles_as_walked(mode: str, rng: np.random.Generator) 
         for a, b, c, d, g in zip(m, k, n, density, group_size, strict=True)
     ]
     assert tile_cycles(engine, m, k, n, density, mode, group_size).tolist() == expected
+
+
+def test_trees_of_fp16_numbers_by_hand() -> None:
+    """DFX's tile of 64 x 16 a cycle: 1,024 x 4,096 weights are 16 x 256 tiles; 80 of k are two, 20 columns are two.
+
+    A product takes 6 cycles, each of the tree's 6 levels and the running sum 11; three slices for each of 1,024 multipliers.
+    """
+    engine = Engine(1, 1, 512, "fp16_tree", sparse=False, weight_formats=("fp16",))
+    assert (engine.width, engine.dsps, engine.macs_per_cycle("mv")) == (64, 3072, 1024)
+    assert tile_cycles(engine, 1, 1024, 4096, 16, "mv", 64) == 16 * 256
+    assert tile_cycles(engine, 3, 80, 20, 16, "mv", 64) == 3 * 2 * 2
+    assert tile_cycles(engine, 1, 128, 16, 16, "mv", 128) == 2
+    assert engine.drain_cycles == 6 + 6 * 11 + 11
+    two = Engine(1, 2, 128, "fp16_tree", sparse=False, weight_formats=("fp16",))
+    assert (two.width, tile_cycles(two, 1, 64, 48, 16, "mv", 64)) == (16, 2 * 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"sparse": True}, "an engine of fp16_tree has no multiplexers, so sparse is False, not True"),
+        ({"chain": 8}, "groups of a chain of fp16_tree are 16, 32, 64, 128, 256, 512, not 8"),
+        ({"weight_formats": ("int8",)}, "unknown weight format of an overlay 'int8'; known are fp16"),
+    ],
+)
+def test_what_trees_do_not_take_is_refused(fields: dict[str, Any], message: str) -> None:
+    given = {"chain": 512, "element": "fp16_tree", "sparse": False, "weight_formats": ("fp16",)}
+    with pytest.raises(InputError, match=message):
+        Engine(**given | fields)
+    with pytest.raises(InputError, match="blocks that keep some of their weights are those of integers, not of fp16_tree"):
+        map_cycles(Engine(**given), 1, np.full((4, 1), 16))
 
 
 def test_hand_calculation() -> None:

@@ -37,6 +37,10 @@ DESIGN = OverlayDesign(
     activation_buffer_kib=96, prefill_step=16, weight_format="int8",
     formats=(("up", "int4"), ("head", "int5"), ("down", "e2m1")),
 )  # fmt: skip
+HALVES = OverlayDesign(
+    "halves", units=1, vector_units=2, chain=32, element="fp16_tree", sparse=False, kept=16, group_size=16, special_lanes=4,
+    slot_kib=8, activation_buffer_kib=96, prefill_step=1, weight_format="fp16",
+)  # fmt: skip
 SIZES = {"vocab_size": 48, "max_position_embeddings": 40, "num_attention_heads": 4, "hidden_size": 32, "num_hidden_layers": 2}
 GROUPED = SIZES | {"intermediate_size": 44, "num_key_value_heads": 2}
 GPT2 = {"vocab_size": 48, "n_positions": 40, "n_head": 4, "n_embd": 32, "n_layer": 2}
@@ -72,21 +76,23 @@ def tokens_of(sequences: int = 2) -> torch.Tensor:
     return torch.randint(48, (sequences, TOKENS), generator=generator)
 
 
-def test_logits_are_those_of_the_definition(network: PreTrainedModel) -> None:
+@pytest.mark.parametrize("design", [DESIGN, HALVES], ids=lambda own: own.name)
+def test_logits_are_those_of_the_definition(network: PreTrainedModel, design: OverlayDesign) -> None:
     """As it is written out in numpy, each operation called by its name."""
-    tokens, hardware = tokens_of(), OverlayHardware(DESIGN)
+    tokens, hardware = tokens_of(), OverlayHardware(design)
     on_overlay = OverlayNetwork(network, hardware)
     parameters = parameters_of(on_overlay)
     with torch.inference_mode():
         found = overlay_logits(network, hardware)(tokens)
     for sequence, logits in zip(tokens, found, strict=True):
-        expected = forward(on_overlay.decoder, DESIGN, parameters, rows_of(on_overlay, sequence, 0))
+        expected = forward(on_overlay.decoder, design, parameters, rows_of(on_overlay, sequence, 0))
         assert expected.astype(np.float32).tobytes() == logits.numpy().tobytes()
 
 
-def test_decode_is_the_prefill_bit_for_bit(network: PreTrainedModel) -> None:
+@pytest.mark.parametrize("design", [DESIGN, HALVES], ids=lambda own: own.name)
+def test_decode_is_the_prefill_bit_for_bit(network: PreTrainedModel, design: OverlayDesign) -> None:
     with torch.inference_mode():
-        at_once, by_token = (overlay_logits(network, OverlayHardware(DESIGN), p)(tokens_of()) for p in ("prefill", "decode"))
+        at_once, by_token = (overlay_logits(network, OverlayHardware(design), p)(tokens_of()) for p in ("prefill", "decode"))
     assert torch.equal(at_once, by_token)
 
 
@@ -98,6 +104,9 @@ def test_logits_are_near_those_of_float(network: PreTrainedModel) -> None:
     off = (found - expected).std() / expected.std()
     print(f"{network.config.model_type}: {off:.4f} of the logits' deviation")
     assert off < 0.03
+    with torch.inference_mode():
+        halves = overlay_logits(network, OverlayHardware(HALVES))(tokens_of())
+    assert (halves - expected).std() / expected.std() < 0.003, "of fp16 numbers"
 
 
 def test_the_embedded_model(tiny: LanguageModel, held_out: bytes) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from sim.errors import InputError
 from sim.overlay.budget import filled
-from sim.overlay.design import OverlayDesign
+from sim.overlay.design import OverlayDesign, load_overlay
 from sim.overlay.sparsity import least_densities
 from workloads.overlay.recipes import ONE_TENSOR, overlay_recipe
 from workloads.recipes import RECIPES
@@ -41,3 +41,10 @@ def test_n_of_blocks_is_where_it_counts(name: str, rng: np.random.Generator) -> 
     left = overlay_recipe(replace(SPARSE, kept=6, per_block=True), name)(weights.astype(np.float32), activations, scheme)
     least = least_densities(left.effective() != 0)
     assert filled(least, 6, 2).tolist() == [[8, 8], [4, 4]] * 3
+
+
+def test_weights_that_are_multiplied_in_fp16_are_rounded_by_no_recipe() -> None:
+    design = load_overlay("dfx-u280")
+    assert overlay_recipe(design, "nearest") is RECIPES["nearest"]
+    with pytest.raises(InputError, match="weights of dfx-u280 are fp16 numbers, so its recipe is nearest, not 'gptq'"):
+        overlay_recipe(design, "gptq")

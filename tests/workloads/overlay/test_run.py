@@ -31,12 +31,13 @@ DESIGNS = [
     replace(SPARSE, name="blocks", kept=6, per_block=True),
     replace(DENSE, name="tables", weight_format="nf4_int8", formats=(("down", "e2m1"), ("head", "uint4"), ("key", "int8"))),
     replace(load_overlay("flightllm-u280"), prefill_step=32),
+    load_overlay("dfx-u280"),
 ]
 
 
 @pytest.mark.parametrize(
     ("design", "prompt", "steps"),
-    [(design, *((100, 10) if design is SPARSE else (40, 2))) for design in DESIGNS],
+    [(design, *((100, 10) if design is SPARSE else (40, 2) if design.quantized else (6, 2))) for design in DESIGNS],
     ids=lambda own: getattr(own, "name", own),
 )
 def test_the_embedded_model(design: OverlayDesign, prompt: int, steps: int, tiny: LanguageModel, held_out: bytes) -> None:

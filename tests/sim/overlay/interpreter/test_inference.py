@@ -14,6 +14,7 @@ from tests.sim.overlay.forward import (
     DENSE,
     DESIGNS,
     GPT,
+    HALVES,
     LLAMA,
     ODD,
     SPARSE,
@@ -25,7 +26,11 @@ from tests.sim.overlay.forward import (
 
 PROMPT = 21
 
-CASES = [*((LLAMA, design) for design in DESIGNS), (GPT, SPARSE), (GPT, DESIGNS[2]), (ODD, DENSE), (ODD, DESIGNS[4])]
+CASES = [
+    *((LLAMA, design) for design in DESIGNS),
+    *((GPT, design) for design in (SPARSE, DESIGNS[2], HALVES)),
+    *((ODD, design) for design in (DENSE, DESIGNS[4], HALVES)),
+]
 
 
 @pytest.mark.parametrize(("decoder", "design"), CASES, ids=lambda own: own.name)
@@ -60,6 +65,7 @@ def test_the_designs_take_a_product_to_pieces() -> None:
     """Sums that are held from one part to the next, tiles of several parts, several tiles of heads: each is somewhere."""
     programs = [compile_step(LLAMA, design, new, 24).program for design in DESIGNS for new in (1, design.prefill_step)]
     assert any((program.column("MV", "part") == 3).any() for program in programs)
+    assert (programs[-1].column("MV", "part") == 3).any(), "fp16 sums are held too"
     for name in ("MM", "MV"):
         found = [program.column(name, field) for program in programs for field in ("k", "cell", "heads")]
         assert any((k > 16 * cell)[cell > 0].any() for k, cell in zip(found[::3], found[1::3], strict=True)) or name == "MV"

@@ -1,0 +1,37 @@
+"""Products of fp16 numbers in trees of fp16 adders, bit for bit: the arithmetic of ``element = "fp16_tree"``.
+
+    p[i]  = fp16(a[m, i] * w[i, n])                        of ``width`` numbers along k, the last ones filled up with zeros
+    sum   = neighbours in pairs, the sums of pairs in pairs, and so on to one, each addition rounded to fp16
+    total = fp16(total + sum)                              in order of k, from +0
+
+Each operation is rounded to nearest even, with subnormals; what fp16 does not hold is infinite, and remains so or becomes NaN.
+These are the operators of DFX (Hong et al., MICRO 2022, arXiv 2209.10797, section V-C: fp16 multipliers, trees of fp16 adders
+and an adder for each lane's running sum); which neighbours a tree adds, and that subnormals are kept, is not published.
+
+A number of 0 adds +0 or -0, and a running sum that begins at +0 is never -0, so zeros behind ``k`` change nothing.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Halves = NDArray[np.float16]
+
+
+def tree_sums(totals: Halves, activations: Halves, weights: Halves, width: int) -> Halves:
+    """``totals [..., m, n]`` and the products of ``activations [..., m, k]`` and ``weights [..., k, n]``.
+
+    ``width`` is a power of two.
+    """
+    *_, m, k = activations.shape
+    totals = totals.copy()
+    with np.errstate(over="ignore", invalid="ignore"):
+        for row in range(m):
+            products = activations[..., row, :, None] * weights
+            if k % width:
+                products = np.pad(products, [(0, 0)] * (products.ndim - 2) + [(0, -k % width), (0, 0)])
+            tree = products.reshape(*products.shape[:-2], -1, width, products.shape[-1])
+            while tree.shape[-2] > 1:
+                tree = tree[..., 0::2, :] + tree[..., 1::2, :]
+            for step in range(tree.shape[-3]):
+                totals[..., row, :] += tree[..., step, 0, :]
+    return totals
