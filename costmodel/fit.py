@@ -32,7 +32,7 @@ class OutsideError(InputError):
 
 
 @dataclass(frozen=True)
-class Fit:
+class FittedLine:
     """A line for one number of a component: ``coefficients[term]``, that of the constant first.
 
     ``box`` has the least and the greatest value of each axis, ``hull`` is that of all terms; ``median_error`` and
@@ -86,7 +86,7 @@ def estimated(design: DesignPoint, component: str, target: str, rows: Rows) -> M
 
 
 @lru_cache(maxsize=256)
-def _fits(rows: Rows, component: str, target: str, alike: str) -> Mapping[str, Fit]:
+def _fits(rows: Rows, component: str, target: str, alike: str) -> Mapping[str, FittedLine]:
     """Fits by number."""
     found = groups(rows, component, target).get(alike, [])
     return {number: line for number in NUMBERS if (line := fit(component, number, found))}
@@ -102,7 +102,7 @@ def groups(rows: Rows, component: str, target: str) -> Mapping[str, Sequence[Mea
     return found
 
 
-def fit(component: str, number: str, rows: Sequence[Measured]) -> Fit | None:
+def fit(component: str, number: str, rows: Sequence[Measured]) -> FittedLine | None:
     """The fit of a number to rows of one component that are alike; ``None`` if too few have it."""
     found = [(row.design, row.area.numbers[number]) for row in rows if number in row.area.numbers]
     if len(found) < ROWS_PER_COEFFICIENT:
@@ -115,7 +115,7 @@ def fit(component: str, number: str, rows: Sequence[Measured]) -> Fit | None:
     numbers = np.array([value * _per(number, design) for design, value in found])
     places = [axes_of(component, design) for design in designs]
     of_axes = {axis: [place[axis] for place in places] for axis in FORMS[component].axes}
-    return Fit(
+    return FittedLine(
         component,
         number,
         FORMS[component].alike(designs[0]),

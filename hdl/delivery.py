@@ -24,8 +24,7 @@ from hdl.verify.overlay_example import overlay_examples, sizes
 from sim import epilogue
 from sim.array.weight_stationary import FOOT_CYCLES
 from sim.design import DesignPoint
-from sim.errors import InputError
-from sim.files import output_folder, remove, write_parts
+from sim.files import check_alone, output_folder, remove, write_parts
 from sim.overlay.design import OverlayDesign
 
 MANIFEST = "manifest.json"
@@ -109,11 +108,7 @@ def _earlier_files(folder: Path) -> set[str]:
         known = {MANIFEST, *json.loads((folder / MANIFEST).read_text())["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         known = set()
-    if there - known:
-        raise InputError(
-            f"output folder {str(folder)!r} holds {sorted(there - known)[0]!r}; "
-            "a new or empty one is needed, or one with nothing but a generated design"
-        )
+    check_alone(folder, known, "a generated design")
     return there & known
 
 

@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from costmodel.fpga.devices import DEVICES
-    from costmodel.fpga.utilization import Fit, fit
+    from costmodel.fpga.utilization import BoardFit, fit
     from shiftwise.allocation.allocate import Allocated, allocate
     from shiftwise.comparison.compare import Comparison, compare
     from shiftwise.exploration.explore import Exploration, explore
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from shiftwise.simulation import Simulation, simulate
     from shiftwise.synthesis import DesignSynthesis, synth
     from shiftwise.tracing import trace
-    from shiftwise.verification import Verification, verify
+    from shiftwise.verification import verify
+    from shiftwise.verified import Verification
     from sim.accelerator import Operands, block_times, blocks_of, operand_words
     from sim.array.events import simulate_events
     from sim.formats import FORMATS, encode
@@ -57,13 +58,13 @@ __all__ = [
     "SCHEMES",
     "Allocated",
     "Allocation",
+    "BoardFit",
     "Budgets",
     "Comparison",
     "DesignPoint",
     "DesignSynthesis",
     "Exploration",
     "Failure",
-    "Fit",
     "InputError",
     "ModelTrace",
     "Operands",
@@ -112,7 +113,7 @@ __all__ = [
 
 _HOMES = {
     "DEVICES": "costmodel.fpga.devices",
-    "Fit": "costmodel.fpga.utilization",
+    "BoardFit": "costmodel.fpga.utilization",
     "fit": "costmodel.fpga.utilization",
     "Allocated": "shiftwise.allocation.allocate",
     "allocate": "shiftwise.allocation.allocate",
@@ -133,7 +134,7 @@ _HOMES = {
     "DesignSynthesis": "shiftwise.synthesis",
     "synth": "shiftwise.synthesis",
     "trace": "shiftwise.tracing",
-    "Verification": "shiftwise.verification",
+    "Verification": "shiftwise.verified",
     "verify": "shiftwise.verification",
     "Operands": "sim.accelerator",
     "block_times": "sim.accelerator",

@@ -1,14 +1,11 @@
 """``verify``: the design's hardware against the model, on all operand pairs, random products and traced operands."""
 
 import dataclasses
-import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -27,15 +24,14 @@ from hdl.verify.example import (
 from hdl.verify.pe import verify_pe
 from hdl.verify.verdict import ArrayVerdict, PEVerdict, VerificationError
 from shiftwise.generation import hardware_design
+from shiftwise.verified import BUILD, JUNIT, SUMMARY, VERDICT, WAVE, Verification, check_own
 from sim.accelerator.blocks import is_accelerated
 from sim.design import DesignPoint
-from sim.files import output_folder, remove, write_whole
+from sim.files import output_folder, remove
 from workloads.checkpoint import load_model
 from workloads.embedded import HELD_OUT_TEXT
 from workloads.model_trace import TracedProduct
 from workloads.tracing import trace
-
-VERDICT, JUNIT, SUMMARY, WAVE = "verification.json", "junit.xml", "summary.md", "wave.vcd"
 
 ARRAY = 4
 """Rows and columns of the array that is simulated."""
@@ -50,59 +46,6 @@ TILE_ROWS, TILE_COLUMNS = 2, 3
 """Tiles cut from each traced product: several, so that one begins while another's results are still under way."""
 
 Check = tuple[str, Callable[[], PEVerdict | ArrayVerdict]]
-
-
-@dataclass
-class Verification:
-    """What was found equal in every bit and every cycle, by name, how long each took [s], and what was not, if anything."""
-
-    design: str
-    found: dict[str, PEVerdict | ArrayVerdict] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    failure: tuple[str, str] | None = None
-
-    @property
-    def pe(self) -> PEVerdict:
-        """The PE's pairs and chains."""
-        return next(verdict for verdict in self.found.values() if isinstance(verdict, PEVerdict))
-
-    @property
-    def products(self) -> Mapping[str, ArrayVerdict]:
-        """Products through the array."""
-        return {name: verdict for name, verdict in self.found.items() if isinstance(verdict, ArrayVerdict)}
-
-    def write(self, folder: str | Path) -> Path:
-        """Write ``junit.xml``, ``summary.md`` and, if all is equal, ``verification.json``, whose path is returned."""
-        path = output_folder(folder) / VERDICT
-        write_whole(path.with_name(JUNIT), self._junit())
-        write_whole(path.with_name(SUMMARY), self._summary())
-        if not self.failure:
-            products = {name: dataclasses.asdict(verdict) for name, verdict in self.products.items()}
-            write_whole(path, json.dumps({"pe": dataclasses.asdict(self.pe), "products": products}, indent=2) + "\n")
-        return path
-
-    def _junit(self) -> str:
-        """A test case for each check, in the form that continuous integration reads."""
-        cases = [*self.found, *([self.failure[0]] if self.failure else [])]
-        suite = ElementTree.Element("testsuite", name=f"shiftwise verify {self.design}")
-        suite.attrib |= {"tests": str(len(cases)), "failures": str(int(self.failure is not None)), "errors": "0"}
-        for name in cases:
-            case = ElementTree.SubElement(suite, "testcase", classname=self.design, name=name, time=f"{self.seconds[name]:.3f}")
-            if self.failure and name == self.failure[0]:
-                ElementTree.SubElement(case, "failure", message=self.failure[1])
-        ElementTree.indent(suite)
-        return ElementTree.tostring(suite, encoding="unicode") + "\n"
-
-    def _summary(self) -> str:
-        lines = [f"# Verification of {self.design}", "", "| compared | sums or results | groups | cycles | seconds |"]
-        lines += ["|---|---:|---:|---:|---:|"]
-        for name, verdict in self.found.items():
-            count = verdict.pairs if isinstance(verdict, PEVerdict) else verdict.results
-            lines.append(f"| {name} | {count:,} | {verdict.groups:,} | {verdict.cycles:,} | {self.seconds[name]:.1f} |")
-        verdict_line = "Every bit is that of the model, in the model's cycle."
-        if self.failure:
-            verdict_line = f"**{self.failure[0]} differs:** {self.failure[1]}"
-        return "\n".join([*lines, "", verdict_line, ""])
 
 
 def verify(
@@ -120,18 +63,19 @@ def verify(
     included.
 
     Raises :class:`hdl.verify.verdict.VerificationError` at the first difference, of which a waveform is kept, and
-    ``InputError`` for input that cannot be used.
+    ``InputError`` for input that cannot be used, a folder that holds anything else among it.
     """
     point = hardware_design(design)
     environment()  # says what is missing before anything is written
     language_model = load_model(model)
     tokens = language_model.encode(HELD_OUT_TEXT.read_bytes())
+    check_own(out)
     folder = output_folder(out)
-    for name in (VERDICT, WAVE):
+    for name in (VERDICT, JUNIT, SUMMARY, WAVE):
         remove(folder / name)
     verification = Verification(point.name)
     traced = partial(trace, language_model, tokens, "prefill", 1, min(SEQUENCE, language_model.context))
-    for name, check in _checks(point, traced, folder / "build"):
+    for name, check in _checks(point, traced, folder / BUILD):
         announce(name)
         began = time.perf_counter()
         try:

@@ -11,6 +11,7 @@ from typing import Any
 from sim.array import DATAFLOWS, Dataflow
 from sim.epilogue import LARGEST_EXACT
 from sim.errors import InputError, choose
+from sim.fields import check_fields, check_known
 from sim.formats import FORMATS, Format, signed_bits
 from sim.memory import MEMORIES, Dram, Scratchpad
 from sim.overlay.presets import PRESETS as OVERLAYS
@@ -24,12 +25,8 @@ CACHE_KINDS = ("scores", "values")
 """Kinds of operators whose second operand is the KV cache."""
 
 
-KINDS: dict[Any, str] = {int: "an integer", str: "a string", bool: "true or false"}
 ORDERLESS = ("exact", "wrap")
 """Accumulators whose sum does not depend on the order of additions."""
-
-LARGEST_FIELD = 1 << 16
-"""Rows, columns, group size, KiB, channels, MHz: far beyond anything built, and cycle counts stay below 2**63."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +73,7 @@ class DesignPoint:
     technology: str = "45nm"
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if type(value) is not field.type:
-                shown = repr(value) if isinstance(value, str) else str(value)
-                raise TypeError(f"{field.name} of a design is {KINDS[field.type]}, not {shown}")
-            if type(value) is int and field.name != "pipeline" and not 1 <= value <= LARGEST_FIELD:
-                raise InputError(f"{field.name} of a design is between 1 and {LARGEST_FIELD}, not {value}")
+        check_fields(self, "a design", unbounded=("pipeline",))
         choose("weight format", self.weight_format, FORMATS)
         choose("activation format", self.activation_format, FORMATS)
         choose("PE kind", self.pe, PES)
@@ -311,16 +302,19 @@ def load_design(name_or_path: str | DesignPoint) -> DesignPoint:
 
     Raises ``InputError`` when there is neither, or when the file holds something that cannot be built.
     """
+    from sim.overlay.design import is_overlay  # here, for an overlay has a design point of its own
+
     if isinstance(name_or_path, DesignPoint):
         return name_or_path
     if name_or_path in PRESETS:
         return DesignPoint(name=name_or_path, **PRESETS[name_or_path])
-    if name_or_path in OVERLAYS:
-        raise InputError(f"{name_or_path} is an overlay, which simulate (in Python simulate_overlay) and fit take alone")
-    fields = read_fields(name_or_path, PRESETS)
+    if is_overlay(name_or_path):
+        raise InputError(
+            f"{name_or_path} is an overlay, which simulate (in Python simulate_overlay), generate and fit take alone"
+        )
+    fields = read_fields(name_or_path, {**PRESETS, **OVERLAYS})
     with of_file(name_or_path):
-        for name in fields:
-            choose("field of a design", name, {field.name: field for field in dataclasses.fields(DesignPoint)})
+        check_known(fields, DesignPoint, "an array's design, for which a file without fields that only overlays have is taken")
         try:
             return DesignPoint(**fields)
         except TypeError as error:

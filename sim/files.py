@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from sim.errors import InputError
@@ -24,6 +24,16 @@ def check_output(path: str | Path) -> None:
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
     with _refused(folder):
         tempfile.TemporaryFile(dir=there).close()
+
+
+def check_alone(path: str | Path, known: Collection[str], what: str) -> None:
+    """Raise ``InputError`` for a folder that holds anything but what is ``known`` there, ``what`` saying of what that is."""
+    folder = Path(path)
+    others = sorted({place.name for place in folder.iterdir()} - set(known)) if folder.is_dir() else []
+    if others:
+        raise InputError(
+            f"output folder {str(folder)!r} holds {others[0]!r}; a new or empty one is needed, or one with nothing but {what}"
+        )
 
 
 @contextlib.contextmanager

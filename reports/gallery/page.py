@@ -8,7 +8,8 @@ from typing import Any
 from amaranth import Shape
 from amaranth.lib.wiring import In
 
-from costmodel.components import key_of
+from costmodel.area import NotMeasuredError
+from costmodel.components import fields_of, key_of
 from costmodel.measured import Measured, read_measured
 from costmodel.samples import SAMPLES
 from costmodel.synthesis.targets import CHARACTERISED
@@ -66,10 +67,21 @@ def files() -> dict[str, str]:
 
 def _page(parts: Mapping[str, Sequence[Any]]) -> str:
     rows = {row.key: row for row in read_measured()}
-    measured = {pe: {target: rows[key_of(design, "pe", target)] for target in CHARACTERISED} for pe, design in SAMPLES.items()}
+    measured = {pe: {target: _measured(design, target, rows) for target in CHARACTERISED} for pe, design in SAMPLES.items()}
     sections = [_section(SAMPLES[pe], found) for pe, found in parts.items()]
     sources = _sources(row for of_pe in measured.values() for row in of_pe.values())
     return HEAD + _overview(measured) + f"\n{sources}\n" + LEGEND + FROM_PYTHON + "".join(sections)
+
+
+def _measured(design: DesignPoint, target: str, rows: Mapping[Any, Measured]) -> Measured:
+    """The row of a sample's PE. Raises :class:`NotMeasuredError` where there is none, as of a PE that is new."""
+    key = key_of(design, "pe", target)
+    if key not in rows:
+        fields = ", ".join(f"{field} {value}" for field, value in fields_of(design, "pe").items())
+        raise NotMeasuredError(
+            f"the PE of the sample {design.pe} was not measured on {target} for {fields}; `make characterize` does"
+        )
+    return rows[key]
 
 
 def _overview(measured: dict[str, dict[str, Measured]]) -> str:

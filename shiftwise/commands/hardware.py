@@ -44,14 +44,15 @@ def verify(
     a 4x4 array. Beside `verification.json` there are a JUnit file and a summary; of the first difference a waveform is kept.
     """
     from shiftwise.generation import hardware_design
+    from shiftwise.verified import VERDICT, check_own
     from sim.files import check_output
     from workloads.embedded import model_folder
 
     check_output(out)
+    check_own(out)
     hardware_design(design)
     model_folder(model)
 
-    from shiftwise.verification import VERDICT
     from shiftwise.verification import verify as run_verification
 
     verification = run_verification(design, model, out, announce=lambda line: print(line, file=sys.stderr))
@@ -59,7 +60,7 @@ def verify(
         print((out / VERDICT).read_text(), end="")
         return
     pe, products = verification.pe, verification.products
-    rows = [(f"{design} PE", pe.pairs, pe.groups, pe.cycles)]
+    rows = [(f"{verification.design} PE", pe.pairs, pe.groups, pe.cycles)]
     rows += [(name, verdict.results, verdict.groups, verdict.cycles) for name, verdict in products.items()]
     print_table(("equal in every bit and cycle", "pairs or results", "groups", "cycles compared"), rows)
 

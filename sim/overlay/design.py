@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sim.design import DesignPoint
-from sim.errors import InputError, choose, demand
+from sim.errors import InputError, choose
+from sim.fields import check_fields, check_known
 from sim.overlay.budget import check_mean
 from sim.overlay.cells import FP16_BYTES, CellLayout
 from sim.overlay.decoder import PRODUCTS
@@ -17,9 +18,6 @@ from sim.overlay.presets import PRESETS
 from sim.overlay.special.reduction import check_lanes
 from sim.quantized import Scheme, weight_scheme
 from sim.toml import read_fields
-
-LARGEST = 1 << 20
-"""Of every count of a design: far beyond anything built."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +66,7 @@ class OverlayDesign:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "formats", _pairs(self.formats))
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(field.type, type):
-                demand(f"{field.name} of an overlay", value, field.type)
-            if type(value) is int and not 1 <= value <= LARGEST:
-                raise InputError(f"{field.name} of an overlay is between 1 and {LARGEST}, not {value}")
+        check_fields(self, "an overlay")
         choose("memory of an overlay", self.memory, LATENCIES)
         _ = self.engine, self.point, self.schemes
         check_group(self.group_size, 1)
@@ -81,11 +74,8 @@ class OverlayDesign:
         if not self.quantized:
             self._check_halves()
         check_lanes(self.special_lanes)
-        for buffer, size in (("weight", self.slots * self.slot_bytes), ("activation", self.activation_bytes)):
-            if size > 1 << ADDRESS_BITS:
-                raise InputError(
-                    f"a buffer has at most {1 << ADDRESS_BITS - 20} MiB, not the {size >> 20} of the {buffer} buffer"
-                )
+        if (size := self.slots * self.slot_bytes) > 1 << ADDRESS_BITS:
+            raise InputError(f"a buffer has at most {1 << ADDRESS_BITS - 20} MiB, not the {size >> 20} of the weight buffer")
         for name in dict.fromkeys((self.weight_format, *(format_ for _, format_ in self.formats))):
             CellLayout(STORED[name], BLOCK, self.kept, self.group_size, False)
         if self.slots < 2:
@@ -203,7 +193,8 @@ def _pairs(formats: object) -> tuple[tuple[str, str], ...]:
     return pairs
 
 
-FIELDS = {field.name: field for field in dataclasses.fields(OverlayDesign)}
+ALONE = {field.name for field in dataclasses.fields(OverlayDesign)} - {field.name for field in dataclasses.fields(DesignPoint)}
+"""Fields that no other design has."""
 
 
 def load_overlay(name_or_path: str | OverlayDesign) -> OverlayDesign:
@@ -217,8 +208,8 @@ def load_overlay(name_or_path: str | OverlayDesign) -> OverlayDesign:
         return OverlayDesign(name=name_or_path, **PRESETS[name_or_path])
     fields = read_fields(name_or_path, PRESETS)
     try:
-        for name in fields:
-            choose("field of an overlay", name, FIELDS)
+        because = next((name for name in fields if name in ALONE), "")
+        check_known(fields, OverlayDesign, f"an overlay, for which a file is taken that has {because}")
         return OverlayDesign(**fields)
     except (InputError, TypeError) as error:
         raise InputError(f"design file {name_or_path!r}: {error}") from None
@@ -230,5 +221,4 @@ def is_overlay(name_or_path: object) -> bool:
         return isinstance(name_or_path, OverlayDesign) or name_or_path in PRESETS
     if not name_or_path.endswith(".toml"):
         return False
-    alone = FIELDS.keys() - {field.name for field in dataclasses.fields(DesignPoint)}
-    return bool(alone & read_fields(name_or_path, PRESETS).keys())
+    return bool(ALONE & read_fields(name_or_path, PRESETS).keys())

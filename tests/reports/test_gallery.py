@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import reports.gallery.page
+from costmodel.area import NotMeasuredError
 from costmodel.samples import SAMPLES
 from hdl.pe import PES, pe_parts
 from reports.gallery.drawing import draw
@@ -129,3 +131,10 @@ def test_every_wire_comes_from_its_source_and_arrives(drawn: dict[str, Structure
 
 def test_a_drawing_is_the_same_in_every_run(drawn: dict[str, Structure]) -> None:
     assert all(draw(structure, "x") == draw(structure, "x") for structure in drawn.values())
+
+
+def test_a_sample_that_was_not_measured_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports.gallery.page, "read_measured", tuple)
+    monkeypatch.setattr(reports.gallery.page, "structures", lambda _: {})
+    with pytest.raises(NotMeasuredError, match="the PE of the sample shift_add was not measured on .* for pe shift_add"):
+        files()

@@ -20,8 +20,10 @@ from costmodel.measured import Measured
 from costmodel.synthesis.liberty import sky130_liberty
 from costmodel.synthesis.parts import Part
 from costmodel.synthesis.run import Area
+from hdl.verify.verdict import ArrayVerdict, PEVerdict
 from shiftwise.cli import main
 from shiftwise.synthesis import DesignSynthesis, synth
+from shiftwise.verified import Verification
 from sim.design import load_design
 
 ROOT = Path(__file__).parent.parent.parent
@@ -183,6 +185,17 @@ def test_synth_that_fails_is_one_sentence_with_a_log(
     log = Path(error.split()[-1])
     assert "cells.lib" in log.read_text()
     shutil.rmtree(log.parent)
+
+
+def test_verify_names_the_design_of_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file.toml").write_text('name = "mine"\n')
+    found = Verification("mine", {"pairs": PEVerdict("mine", 4096, 5000, 6000), "array": ArrayVerdict("mine", 7, 1, 2, 3)})
+    monkeypatch.setattr("shiftwise.verification.verify", lambda *_, **__: found)
+    assert run(monkeypatch, "verify", "--design", str(tmp_path / "file.toml"), "--out", str(tmp_path / "out")) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[2:] == [["mine", "PE", "4096", "5000", "6000"], ["array", "7", "2", "3"]]
 
 
 @pytest.mark.parametrize("command", ["simulate", "generate", "verify", "synth", "list", "topology", "trace", "reproduce"])

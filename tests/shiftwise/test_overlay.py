@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from shiftwise.cli import app
 from shiftwise.overlay.code import decode_cycles, storage
 from shiftwise.overlay.simulate import simulate_overlay
+from sim.design import load_design
 from sim.errors import InputError
 from sim.overlay.compiler import compile_step
 from sim.overlay.design import OverlayDesign, is_overlay, load_overlay
@@ -161,7 +162,10 @@ def test_the_command_writes_a_report(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("slots = 1", "slots of an overlay are at least 2, one to fill and one to read, not 1"),
-        ("slots = 2\nfeathers = 1", "unknown field of an overlay 'feathers'"),
+        (
+            "slots = 2\nfeathers = 1",
+            "unknown field 'feathers' of an overlay, for which a file is taken that has slots; known are name, device",
+        ),
         ("slots = 2\nkept = 17", "kept of an overlay, of 16 weights, is 2, 4, 8, 16, not 17"),
         ("slots = 2\nkept = 8\nsparse = false", "is 16 without multiplexers, not 8"),
         ("slots = 2\ngroup_size = 24", "multiple of 16 such as 32, not 24"),
@@ -171,7 +175,11 @@ def test_the_command_writes_a_report(tmp_path: Path) -> None:
         ('slots = 2\nformats = "int4"', "formats of an overlay are pairs of a product and a format"),
         ("slots = 2\nformats = [1, 2]", "formats of an overlay are pairs of a product and a format"),
         ('slots = 2\nformats = [["q_proj", "int4"]]', "unknown product of an overlay 'q_proj'; known are query, key"),
-        ("slots = 2.5", "slots of an overlay is of type int, not 2.5"),
+        ("slots = 2.5", "slots of an overlay is an integer, not 2.5"),
+        ("slots = true", "slots of an overlay is an integer, not True"),
+        ("slots = 0", "slots of an overlay is between 1 and 65536, not 0"),
+        ("slots = 65537", "slots of an overlay is between 1 and 65536, not 65537"),
+        ('slots = 2\non_chip = "no"', "on_chip of an overlay is true or false, not 'no'"),
     ],
 )
 def test_designs_that_cannot_be_are_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -180,6 +188,8 @@ def test_designs_that_cannot_be_are_refused(text: str, message: str, tmp_path: P
     assert is_overlay(str(path))
     with pytest.raises(InputError, match=message):
         load_overlay(str(path))
+    with pytest.raises(InputError, match="mine.toml is an overlay, which simulate .*, generate and fit take alone"):
+        load_design(str(path))
 
 
 def test_formats_may_be_a_table(tmp_path: Path) -> None:

@@ -76,3 +76,11 @@ def test_a_design_without_hardware_is_one_sentence(fields: dict[str, str], messa
     with pytest.raises(InputError, match=message):
         verification.verify(DesignPoint("test", **fields), out=tmp_path, announce=said.append)  # type: ignore[arg-type]
     assert said == []
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    """As ``generate`` does: what an earlier call did not write is nobody's to mix with."""
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds 'notes.txt'; a new or empty one is needed, or one with nothing but a verif"):
+        verification.verify("mixpe-w4a8", out=tmp_path, announce=lambda _: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -37,7 +37,10 @@ def test_a_toml_file_is_the_keyword_arguments(tmp_path: Path) -> None:
         ('rows = "eight"', "rows of a design is an integer, not 'eight'"),
         ("rows = true", "rows of a design is an integer, not True"),
         ("rows = 2026-01-31", "rows of a design is an integer, not 2026-01-31"),
-        ("rowz = 8", "unknown field of a design 'rowz'; known are name, pe, weight_format"),
+        (
+            "rowz = 8",
+            "unknown field 'rowz' of an array's design, for which a file without fields that only overlays have is taken",
+        ),
         ("rows = ", "Invalid value"),
         ('weight_format = "uint9"', "unknown weight format 'uint9'; known are uint1"),
         ('weight_format = "int16"', "integer or +-1 plane weights of 1 to 8 bits, not int16"),

@@ -15,7 +15,7 @@ from sim.overlay.memory import Channels
     [
         ({"special_lanes": 48}, "a power of two, at most 4096, not 48"),
         ({"slots": 4, "slot_kib": 1 << 16}, "at most 128 MiB, not the 256 of the weight buffer"),
-        ({"activation_buffer_kib": 1 << 18}, "at most 128 MiB, not the 256 of the activation buffer"),
+        ({"activation_buffer_kib": 1 << 18}, "activation_buffer_kib of an overlay is between 1 and 65536, not 262144"),
         ({"weight_format": "uint4"}, "sparse weights have no zero points, as uint4 has"),
         ({"formats": (("up", "bipolar2"),)}, "pruned weights are 0, which bipolar2 does not have"),
         ({"kept": 8, "sparse": False}, "16 without multiplexers, not 8"),
