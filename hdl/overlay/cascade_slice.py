@@ -8,14 +8,15 @@ from sim.pe.dsp_packed import A_BITS, B_BITS, P_BITS
 
 
 class CascadeSlice(wiring.Component):
-    """``p = (chain ? before : 0) + (a + d) * b`` with the registers of the slice.
+    """``p = (chain ? cascade : 0) + (a + d) * b`` with the registers of the slice.
 
-    Ports: ``a``, ``d`` and ``b`` [27, 27, 18 bit, signed]; ``before`` [48 bit] is ``p`` of the slice before, which has its
-    operands a cycle earlier; ``chain`` belongs to the operands two cycles before it and says whether what is before is added:
-    if not, the cascade is broken here. Everything moves on by a cycle with ``advance`` and else stays. Latency: 4 cycles from
-    the operands to ``p``: ports, pre-adder, product, sum (AMD UG579).
+    Ports: ``a``, ``d`` and ``b`` [27, 27, 18 bit, signed]; ``cascade`` [48 bit] is ``onward`` of the slice before, the same as
+    its ``p``, which has its operands a cycle earlier; ``chain`` belongs to the operands two cycles before it and says whether
+    what is before is added: if not, the cascade is broken here. Everything moves on by a cycle with ``advance`` and else stays.
+    Latency: 4 cycles from the operands to ``p``: ports, pre-adder, product, sum (AMD UG579).
 
-    This is the behaviour; :data:`PRIMITIVE` is the same module as the slice itself, ``before`` its cascade input.
+    This is the behaviour; :data:`PRIMITIVE` is the same module as the slice itself, where ``cascade`` and ``onward`` are the
+    wires of the cascade, which lead nowhere else.
     """
 
     module_name = "cascade_slice"
@@ -28,8 +29,9 @@ class CascadeSlice(wiring.Component):
                 "b": In(signed(B_BITS)),
                 "chain": In(1),
                 "advance": In(1),
-                "before": In(signed(P_BITS)),
+                "cascade": In(signed(P_BITS)),
                 "p": Out(signed(P_BITS)),
+                "onward": Out(signed(P_BITS)),
             }
         )
 
@@ -48,9 +50,10 @@ class CascadeSlice(wiring.Component):
             chain.eq(self.chain),
         ]
         with m.If(chain):
-            m.d.sync += self.p.eq(self.before + product)
+            m.d.sync += self.p.eq(self.cascade + product)
         with m.Else():
             m.d.sync += self.p.eq(product)
+        m.d.comb += self.onward.eq(self.p)
         enabled: Module = EnableInserter(self.advance)(m)
         return enabled
 
@@ -58,18 +61,18 @@ class CascadeSlice(wiring.Component):
 PRIMITIVE = """\
 // The module cascade_slice as the slice of an UltraScale+ device; the file cascade_slice.v is the same as behaviour.
 // Ports and attributes: AMD UG974, DSP48E2. OPMODE: W = 0, Z = PCIN or 0, Y and X = M.
-module cascade_slice(clk, rst, a, d, b, chain, advance, before, p);
+module cascade_slice(clk, rst, a, d, b, chain, advance, cascade, p, onward);
   input clk, rst, chain, advance;
   input [26:0] a, d;
   input [17:0] b;
-  input [47:0] before;
-  output [47:0] p;
+  input [47:0] cascade;
+  output [47:0] p, onward;
   DSP48E2 #(
     .AMULTSEL("AD"), .BMULTSEL("B"), .PREADDINSEL("A"), .USE_MULT("MULTIPLY"),
     .AREG(1), .ACASCREG(1), .BREG(2), .BCASCREG(2), .DREG(1), .ADREG(1), .MREG(1), .PREG(1), .CREG(1),
     .OPMODEREG(1), .ALUMODEREG(1), .INMODEREG(1), .CARRYINREG(1), .CARRYINSELREG(1)
   ) slice (
-    .CLK(clk), .A({{3{a[26]}}, a}), .B(b), .C(48'd0), .D(d), .PCOUT(p), .PCIN(before),
+    .CLK(clk), .A({{3{a[26]}}, a}), .B(b), .C(48'd0), .D(d), .P(p), .PCOUT(onward), .PCIN(cascade),
     .INMODE(5'b00100), .OPMODE({2'b00, 2'b00, chain, 4'b0101}), .ALUMODE(4'b0000), .CARRYIN(1'b0), .CARRYINSEL(3'b000),
     .ACIN(30'd0), .BCIN(18'd0), .CARRYCASCIN(1'b0), .MULTSIGNIN(1'b0),
     .CEA1(1'b0), .CEA2(advance), .CEB1(advance), .CEB2(advance), .CEC(1'b1), .CED(advance), .CEAD(advance), .CEM(advance),

@@ -58,14 +58,14 @@ def cascades(m: Module, engine: Engine, operands: Sequence[Operands], densities:
     the first, as slices hand on their sums one a cycle; groups wait for the last one of their run.
     """
     sums: list[Lanes] = []
-    p: Value = Const(0, P_BITS)
+    before: Value = Const(0, P_BITS)
     for index, operand in enumerate(operands):
         place = index % engine.run
         begins = [densities(place + 2) == DENSITIES.index(n) for n in DENSITIES if n and place % n == 0]
         chain = ~reduce(or_, begins, Const(0, 1)) if place else Const(0, 1)
         values = enumerate(operand.packed)
         late = [delay_line(m, f"operand_{index}_{i}", value, place, True) for i, value in values]
-        p = _slice(m, index, late, chain, p, advance)
+        p, before = _slice(m, index, late, chain, before, advance)
         if index % GROUP == GROUP - 1:
             waits = engine.run - 1 - place
             lanes = enumerate(_apart(m, index, p))
@@ -94,15 +94,24 @@ ELEMENTS = {"dsp": cascades, "shift_add": products}
 """Name of an element to what adds up the groups of a chain."""
 
 
-def _slice(m: Module, index: int, late: Sequence[Value], chain: Value, before: Value, advance: Value) -> Signal:
-    """The sum of a slice; its pre-adder packs what the lanes do not share."""
+def _slice(m: Module, index: int, late: Sequence[Value], chain: Value, before: Value, advance: Value) -> tuple[Signal, Signal]:
+    """The sum of a slice, and the same for the next one of the cascade; its pre-adder packs what the lanes do not share."""
     shared, low, high = (value.as_signed() for value in late)
-    p = Signal(signed(P_BITS), name=f"p_{index}")
+    p, onward = (Signal(signed(P_BITS), name=f"{name}_{index}") for name in ("p", "onward"))
     a, d, b = (Signal(signed(bits), name=f"{name}_{index}") for name, bits in (("a", A_BITS), ("d", A_BITS), ("b", B_BITS)))
     m.d.comb += [a.eq(low), d.eq(high << INT8.lane_bits), b.eq(shared)]
-    ports = {"i_a": a, "i_d": d, "i_b": b, "i_chain": chain, "i_advance": advance, "i_before": before, "o_p": p}
+    ports = {
+        "i_a": a,
+        "i_d": d,
+        "i_b": b,
+        "i_chain": chain,
+        "i_advance": advance,
+        "i_cascade": before,
+        "o_p": p,
+        "o_onward": onward,
+    }
     m.submodules[f"slice_{index}"] = Instance("cascade_slice", i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
-    return p
+    return p, onward
 
 
 def _apart(m: Module, index: int, p: Value) -> Lanes:
