@@ -58,6 +58,8 @@ def _describe_overlay(name: str) -> str:
     engine = f"{d.engine.total_multipliers:,} multipliers of {d.element}"
     mean = " in the mean" if d.per_block else ""
     weights = f"weights of {d.weight_format} and the like, {d.kept} of 16 kept{mean}, groups of {d.group_size}"
+    if not d.quantized:
+        weights = f"weights and cache of {d.weight_format}"
     return f"{engine} on a {d.device}, {weights}, {d.clock_mhz} MHz, {d.ports} ports of {d.memory}"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from reports.dfx import dfx_markdown, dfx_study, print_dfx
 from reports.flightllm import flightllm_markdown, flightllm_study, print_flightllm
 from reports.fpl2024 import fpl_markdown, fpl_study, print_fpl, read_comparison
 from reports.mixpe_tables import mixpe_study, print_study, study_markdown
@@ -32,6 +33,7 @@ def _of_comparison(folder: Path) -> Study:
 STUDIES: dict[str, Callable[[Path], Study]] = {
     "mixpe": lambda _: Study(mixpe_study, print_study, study_markdown),
     "flightllm": lambda _: Study(flightllm_study, print_flightllm, flightllm_markdown),
+    "dfx": lambda _: Study(dfx_study, print_dfx, dfx_markdown),
     "fpl2024": _of_comparison,
 }
 """From the folder of a comparison, which some studies need, to the study."""

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 import shiftwise
+from reports.dfx import dfx_markdown
 from reports.flightllm import flightllm_markdown
 from reports.instructions import instruction_table
 from reports.mixpe_tables import study_markdown
@@ -60,6 +61,7 @@ def test_studies_are_shown_as_they_are_computed() -> None:
     page = (DOCS / "reproductions.md").read_text()
     assert study_markdown().strip() in page
     assert flightllm_markdown() in page
+    assert dfx_markdown() in page
 
 
 def test_instructions_are_shown_as_they_are() -> None:

@@ -224,7 +224,7 @@ def allocate(
 
 
 def reproduce(
-    study: Annotated[str, typer.Argument(help="A published study: `mixpe`, `flightllm`, `fpl2024`.")] = "mixpe",
+    study: Annotated[str, typer.Argument(help="A published study: `mixpe`, `flightllm`, `dfx`, `fpl2024`.")] = "mixpe",
     comparison: Annotated[Path, typer.Option(help="Folder of `shiftwise compare`, for `fpl2024`.")] = Path("build/compare"),
     out: Out = Path("build/reproduce"),
     as_json: Json = False,
@@ -232,7 +232,8 @@ def reproduce(
     """Compute a published study's figures again, as published and as this simulator has them, side by side.
 
     `mixpe`: six accelerators on four models (arXiv 2411.16158). `flightllm`: LLaMA-2-7B on a U280 (arXiv 2401.03868).
-    `fpl2024`: minifloats beside integers (arXiv 2311.12359), from a comparison. Writes `STUDY.csv` and `STUDY.md` into `--out`.
+    `dfx`: GPT-2 in fp16 on a U280 (arXiv 2209.10797). `fpl2024`: minifloats beside integers (arXiv 2311.12359), from a
+    comparison. Writes `STUDY.csv` and `STUDY.md` into `--out`.
     """
     from shiftwise.reproduction import reproduce as run_reproduction
 

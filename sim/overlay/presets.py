@@ -60,7 +60,7 @@ _DFX = {
 along ``k`` and ``l = 16`` lanes, all 32 channels of the HBM with 512 bit a cycle each (V-B); a vector unit of ``d`` lanes and
 double buffers of all operands (V-C). Not published, and so assumed: what a buffer holds, here 16 columns of up to 16,000
 numbers, and an activation buffer for a context of 1,024 tokens. A vector unit of DFX takes an instruction for each elementary
-operation; here it is the special-function unit of the other designs."""
+operation; here it is the special-function unit of the other designs. All this was read in summaries of the paper."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     "flightllm-u280": _FLIGHTLLM,
