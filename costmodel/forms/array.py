@@ -38,6 +38,16 @@ def _term_bits(design: DesignPoint) -> float:
     return (stages - 1) * design.activation.bits + _number_bits(design) if stages else 0
 
 
+def _is_shifted(design: DesignPoint) -> bool:
+    """Whether activations are floats that come to their place in fixed point."""
+    return design.row_sums_are_integers and not design.activation.is_integer
+
+
+def _distance(design: DesignPoint) -> int:
+    """Bits by which a significand is shifted at most."""
+    return design.activation.fixed_bits - 1 - design.activation.significand_bits
+
+
 def _placed_bits(design: DesignPoint) -> float:
     """Multiplexers by which a significand comes to its place in fixed point, or its leading one to that of fp32.
 
@@ -46,9 +56,12 @@ def _placed_bits(design: DesignPoint) -> float:
     activation, significand = design.activation, design.activation.significand_bits
     if activation.is_integer or activation.name == "bf16":
         return 0
-    if design.row_sums_are_integers:
-        return activation.fixed_bits * math.log2(1 + activation.fixed_bits - significand)
-    return significand * math.log2(significand)
+    return significand * math.log2(1 + _distance(design) if _is_shifted(design) else significand)
+
+
+def _unregistered_bits(design: DesignPoint) -> int:
+    """Bits of a number that goes from its shifter into the sum, of which Yosys makes one circuit."""
+    return _number_bits(design) if _is_shifted(design) and not _stages(design) else 0
 
 
 def _of_row_sums(design: DesignPoint) -> str:
@@ -60,8 +73,10 @@ def _of_row_sums(design: DesignPoint) -> str:
 
 _OF_ROW_SUMS: Mapping[str, Term] = {
     "row sum bits": lambda design: design.row_sum_bits,
-    "number bits": _number_bits,
+    "number bits": lambda design: 0 if _is_shifted(design) else _number_bits(design),
+    "bits of shifting": lambda design: _distance(design) if _is_shifted(design) else 0,
     "placed bits": _placed_bits,
+    "unregistered bits": _unregistered_bits,
 }
 _ROW_AXES: Mapping[str, Term] = {
     "activation bits": lambda design: design.activation.bits,
@@ -75,7 +90,7 @@ ROW_SUM = Form(
     terms={
         **_OF_ROW_SUMS,
         "register bits": _term_bits,
-        "stages": _stages,
+        "stages": lambda design: 0 if _is_shifted(design) else _stages(design),
         "waiting bits": lambda design: _waits(design) * (design.activation.bits + 2),
     },
     axes=_ROW_AXES,
@@ -157,6 +172,7 @@ _OF_EPILOGUES: Mapping[str, Term] = {
     "scaled bits": _scaled_bits,
     "normaliser bits": _normaliser_bits,
     "row sum bits": lambda design: design.row_sum_bits if design.has_zero_points else 0,
+    "corrections": lambda design: float(_corrects(design)),
 }
 _EPILOGUE_AXES: Mapping[str, Term] = {
     "weight bits": lambda design: design.weight.bits,

@@ -126,25 +126,35 @@ def test_every_component_has_a_form() -> None:
 
 
 BARS = {"lut_sites": 0.15, "area_um2": 0.15, "energy_traced_fj": 0.15}
-"""What the worst row of each line of PEs is off at most."""
+"""What the worst row of each line is off at most."""
 
 MEDIAN = 0.05
 
+JUMPS = {("result_buffer", "lut_sites")}
+"""What follows no width; an accelerator has one."""
+
 ROWS = Rows.of(read_measured())
-PES = [name for name, component in COMPONENTS.items() if component.part == "pe"]
-LINES = [(pe, target, alike) for pe in PES for target in CHARACTERISED for alike in groups(ROWS, pe, target)]
+LINES = [(name, target, alike) for name in COMPONENTS for target in CHARACTERISED for alike in groups(ROWS, name, target)]
 
 
-@pytest.mark.parametrize(("pe", "target", "alike"), LINES)
-def test_pes_that_were_characterised_are_fitted(pe: str, target: str, alike: str) -> None:
+@pytest.mark.parametrize(("component", "target", "alike"), LINES)
+def test_what_was_characterised_is_fitted(component: str, target: str, alike: str) -> None:
     """Held-out rows are at worst 15 % off, and half of each line's at most 5 %."""
-    found = groups(ROWS, pe, target)[alike]
+    found = groups(ROWS, component, target)[alike]
     there = {number for number in BARS if any(number in row.area.numbers for row in found)}
-    fits = {number: fit(pe, number, found) for number in there}
+    fits = {number: fit(component, number, found) for number in there if (component, number) not in JUMPS}
     assert there
     assert [number for number, line in fits.items() if line is None] == []
     assert {number: line.worst_error for number, line in fits.items() if line and line.worst_error > BARS[number]} == {}
     assert {number: line.median_error for number, line in fits.items() if line and line.median_error > MEDIAN} == {}
+
+
+def test_place_of_a_float_in_its_row_sum_by_hand() -> None:
+    """E3M2 has a significand of 3 bits, 0.0625 to 28 in units of 0.0625: 9 bits of magnitude, so 6 of shifting, and a sign."""
+    design = DesignPoint("x", "mixed", "uint4", "e3m2", pipeline=0)
+    terms = terms_of("row_sum", design)
+    assert (terms["bits of shifting"], terms["unregistered bits"]) == (6, 10)
+    assert terms["placed bits"] == pytest.approx(3 * np.log2(7))
 
 
 @pytest.mark.parametrize(
