@@ -11,6 +11,8 @@ and an adder for each lane's running sum); which neighbours a tree adds, and tha
 A number of 0 adds +0 or -0, and a running sum that begins at +0 is never -0, so zeros behind ``k`` change nothing.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,16 +24,25 @@ def tree_sums(totals: Halves, activations: Halves, weights: Halves, width: int) 
 
     ``width`` is a power of two.
     """
-    *_, m, k = activations.shape
+    rest = -activations.shape[-1] % width
+    if rest:
+        activations = np.pad(activations, [(0, 0)] * (activations.ndim - 1) + [(0, rest)])
+        weights = np.pad(weights, [(0, 0)] * (weights.ndim - 2) + [(0, rest), (0, 0)])
     totals = totals.copy()
     with np.errstate(over="ignore", invalid="ignore"):
-        for row in range(m):
-            products = activations[..., row, :, None] * weights
-            if k % width:
-                products = np.pad(products, [(0, 0)] * (products.ndim - 2) + [(0, -k % width), (0, 0)])
-            tree = products.reshape(*products.shape[:-2], -1, width, products.shape[-1])
-            while tree.shape[-2] > 1:
-                tree = tree[..., 0::2, :] + tree[..., 1::2, :]
-            for step in range(tree.shape[-3]):
-                totals[..., row, :] += tree[..., step, 0, :]
+        add_trees(totals, activations, weights, width)
     return totals
+
+
+def add_trees(totals: Any, activations: Any, weights: Any, width: int) -> None:
+    """:func:`tree_sums` into ``totals``, for ``k`` of whole trees, of numpy's arrays or torch's tensors of fp16.
+
+    Both do an operation in fp32 and round the result, which is the operation rounded once: 24 bits are twice 11 and two more.
+    """
+    for row in range(activations.shape[-2]):
+        products = activations[..., row, :, None] * weights
+        tree = products.reshape(*products.shape[:-2], -1, width, products.shape[-1])
+        while tree.shape[-2] > 1:
+            tree = tree[..., 0::2, :] + tree[..., 1::2, :]
+        for step in range(tree.shape[-3]):
+            totals[..., row, :] += tree[..., step, 0, :]

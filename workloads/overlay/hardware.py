@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sim.errors import InputError
 from sim.overlay.compiler.image import densities_of
 from sim.overlay.design import OverlayDesign
-from sim.overlay.tree import tree_sums
+from sim.overlay.tree import add_trees
 from sim.quantized import QuantizedTensor, Scheme
 from workloads.hardware import Hardware, Layers
 from workloads.products import Multiply
@@ -58,9 +57,12 @@ class OverlayHardware(Hardware):
     def _in_halves(self, name: str, activations: Tensor, weights: Tensor) -> Tensor:
         """Products ``[count, m, n]`` of fp16 numbers, which ``activations [count, m, k]`` and ``weights [count, k, n]`` are."""
         del name
-        a, w = (operand.half().numpy() for operand in (activations, weights))
-        zeros = np.zeros((*a.shape[:-1], w.shape[-1]), np.float16)
-        return torch.from_numpy(tree_sums(zeros, a, w, self.overlay.engine.width)).float()
+        width = self.overlay.engine.width
+        rest = -weights.shape[1] % width
+        a, w = nn.functional.pad(activations.half(), (0, rest)), nn.functional.pad(weights.half(), (0, 0, 0, rest))
+        totals = a.new_zeros(*a.shape[:-1], w.shape[-1])
+        add_trees(totals, a, w, width)
+        return totals.float()
 
     def scheme_of(self, name: str) -> Scheme:
         """How the weights of a product are quantized where nothing is stored."""

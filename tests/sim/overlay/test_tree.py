@@ -5,8 +5,9 @@ import struct
 
 import numpy as np
 import pytest
+import torch
 
-from sim.overlay.tree import Halves, tree_sums
+from sim.overlay.tree import Halves, add_trees, tree_sums
 
 SEED = 23
 K, N = 70, 3
@@ -60,6 +61,16 @@ def test_sums_are_those_of_one_operation_at_a_time(kind: str, width: int) -> Non
     wanted = [[_slow(float(held[m, n]), a[m].tolist(), w[:, n].tolist(), width) for n in range(N)] for m in range(2)]
     assert _bits(found) == _bits(np.array(wanted, np.float16))
     assert np.isfinite(found).all() == (kind != "beyond fp16")
+
+
+@pytest.mark.parametrize("kind", OPERANDS)
+def test_tensors_have_the_bits_of_arrays(kind: str) -> None:
+    rng = np.random.default_rng(SEED)
+    a, w = (operand.astype(np.float16) for operand in OPERANDS[kind](rng))
+    whole = 64
+    totals = torch.zeros(2, N, dtype=torch.float16)
+    add_trees(totals, torch.from_numpy(a[:, :whole]), torch.from_numpy(w[:whole]), 16)
+    assert _bits(totals.numpy()) == _bits(tree_sums(np.zeros((2, N), np.float16), a[:, :whole], w[:whole], 16))
 
 
 def test_a_sum_by_hand() -> None:
