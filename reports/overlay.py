@@ -57,6 +57,7 @@ def render(summary: Mapping[str, Any], steps: pd.DataFrame, timeline: pd.DataFra
         steps=table(steps),
         accuracy=accuracy_facts(summary["accuracy"]) if summary["accuracy"] else [],
         memory=memory_facts(summary),
+        bursts=table(pd.DataFrame(summary["bursts"])),
         resources=table(pd.DataFrame(summary["resources"]["blocks"])) if summary["resources"] else None,
         verdict=summary["resources"]["verdict"] if summary["resources"] else summary["not_measured"],
         design=[(name.replace("_", " "), _shown(value)) for name, value in summary["design_fields"].items()],

@@ -53,12 +53,13 @@ class Overlay(wiring.Component):
         """Raises ``InputError`` for designs of which hardware does not exist."""
         check_hardware(design)
         self.design = design
-        latency, opening = memory_cycles(design)
+        check_memory(design, memory_words)
+        latency = design.channels_off_chip.latency
         buffers = max(weight_words, activation_words)
         self._engine = EngineUnit(design, weight_words, activation_words)
         self._dispatcher = Dispatcher(UNITS, design.queue)
-        self._load = Transfer("LD", latency, opening, memory_words, buffers)
-        self._store = Transfer("ST", latency, opening, memory_words, activation_words)
+        self._load = Transfer("LD", latency, memory_words, buffers)
+        self._store = Transfer("ST", latency, memory_words, activation_words)
         self._memory = Ram("memory", WORD_BITS, memory_words)
         self._window = ByteWindow("weight", weight_words)
         self._activations = Ram("activation_copy", WORD_BITS, activation_words)
@@ -166,10 +167,15 @@ def _read(address: Any) -> Wires:
     return {"read": Const(1), "read_address": address}
 
 
-def memory_cycles(design: OverlayDesign) -> tuple[int, int]:
-    """A transfer's latency, and what is between two of its runs [cycle]."""
+def check_memory(design: OverlayDesign, words: int) -> None:
+    """Raise ``InputError`` for a memory of more words than a row of each bank has, beyond which transfers would wait for rows.
+
+    Runs of a word or so that go from page to page of one channel would wait for a row's first opening, which is left out.
+    """
     channels = design.channels_off_chip
-    return channels.latency, int(channels.cycles(WORD_BYTES, 2) - 2 * channels.cycles(WORD_BYTES))
+    most = channels.buses * channels.banks.page * channels.banks.sets // WORD_BYTES
+    if words > most:
+        raise InputError(f"hardware of an overlay has a memory of at most {most:,} words, a row of each bank, not {words:,}")
 
 
 def check_hardware(design: OverlayDesign) -> None:

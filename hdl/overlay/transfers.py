@@ -30,14 +30,14 @@ class Transfer(wiring.Component):
     blocked             in 1     somebody else writes
     =================== ======== ==================================================================================
 
-    A word is read from its place in the source ``latency`` cycles after the unit has come to it, and written then; ``opening``
-    cycles are between runs. Cycles from ``start`` to ``free``: :data:`SETUP` and those of its words and openings; from there to
-    ``done``, of the last word's writing, ``latency``, unless somebody else writes. Throughput: a word a cycle. Addresses, sizes
-    and pitches are whole words.
+    A word is read from its place in the source ``latency`` cycles after the unit has come to it, and written then. Cycles from
+    ``start`` to ``free``: :data:`SETUP` and those of its words; from there to ``done``, of the last word's writing,
+    ``latency``, unless somebody else writes. Throughput: a word a cycle, also from run to run: the next run's row is opened
+    meanwhile. Addresses, sizes and pitches are whole words.
     """
 
-    def __init__(self, opcode: str, latency: int, opening: int, memory_words: int, buffer_words: int) -> None:
-        self.opcode, self.latency, self.opening = opcode, latency, opening
+    def __init__(self, opcode: str, latency: int, memory_words: int, buffer_words: int) -> None:
+        self.opcode, self.latency = opcode, latency
         self.module_name = {"LD": "load_unit", "ST": "store_unit"}[opcode]
         source, destination = (memory_words, buffer_words) if opcode == "LD" else (buffer_words, memory_words)
         super().__init__(
@@ -61,14 +61,13 @@ class Transfer(wiring.Component):
         m = Module()
         given = fields_of(self.word, self.opcode)
         f = {name: Signal(len(given[name]), name=name) for name in ("size", "runs", "pitch", "buffer")}
-        waits = Signal(range(self.opening + 1))
         begins, running, comes, moves = Signal(), Signal(), Signal(), Signal()
         place, run = Signal(len(given.size) - BYTE_BITS), Signal(len(given.runs))
         bits = len(given.memory) - BYTE_BITS
         in_memory, row, in_buffer = (Signal(bits, name=name) for name in ("in_memory", "row", "in_buffer"))
         ends_run = Signal()
         m.d.comb += [
-            comes.eq(running & ~waits.any() & moves),
+            comes.eq(running & moves),
             ends_run.eq(place + 1 == f["size"][BYTE_BITS:]),
             self.free.eq(comes & ends_run & (run + 1 == f["runs"])),
         ]
@@ -76,14 +75,12 @@ class Transfer(wiring.Component):
         with m.If(begins):
             start = given.memory[BYTE_BITS:]
             m.d.sync += [in_memory.eq(start), row.eq(start), in_buffer.eq(given.address[BYTE_BITS:])]
-            m.d.sync += [place.eq(0), run.eq(0), running.eq(1), waits.eq(0)]
+            m.d.sync += [place.eq(0), run.eq(0), running.eq(1)]
             m.d.sync += [register.eq(given[name]) for name, register in f.items()]
-        with m.Elif(waits.any()):
-            m.d.sync += waits.eq(waits - 1)
         with m.If(comes):
             m.d.sync += [place.eq(place + 1), in_memory.eq(in_memory + 1), in_buffer.eq(in_buffer + 1)]
             with m.If(ends_run):
-                m.d.sync += [place.eq(0), run.eq(run + 1), waits.eq(self.opening), running.eq(~self.free)]
+                m.d.sync += [place.eq(0), run.eq(run + 1), running.eq(~self.free)]
                 m.d.sync += [in_memory.eq(row + f["pitch"][BYTE_BITS:]), row.eq(row + f["pitch"][BYTE_BITS:])]
         source, destination = (in_memory, in_buffer) if self.opcode == "LD" else (in_buffer, in_memory)
         parts = {

@@ -10,7 +10,7 @@ from hdl.bench.vectors import Vectors
 from hdl.overlay import transfers
 from hdl.overlay.buffers import WORD_BYTES
 from hdl.overlay.engine_unit import BEFORE, START, product_latency
-from hdl.overlay.top import UNITS, memory_cycles
+from hdl.overlay.top import UNITS
 from hdl.verify.overlay_memory import Bytes, Fields, Machine
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import LANES
@@ -50,7 +50,7 @@ class Run:
         for opcode, *numbers in self.program.numbers.tolist():
             fields = (field.name for field in (*HEADER[1:], *FIELDS[names[opcode]]))
             self.rows.append((names[opcode], dict(zip(fields, numbers, strict=False))))
-        self.latency, self.opening = memory_cycles(self.machine.design)
+        self.latency = self.machine.design.channels_off_chip.latency
         self.units = {unit: Unit(line=deque([None] * self.latency)) for unit in UNITS}
         self.tokens = dict.fromkeys(((a, b) for a in UNITS for b in UNITS), 0)
         self.tail = product_latency(self.machine.design)
@@ -133,8 +133,7 @@ class Run:
             return False, there is not None and there < 0
         of.left -= 1
         of.line.appendleft(of.current if of.left else ~of.current)
-        ends_run = of.left % (self.rows[of.current][1]["size"] // WORD_BYTES) == 0
-        of.next += 1 + (self.opening if ends_run else 0)
+        of.next += 1
         return of.left == 0, there is not None and there < 0
 
     def _engine(self, cycle: int, name: str, f: Fields) -> int:

@@ -9,9 +9,11 @@ from costmodel.area import NotMeasuredError
 from costmodel.fpga.devices import RESOURCES
 from costmodel.fpga.fabric import FABRIC_SOURCE
 from costmodel.overlay.resources import energy_per_pass, overlay_fit
+from reports.bursts import bursts
 from shiftwise.overlay.code import storage
 from shiftwise.overlay.passes import Pass
 from sim.memory import MEMORIES
+from sim.overlay.banks import BANKS
 from sim.overlay.compiler import MemoryMap, memory_map
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
@@ -63,6 +65,7 @@ def summary(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int, 
         "bandwidth": moved / time,
         "bandwidth_use": moved / time / (float(memory.peak) * design.clock_hz),
         "port_use": moved / time / (float(memory.rate) * memory.ports * design.clock_hz),
+        "bursts": bursts(memory).to_dict("records"),
         "memory_bytes": where_memory.end,
         "weight_bytes": _weight_bytes(where_memory),
         "bits_per_weight": 8 * _weight_bytes(where_memory) / _weights(decoder),
@@ -72,7 +75,8 @@ def summary(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int, 
         **_cost(design, cycles, moved, new),
         "design_fields": asdict(design),
         "sources": {
-            "memory": f"{MEMORIES[design.memory].source}; latencies: {LATENCIES[design.memory].source}",
+            "memory": f"{MEMORIES[design.memory].source}; latencies: {LATENCIES[design.memory].source}; rows and banks: "
+            f"{BANKS[design.memory].source}",
             "energy": f"{FABRIC_SOURCE.text}; all that the design takes is at work in every cycle; DRAM as said of the memory",
             "resources": SYNTHESISED if design.quantized else CITED,
         },

@@ -1,23 +1,16 @@
 """When each instruction runs: units in order, queues, tokens, and what each unit takes.
 
-A cycle dispatches one instruction, in the program's order, to the queue of its unit, when there is room. An instruction begins
-when it is in its queue, the one before it in the unit has left it, and its tokens are there:
-
-    dispatched = max(dispatched before + 1, begin of the instruction ``queue`` before it in its unit)
-    begin      = max(dispatched + 1, free of the unit, every token)
-    free       = begin + busy
-    end        = begin + busy + latency       when its tokens are given, the cycle from which others may begin
-
-A ``barrier`` and the ``end`` wait for all ends before them, and nothing is dispatched behind a barrier before.
+Queues and tokens are those of :mod:`sim.overlay.queues`. What a unit takes:
 
 | unit | busy | latency |
 |---|---|---|
 | load, store | :meth:`sim.overlay.memory.Channels.cycles` | until the first bytes |
-| engine | passes of tokens times ``cycles``, or results by ``special_lanes`` | :attr:`sim.overlay.engine.Engine.drain_cycles` |
+| engine | passes of tokens times ``cycles``, or codes, or results | :attr:`sim.overlay.engine.Engine.drain_cycles` |
 | special | :mod:`sim.overlay.special.cycles` | none: the next operation waits |
 
-The engine takes whichever is more of the two: the activation buffer is as wide as the special-function unit has lanes. Loads
-and stores have ports of their own and do not wait for each other: the traffic of stores is small, which is not checked.
+The engine takes whichever is more of the three: codes and results go through the activation buffer, which is as wide as the
+special-function unit has lanes, for reading and for writing. At what position tokens are is not known here; addresses of
+transfers are those of position 0.
 """
 
 from dataclasses import dataclass
@@ -27,14 +20,19 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.overlay.cells import FP16_BYTES
 from sim.overlay.design import OverlayDesign
+from sim.overlay.engine import BLOCK, Engine
 from sim.overlay.interpreter.order import check
 from sim.overlay.isa.encoding import NAMES, Program
 from sim.overlay.isa.instructions import LEAVES, OPCODES, SPECIAL, UNIT_OF, UNITS
+from sim.overlay.queues import run
 from sim.overlay.special.cycles import cycles
 from sim.overlay.special.operations import OPERATIONS
 
 Cycles = NDArray[np.int64]
+
+TRANSFERS = ("LD", "ST")
 
 UNIT_NUMBERS = np.array([UNITS.index(UNIT_OF[name]) for name in NAMES], np.int64)
 
@@ -85,17 +83,38 @@ def durations(program: Program, design: OverlayDesign) -> tuple[Cycles, Cycles]:
     """How long each instruction occupies its unit, and how much later it ends [cycle]."""
     busy, latency = (np.ones(len(program), np.int64), np.zeros(len(program), np.int64))
     opcodes, memory, engine = program.numbers[:, 0], design.channels_off_chip, design.engine
-    for name in ("LD", "ST"):
+    for name in TRANSFERS:
         at = opcodes == OPCODES[name]
-        busy[at] = memory.cycles(program.column(name, "size"), program.column(name, "runs"))
+        busy[at] = memory.cycles(*_addresses(program, name), write=name == "ST")
         latency[at] = memory.latency
     for name in ("MM", "MV"):
         at = opcodes == OPCODES[name]
         passes = -(-program.column(name, "m") // engine.tokens(name.lower())) * program.column(name, "cycles")
-        busy[at] = np.maximum(passes, -(-_results(program, name) // design.special_lanes))
+        width = design.special_lanes * FP16_BYTES
+        moved = np.maximum(_results(program, name) * FP16_BYTES, _codes(program, name, engine))
+        busy[at] = np.maximum(passes, -(-moved // width))
         latency[at] = engine.drain_cycles
     busy[opcodes == OPCODES["MISC"]] = _special(program, design.special_lanes)
     return np.maximum(busy, 1), latency
+
+
+def holds(program: Program, design: OverlayDesign) -> Cycles:
+    """By how much each store holds up a load [cycle], 0 for all else."""
+    found = np.zeros(len(program), np.int64)
+    found[program.numbers[:, 0] == OPCODES["ST"]] = design.channels_off_chip.hold(*_addresses(program, "ST"))
+    return found
+
+
+def _addresses(program: Program, name: str) -> tuple[Cycles, Cycles, Cycles, Cycles]:
+    """Of each transfer, as :class:`sim.overlay.memory.Channels` takes them."""
+    memory, size, runs, pitch = (program.column(name, field) for field in ("memory", "size", "runs", "pitch"))
+    return memory, size, runs, pitch
+
+
+def _codes(program: Program, name: str, engine: Engine) -> Cycles:
+    """Bytes of activations that each product reads: those of a head once for all column blocks that are side by side."""
+    m, k, n, heads = (program.column(name, field) for field in ("m", "k", "n", "heads"))
+    return np.asarray(m * k * heads * -(-n // (BLOCK * engine.column_blocks(name.lower()))), np.int64)
 
 
 def _results(program: Program, name: str) -> Cycles:
@@ -126,50 +145,12 @@ def simulate(program: Program, design: OverlayDesign) -> Timing:
     busy, latency = durations(program, design)
     stops = program.numbers[:, 0] == OPCODES["SYS"]
     units = UNIT_NUMBERS[program.numbers[:, 0]]
-    dispatched, begin = _run(units, program.numbers[:, 1], program.numbers[:, 2], busy, latency, stops, design.queue)
+    tokens = program.numbers[:, 1], program.numbers[:, 2]
+    dispatched, begin, free = run(units, *tokens, busy, latency, holds(program, design), stops, design.queue)
     moved = np.zeros(len(program), np.int64)
-    for name in ("LD", "ST"):
+    for name in TRANSFERS:
         moved[program.numbers[:, 0] == OPCODES[name]] = program.column(name, "size") * program.column(name, "runs")
-    return Timing(units, dispatched, begin, begin + busy, begin + busy + latency, moved)
-
-
-@numba.njit(cache=True)
-def _run(units, waits, signals, busy, latency, stops, queue):  # type: ignore[no-untyped-def]
-    count, kinds = len(units), 5
-    dispatched, begin = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    free = np.zeros(kinds, np.int64)
-    done = np.zeros(kinds, np.int64)
-    issued = np.zeros(kinds, np.int64)
-    begun = np.zeros((kinds, queue), np.int64)
-    given, taken = np.zeros((kinds, kinds), np.int64), np.zeros((kinds, kinds), np.int64)
-    tokens = np.zeros((kinds, kinds, count + 1), np.int64)
-    clock = -1
-    for i in range(count):
-        u = units[i]
-        clock += 1
-        if issued[u] >= queue:
-            clock = max(clock, begun[u, issued[u] % queue])
-        dispatched[i] = clock
-        start = max(clock + 1, free[u])
-        for v in range(kinds):
-            if waits[i] >> v & 1:
-                start = max(start, tokens[v, u, taken[v, u]])
-                taken[v, u] += 1
-        if stops[i]:
-            for v in range(kinds):
-                start = max(start, done[v])
-            clock = start
-        begin[i] = start
-        begun[u, issued[u] % queue] = start
-        issued[u] += 1
-        free[u] = start + busy[i]
-        end = start + busy[i] + latency[i]
-        done[u] = max(done[u], end)
-        for v in range(kinds):
-            if signals[i] >> v & 1:
-                tokens[u, v, given[u, v]] = end
-                given[u, v] += 1
-    return dispatched, begin
+    return Timing(units, dispatched, begin, free, free + latency, moved)
 
 
 @numba.njit(cache=True)

@@ -15,6 +15,7 @@ from sim.overlay.decoder import Decoder
 from sim.overlay.dequantizer import STORED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK
+from sim.overlay.memory import INTERLEAVE
 
 HELD_BLOCKS = 8
 """Blocks of columns whose fp32 sums a vector unit holds from one part of ``k`` to the next: 128 words, two rows of LUT RAM."""
@@ -207,13 +208,13 @@ class MemoryMap:
 
     @property
     def head_bytes(self) -> int:
-        """Codes of a head of the cache."""
-        return aligned(self.context * self.decoder.head_dim * self.design.operand_bytes)
+        """Codes of a head of the cache, and up to the next head's."""
+        return _odd(self.context * self.decoder.head_dim * self.design.operand_bytes)
 
     @property
     def head_scale_bytes(self) -> int:
-        """Scales of a head of the cache."""
-        return aligned(self.context * self.design.scale_bytes)
+        """Scales of a head of the cache, and up to the next head's."""
+        return _odd(self.context * self.design.scale_bytes)
 
     @property
     def cache_bytes(self) -> int:
@@ -233,3 +234,8 @@ class MemoryMap:
     def end(self) -> int:
         """All bytes."""
         return self.cache(self.decoder.layers, False)
+
+
+def _odd(size: int) -> int:
+    """The next odd multiple of what goes to a port before it is the next port's turn [byte]."""
+    return (-(-size // INTERLEAVE) | 1) * INTERLEAVE if size else 0

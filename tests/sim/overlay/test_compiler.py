@@ -125,7 +125,15 @@ def test_the_weights_of_llama_2_7b_by_hand() -> None:
     assert stored == pytest.approx(
         weights * (8 / 16 * (4 + 4) + 3 / 256 + 16 / 64) / 8, rel=0.02
     )  # cells are filled up to words
-    assert where.cache_bytes * 64 == 2 * 32 * 32 * 2048 * (128 + 2)
+    assert where.cache_bytes == 32 * (2048 * (128 + 2) + 2 * 256)
+
+
+def test_heads_of_the_cache_begin_at_ports_of_their_own() -> None:
+    """32 ports have 256 bytes each in turn: a token's key of 128 bytes goes to all ports, one for each of 32 heads."""
+    for context in (16, 100, 2048):
+        where = MemoryMap(LLAMA_7B, FLIGHTLLM, context)
+        for start in (where.cache, where.cache_scales):
+            assert len({start(3, True, head) // 256 % 32 for head in range(32)}) == 32
 
 
 def test_padding_shares_code() -> None:
