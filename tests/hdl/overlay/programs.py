@@ -142,12 +142,14 @@ def program(products: list[Product], contend: bool) -> tuple[str, bytes, list[in
         # what the half held before was read by the engine, and its results by the store
         wait = " wait=engine,store" if i >= 2 else ""
         rows = len(p.weights) // (p.n // 16)
-        lines.append(f"LD{wait} buffer=weight address={weights} memory={len(memory)} size={rows} runs={p.n // 16} pitch={rows}")
-        memory += p.weights
-        lines.append(f"LD buffer=activation address={codes} memory={len(memory)} size={len(p.codes)} runs=1")
+        # activations first, before the product before has results
+        lines.append(f"LD{wait} buffer=activation address={codes} memory={len(memory)} size={len(p.codes)} runs=1")
         memory += p.codes
-        lines.append(f"LD signal=engine buffer=activation address={scales} memory={len(memory)} size={len(p.scales)} runs=1")
+        lines.append(f"LD buffer=activation address={scales} memory={len(memory)} size={len(p.scales)} runs=1")
         memory += p.scales
+        load = f"LD signal=engine buffer=weight address={weights} memory={len(memory)}"
+        lines.append(f"{load} size={rows} runs={p.n // 16} pitch={rows}")
+        memory += p.weights
         lines += p.multiply(weights, codes, scales, target)
         if i == 1 and contend:
             # Under way while the engine writes results, to which it gives way.
