@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 import shiftwise
+from reports.bursts import burst_table
 from reports.dfx import dfx_markdown
 from reports.flightllm import flightllm_markdown
 from reports.instructions import instruction_table
@@ -64,8 +65,10 @@ def test_studies_are_shown_as_they_are_computed() -> None:
     assert dfx_markdown() in page
 
 
-def test_instructions_are_shown_as_they_are() -> None:
-    assert instruction_table() in (DOCS / "overlay.md").read_text()
+def test_instructions_and_bursts_are_shown_as_they_are() -> None:
+    page = (DOCS / "overlay.md").read_text()
+    assert instruction_table() in page
+    assert burst_table().strip() in page
 
 
 class Page(HTMLParser):
