@@ -28,7 +28,7 @@ def burst_table(designs: Sequence[str] = SHOWN) -> str:
     """The memories of some designs beside each other, for a page [%]."""
     tables = [bursts(load_overlay(design).channels_off_chip) for design in designs]
     heads = [
-        "burst",
+        "bytes",
         *(f"{design.removeprefix('flightllm-').upper()}, {what}" for design in designs for what in ("other banks", "one bank")),
     ]
     rows = []
