@@ -57,7 +57,7 @@ def render(summary: Mapping[str, Any], steps: pd.DataFrame, timeline: pd.DataFra
         steps=table(steps),
         accuracy=accuracy_facts(summary["accuracy"]) if summary["accuracy"] else [],
         memory=memory_facts(summary),
-        bursts=table(pd.DataFrame(summary["bursts"])),
+        bursts=burst_facts(summary),
         resources=table(pd.DataFrame(summary["resources"]["blocks"])) if summary["resources"] else None,
         verdict=summary["resources"]["verdict"] if summary["resources"] else summary["not_measured"],
         design=[(name.replace("_", " "), _shown(value)) for name, value in summary["design_fields"].items()],
@@ -159,6 +159,17 @@ def memory_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
                 f"than with code of its own for each length, {engineering(storage['each_length'], 'B')}"
             ),
         ),
+    ]
+
+
+def burst_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How much of the ports' rate bursts get, by their length."""
+    return [
+        (
+            f"{row['bytes']:,} B",
+            f"{percent(row['banks_share'])} in rows of other banks, {percent(row['bank_share'])} of one bank",
+        )
+        for row in summary["bursts"]
     ]
 
 
