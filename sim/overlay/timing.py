@@ -91,7 +91,7 @@ def durations(program: Program, design: OverlayDesign) -> tuple[Cycles, Cycles]:
         at = opcodes == OPCODES[name]
         passes = -(-program.column(name, "m") // engine.tokens(name.lower())) * program.column(name, "cycles")
         width = design.special_lanes * FP16_BYTES
-        moved = np.maximum(_results(program, name) * FP16_BYTES, _codes(program, name, engine))
+        moved = np.maximum(_results(program, name) * FP16_BYTES, _codes(program, name, engine) * design.operand_bytes)
         busy[at] = np.maximum(passes, -(-moved // width))
         latency[at] = engine.drain_cycles
     busy[opcodes == OPCODES["MISC"]] = _special(program, design.special_lanes)
@@ -112,7 +112,7 @@ def _addresses(program: Program, name: str) -> tuple[Cycles, Cycles, Cycles, Cyc
 
 
 def _codes(program: Program, name: str, engine: Engine) -> Cycles:
-    """Bytes of activations that each product reads: those of a head once for all column blocks that are side by side."""
+    """Activations that each product reads: those of a head once for all column blocks that are side by side."""
     m, k, n, heads = (program.column(name, field) for field in ("m", "k", "n", "heads"))
     return np.asarray(m * k * heads * -(-n // (BLOCK * engine.column_blocks(name.lower()))), np.int64)
 
