@@ -161,6 +161,7 @@ class EngineUnit(wiring.Component):
                 "biased": f.bias,
                 "goes_on": (f.part & GOES_ON).any(),
                 "leaves": (f.part & LEAVES).any(),
+                "vector": f.opcode == OPCODES["MV"],
                 "sparse": f.layout == LAYOUTS.index("sparse"),
                 "format": f.format[: len(self._pass.format)],
                 "weights": getattr(self, f"v{v}_weights"),

@@ -182,11 +182,8 @@ def check_hardware(design: OverlayDesign) -> None:
     """Raise ``InputError`` for a design that has a model only."""
     if design.units != 1:
         raise InputError(f"hardware of an overlay has 1 unit, not {design.units}")
-    if design.engine.multipliers < LEAST_MULTIPLIERS or design.engine.two_columns:
-        raise InputError(
-            f"hardware of an overlay has a chain of at least {LEAST_MULTIPLIERS // 2}, of no more without multiplexers, "
-            f"not of {design.chain}"
-        )
+    if design.engine.multipliers < LEAST_MULTIPLIERS:
+        raise InputError(f"hardware of an overlay has a chain of at least {LEAST_MULTIPLIERS // 2}, not of {design.chain}")
     if design.channels_off_chip.rate != WORD_BYTES or design.ports != 1:
         raise InputError(
             f"hardware of an overlay has one port of {WORD_BYTES} byte/cycle to its memory, not {design.ports} of "
@@ -198,10 +195,10 @@ def check_hardware(design: OverlayDesign) -> None:
     for name in design.engine.weight_formats:
         if EXPANDED[name].lsb:
             raise InputError(f"hardware of an overlay has weights in units of 1, which are not those of {name}")
-        if design.engine.multipliers * (EXPANDED[name].bits + index_bits) > WORD_BITS:
+        if design.engine.weights("mv") * (EXPANDED[name].bits + index_bits) > WORD_BITS:
             raise InputError(
                 f"hardware of an overlay reads a cycle's weights{' with their indices' * design.sparse} at once, {WORD_BITS} "
-                f"bit, which {design.engine.multipliers} of {name} are not"
+                f"bit, which {design.engine.weights('mv')} of {name} are not"
             )
     if design.group_size & (design.group_size - 1):
         raise InputError(f"hardware of an overlay has groups of a power of two, not of {design.group_size}")

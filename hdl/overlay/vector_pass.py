@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
+from numpy.typing import NDArray
 
 from hdl.overlay.buffers import WORD_BITS, WORD_BYTES
 from hdl.overlay.chain import ACTIVATION_BITS
@@ -16,6 +18,7 @@ from hdl.overlay.walk import BLOCK_BITS, DENSE, ZERO_BITS, walk
 from hdl.pe.term import register
 from hdl.placement import delay_line, place
 from sim.epilogue import SCALE_BITS
+from sim.overlay.chain import paired_columns
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, LANES, Engine
@@ -49,6 +52,7 @@ class VectorPass(wiring.Component):
     blocks, sparse, format       in           along ``k``, whether there are densities, number of the format
     held, goes_on, leaves        in           of the sums that stay here: where; added to; left here, without results
     biased                       in           whether biases are added
+    vector                       in           whether there is one token, in an engine without multiplexers two columns at once
     rows_<lane>                  in           of the tokens' codes, in units of 16 bytes
     scales_<lane>                in 16        of the tokens
     weights_address, weights     out, in 256  a byte of the weight buffer, and 32 bytes from there a cycle later
@@ -84,6 +88,7 @@ class VectorPass(wiring.Component):
             "goes_on": In(1),
             "leaves": In(1),
             "biased": In(1),
+            "vector": In(1),
             "weights_address": Out(range(weight_words * WORD_BYTES)),
             "weights": In(WORD_BITS),
             "group_address": Out(range(weight_words * WORD_BYTES)),
@@ -119,7 +124,7 @@ class VectorPass(wiring.Component):
         dense = Signal(name="dense")
         m.d.comb += dense.eq(beat["density"] == DENSE if engine.sparse else 1)
         codes, indices = [], []
-        for index in range(engine.multipliers):
+        for index in range(engine.weights("mv")):
             formats = []
             for name in engine.weight_formats:
                 bits = EXPANDED[name].bits
@@ -140,6 +145,8 @@ class VectorPass(wiring.Component):
             {"valid": there, "codes": Cat(codes), "format": format_, "weights_ready": Const(1), **_zeros(m, engine, beat)},
         )
         fields = {name: register(m, f"unit_{name}", beat[name]) for name in ("density", "column", "last")}
+        if engine.two_columns:
+            fields["vector"] = register(m, "unit_vector", beat["vector"])
         if engine.sparse:
             fields["indices"] = register(m, "unit_indices", Cat(indices))
         activations = [getattr(self, f"codes_{lane}") for lane in range(LANES)]
@@ -154,48 +161,66 @@ class VectorPass(wiring.Component):
         """Sums meet their scales: those of a group are read when it ends, and held until its first column comes."""
         ended = register(m, "ended", group["ends"])
         added, leaves = group["first"] & ~self.goes_on, group["last"] & ~self.leaves
-        flags = register(m, "flags_of_group", Cat(added, leaves, self.biased, self.held))
-        tokens = Cat(getattr(self, f"scales_{lane}") for lane in range(LANES))
+        flags = register(m, "flags_of_group", Cat(added, leaves, self.biased, self.vector, self.held))
+        of_second = Mux(self.vector, self.scales_0, self.scales_1) if self.engine.two_columns else self.scales_1
+        tokens = Cat(self.scales_0, of_second)
         # Between its end and its first column no other group ends, as a group takes 16 cycles.
         waiting = Signal(WORD_BITS + len(flags) + len(tokens), name="waiting", reset_less=True)
         with m.If(ended):
-            m.d.sync += waiting.eq(Cat(self.group, flags, tokens))
+            m.d.sync += waiting.eq(Cat(_of_lanes(self.engine, flags[3], self.group), flags, tokens))
         begins = Signal(name="begins")
         held = Signal(len(waiting), name="held_scales", reset_less=True)
         now = Signal(len(waiting), name="now")
         m.d.comb += [begins.eq(sums["sum_valid"] & ~sums["sum_column"].any()), now.eq(Mux(begins, waiting, held))]
         m.d.sync += held.eq(Cat(now[SCALE_BITS:WORD_BITS], Const(0, SCALE_BITS), now[WORD_BITS:]))
-        bias = self._bias(m, group, begins, sums["sum_column"], now[WORD_BITS + 2])
+        vector = now[WORD_BITS + 3]
+        biases = self._biases(m, group, begins, sums["sum_column"], now[WORD_BITS + 2], vector)
+        found: list[Value] = []
         for lane in range(LANES):
+            other = lane * WORD_BITS // LANES if self.engine.two_columns else 0
             given = {
-                "bias": bias,
+                "bias": biases[lane],
                 "sum": sums["sum"].word_select(lane, ACCUMULATOR_BITS),
                 "column": sums["sum_column"],
                 "valid": sums["sum_valid"],
-                "scale": now[:SCALE_BITS],
+                "scale": Mux(vector, now[other:][:SCALE_BITS], now[:SCALE_BITS]),
                 "first": now[WORD_BITS],
                 "last": now[WORD_BITS + 1],
-                "held": now[WORD_BITS + 3 :][:HELD_BITS],
+                "held": now[WORD_BITS + 4 :][:HELD_BITS],
                 "token_scale": now[WORD_BITS + len(flags) :].word_select(lane, SCALE_BITS),
             }
             scaling = place(m, self._scaling, f"scaling_{lane}", given)
+            found.append(scaling["results"])
             m.d.comb += getattr(self, f"results_{lane}").eq(scaling["results"])
             if lane == 0:
                 m.d.comb += self.done.eq(scaling["done"])
+        if self.engine.two_columns:
+            pairs = paired_columns(self.engine)
+            columns = [found[lane].word_select(at, SCALE_BITS) for lane, at in zip(*_places(pairs), strict=True)]
+            with m.If(delay_line(m, "pairs_come", vector, LATENCY)):
+                m.d.comb += self.results_0.eq(Cat(columns))
 
-    def _bias(self, m: Module, group: dict[str, Value], begins: Value, column: Value, biased: Value) -> Value:
-        """Of a column, a cycle behind its sum; biases are read when the last group's scales have been."""
+    def _biases(
+        self, m: Module, group: dict[str, Value], begins: Value, column: Value, biased: Value, vector: Value
+    ) -> list[Value]:
+        """Of each lane's column, a cycle behind its sum; biases are read when the last group's scales have been."""
         read = delay_line(m, "biases_come", group["last"], 2)
         waiting, here = (Signal(WORD_BITS, name=name, reset_less=True) for name in ("biases_wait", "biases"))
         with m.If(read):
-            m.d.sync += waiting.eq(self.group)
+            m.d.sync += waiting.eq(_of_lanes(self.engine, delay_line(m, "vector_of_biases", self.vector, 2), self.group))
         # Between a last group's first column and its last one no other group's biases are here.
         with m.If(begins):
             m.d.sync += here.eq(waiting)
         of, there = register(m, "column_of_bias", column), register(m, "biased_1", biased)
-        bias = Signal(SCALE_BITS, name="bias_of_column")
-        m.d.comb += bias.eq(Mux(there, _chosen(here, of, SCALE_BITS), 0))
-        return bias
+        pairs = register(m, "pairs_of_biases", vector)
+        biases = []
+        for lane in range(LANES):
+            bias = Signal(SCALE_BITS, name=f"bias_of_column_{lane}")
+            other = Cat(of[:-1], Const(lane, 1))
+            place_ = Mux(pairs, other, of) if self.engine.two_columns else of
+            m.d.comb += bias.eq(Mux(there, _chosen(here, place_, SCALE_BITS), 0))
+            biases.append(bias)
+        return biases
 
 
 def _zeros(m: Module, engine: Engine, beat: dict[str, Value]) -> dict[str, Value]:
@@ -203,10 +228,28 @@ def _zeros(m: Module, engine: Engine, beat: dict[str, Value]) -> dict[str, Value
     bits = zero_bits(engine)
     if not bits:
         return {}
-    side = -(-engine.multipliers // BLOCK)
-    here = Signal(side * ZERO_BITS, name="zeros_of_beat")
-    m.d.comb += here.eq(_chosen(beat["zeros"], beat["column"] >> exact_log2(side), len(here)))
-    return {"zeros": Cat(here.word_select(i, ZERO_BITS)[:bits] for i in range(side))}
+    side, most = -(-engine.multipliers // BLOCK), -(-engine.weights("mv") // BLOCK)
+    here = Signal(most * ZERO_BITS, name="zeros_of_beat")
+    number = beat["column"] >> exact_log2(side)
+    m.d.comb += here.eq(_chosen(beat["zeros"], number, side * ZERO_BITS))
+    if engine.two_columns:
+        with m.If(beat["vector"]):
+            m.d.comb += here.eq(_chosen(beat["zeros"], number[:-1], len(here)))
+    return {"zeros": Cat(here.word_select(i, ZERO_BITS)[:bits] for i in range(most))}
+
+
+def _of_lanes(engine: Engine, vector: Value, columns: Value) -> Value:
+    """What belongs to 16 columns, if the lanes are two columns those of lane 0 first, in the order in which sums leave."""
+    if not engine.two_columns:
+        return columns
+    ordered = paired_columns(engine).T.reshape(-1).tolist()
+    return Mux(vector, Cat(columns.word_select(column, SCALE_BITS) for column in ordered), columns)
+
+
+def _places(pairs: NDArray[np.intp]) -> tuple[list[int], list[int]]:
+    """Of each column its lane, and its place there."""
+    at, lane = np.unravel_index(np.argsort(pairs, axis=None), pairs.shape)
+    return lane.tolist(), at.tolist()
 
 
 def _chosen(value: Value, place: Value, bits: int) -> Value:

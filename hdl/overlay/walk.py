@@ -89,7 +89,7 @@ def walk(m: Module, of: Any) -> tuple[dict[str, Value], dict[str, Value]]:
             m.d.sync += cell.eq(cell + of.next_cell)
     for lane in range(LANES):
         m.d.comb += getattr(of, f"codes_address_{lane}").eq(getattr(of, f"rows_{lane}") + base + current)
-    beat = {"density": Mux(active, density, 0), "column": column, "last": ends}
+    beat = {"density": Mux(active, density, 0), "column": column, "last": ends, "vector": of.vector}
     if of.engine.multipliers < BLOCK:
         # Beats take the parts of a dense column in turn.
         beat["part"] = beats[: exact_log2(BLOCK // of.engine.multipliers)]
@@ -127,22 +127,29 @@ def _beside(m: Module, of: Any, header: Value, number: Value, begins: Value, fre
 
 
 def _block(m: Module, of: Any, density: Value, beats: Value) -> tuple[Value, Value, Value, Value]:
-    """Of a block by its density: the same, its last beat, bytes of a beat, the beat's first column."""
+    """Of a block by its density: the same, its last beat, bytes of a beat, the beat's first column, or where the lanes are two
+    columns the place of its first pair."""
     engine: Engine = of.engine
     steps, column = Signal(len(beats), name="steps"), Signal(range(BLOCK), name="column_of")
-    size = Signal(range(engine.multipliers * 2 + 1), name="size")
+    size = Signal(range(engine.weights("mv") * 2 + 1), name="size")
     place_ = Signal(DENSITY_BITS, name="density_of")
     m.d.comb += place_.eq(density)
     for place_of, n in enumerate(DENSITIES):
         if n:
             shift = exact_log2(engine.multipliers) - exact_log2(n)
+            bytes_of = _bytes(of, INDEX_BITS if n < BLOCK and engine.sparse else 0)
             with m.If(place_ == place_of):
                 m.d.comb += [
-                    steps.eq(BLOCK * n // engine.multipliers - 1),
+                    steps.eq(_by_mode(of, BLOCK * n // engine.weights("mv") - 1, BLOCK * n // engine.multipliers - 1)),
                     column.eq(beats << shift if shift >= 0 else beats >> -shift),
-                    size.eq(_bytes(of, INDEX_BITS if n < BLOCK and engine.sparse else 0)),
+                    size.eq(_by_mode(of, bytes_of << 1, bytes_of)),
                 ]
     return place_, steps, size, column
+
+
+def _by_mode(of: Any, of_vector: Any, of_matrix: Any) -> Any:
+    """One of two values, where lanes may be two columns."""
+    return Mux(of.vector, of_vector, of_matrix) if of.engine.two_columns else of_matrix
 
 
 def _bytes(of: Any, index_bits: int) -> Value:

@@ -29,7 +29,7 @@ from sim.quantized import SCHEMES, QuantizedTensor, quantize
 WORD = 32
 BUFFERS = {"slots": 2, "slot_kib": 8, "activation_buffer_kib": 16, "prefill_step": 16}
 DESIGN = OverlayDesign("small", units=1, vector_units=2, chain=4, group_size=32, kept=8, ports=1, queue=2, **BUFFERS)
-DENSE = replace(DESIGN, name="dense", slot_kib=2, vector_units=1, sparse=False, kept=16, weight_format="uint4")
+DENSE = replace(DESIGN, name="dense", slot_kib=2, vector_units=1, chain=8, sparse=False, kept=16, weight_format="uint4")
 WEIGHTS, ACTIVATIONS, SPARE = 512, 128, 384
 
 

@@ -165,7 +165,7 @@ def test_verilog_has_no_warnings(design: OverlayDesign, build_dir: Path) -> None
     ("change", "message"),
     [
         ({"units": 2}, "has 1 unit, not 2"),
-        ({"chain": 2}, "at least 4, of no more without multiplexers, not of 2"),
+        ({"chain": 2}, "has a chain of at least 4, not of 2"),
         ({"ports": 2}, "has one port of 32 byte/cycle"),
         ({"vector_units": 9}, "at most 8 vector units, not 9"),
         ({"weight_format": "e2m1"}, "weights in units of 1, which are not those of e2m1"),
