@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from hdl.overlay.top import check_hardware
+from hdl.overlay.top import check_element, check_hardware
 from sim.errors import InputError
 from sim.overlay.compiler.code import Code
 from sim.overlay.compiler.compile import memory_map
@@ -31,6 +31,7 @@ def example_decoder(design: OverlayDesign) -> Decoder:
 def scaled_down(design: OverlayDesign) -> OverlayDesign:
     """What is generated of a design: its chain, element, multiplexers, formats and groups, and the least buffers that
     :func:`example_decoder` fits. Raises ``InputError`` where there is no such hardware."""
+    check_element(design)
     small = replace(
         design, name=f"{design.name} scaled down", units=1, vector_units=VECTOR_UNITS, slots=2, queue=2, on_chip=True,
         clock_mhz=225, memory="hbm2_1800", channels=16, ports=1, port_bits=256, memory_gib=1, decode_step=TOKENS,

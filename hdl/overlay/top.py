@@ -10,6 +10,7 @@ from hdl.overlay.buffers import WORD_BITS, WORD_BYTES, ByteWindow
 from hdl.overlay.decoder import INSTRUCTION_BITS
 from hdl.overlay.dispatcher import Dispatcher
 from hdl.overlay.engine_unit import EngineUnit
+from hdl.overlay.products import ELEMENTS
 from hdl.overlay.transfers import Transfer
 from hdl.placement import Wires, place
 from hdl.ram import Ram
@@ -178,8 +179,15 @@ def check_memory(design: OverlayDesign, words: int) -> None:
         raise InputError(f"hardware of an overlay has a memory of at most {most:,} words, a row of each bank, not {words:,}")
 
 
+def check_element(design: OverlayDesign) -> None:
+    """Raise ``InputError`` for multipliers that have a model only."""
+    if design.element not in ELEMENTS:
+        raise InputError(f"hardware of an overlay has the element {' or '.join(ELEMENTS)}, not {design.element}")
+
+
 def check_hardware(design: OverlayDesign) -> None:
     """Raise ``InputError`` for a design that has a model only."""
+    check_element(design)
     if design.units != 1:
         raise InputError(f"hardware of an overlay has 1 unit, not {design.units}")
     if design.engine.multipliers < LEAST_MULTIPLIERS:

@@ -63,4 +63,6 @@ def test_what_cannot_be_generated(tmp_path: Path) -> None:
     design.write_text('name = "own"\nvector_units = 4\nchain = 2\n')
     with pytest.raises(InputError, match="hardware of an overlay has a chain of at least 4, .*not of 2"):
         shiftwise.generate(str(design), tmp_path / "out")
+    with pytest.raises(InputError, match="hardware of an overlay has the element dsp or shift_add, not fp16_tree"):
+        shiftwise.generate("dfx-u280", tmp_path / "out")
     assert not (tmp_path / "out").exists()
