@@ -27,7 +27,7 @@ def _row_bits(design: DesignPoint) -> int:
 def _compressed_bits(design: DesignPoint) -> int:
     """Bits of carry-save adders: there is one for each row but two, which a carry chain adds."""
     rows = design.weight.bits if _is_by_weight(design) else design.activation.bits
-    return (rows - 2) * _row_bits(design)
+    return max(0, rows - 2) * _row_bits(design)
 
 
 def _subtracted_bits(design: DesignPoint) -> int:

@@ -23,7 +23,7 @@ from sim.overlay.memory import LATENCIES
 from workloads.passes import Phase
 
 SYNTHESISED = (
-    "vector units, dequantizers, scaling and dispatcher as Yosys synthesised them; buffers by width and depth; special "
+    "vector units, dequantizers, walks, windows, scaling and dispatcher as Yosys synthesised them; buffers by width and depth; special "
     "functions and interconnect cited, those of FlightLLM by lanes and ports"
 )
 CITED = "the core cited, DFX's LUTs and DSP slices by multipliers, without flip-flops; buffers by width and depth"

@@ -99,7 +99,7 @@ _TRANSFER = (
 
 _PRODUCT = (
     Field("weights", ADDRESS_BITS, "of the tile in the weight buffer"),
-    Field("source", ADDRESS_BITS, "of the int8 codes [heads, m, k] in the activation buffer"),
+    Field("source", ADDRESS_BITS, "of the activations [heads, m, k] in the activation buffer, int8 codes or fp16"),
     Field("scales", ADDRESS_BITS, "of their rows in the activation buffer, fp16 [heads, m]"),
     Field("target", ADDRESS_BITS, "of the results in the activation buffer, fp16"),
     Field("m", 14, "rows of activations of a head"),
