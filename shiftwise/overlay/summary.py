@@ -23,8 +23,8 @@ from sim.overlay.memory import LATENCIES
 from workloads.passes import Phase
 
 SYNTHESISED = (
-    "vector units, dequantizers, walks, windows, scaling and dispatcher as Yosys synthesised them; buffers by width and depth; special "
-    "functions and interconnect cited, those of FlightLLM by lanes and ports"
+    "vector units, dequantizers, walks, windows, scaling and dispatcher as Yosys synthesised them; buffers by width and "
+    "depth; special functions and interconnect cited, those of FlightLLM by lanes and ports"
 )
 CITED = "the core cited, DFX's LUTs and DSP slices by multipliers, without flip-flops; buffers by width and depth"
 """Where the resources of a design are from, of one that multiplies integers and of one that multiplies fp16 numbers."""
