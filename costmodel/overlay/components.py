@@ -1,7 +1,7 @@
 """The components of an overlay's hardware: what each is told apart by, and how many a design has."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -63,10 +63,9 @@ def _scaling(design: OverlayDesign) -> Any:
 
 
 def _walk(design: OverlayDesign) -> Any:
-    """Of sparse blocks: a dense design's, with two columns in the lanes, takes 1,735 LUT sites beside 1,669 at a chain of 8."""
     from hdl.overlay.vector_pass import VectorPass
 
-    return VectorPass(replace(design, sparse=True), WINDOW_WORDS, WINDOW_WORDS)
+    return VectorPass(design, WINDOW_WORDS, WINDOW_WORDS)
 
 
 def _window(design: OverlayDesign) -> Any:
@@ -85,7 +84,9 @@ def _dispatcher(design: OverlayDesign) -> Any:
 PARTS: Mapping[str, OverlayPart] = MappingProxyType(
     {
         "vector_unit": OverlayPart(
-            lambda d: {"chain": d.chain, "element": d.element, "sparse": d.sparse}, _vector_units, _vector_unit
+            lambda d: {"chain": d.chain, "element": d.element, "sparse": d.sparse, "sums": d.engine.accumulator_bits},
+            _vector_units,
+            _vector_unit,
         ),
         "dequantizer": OverlayPart(
             lambda d: {"weights": d.engine.weights("mv"), "formats": "+".join(d.engine.weight_formats)},
@@ -93,7 +94,9 @@ PARTS: Mapping[str, OverlayPart] = MappingProxyType(
             _dequantizer,
         ),
         "scaling": OverlayPart(lambda d: {"group_size": d.group_size}, lambda d: LANES * _vector_units(d), _scaling),
-        "walk": OverlayPart(lambda d: {"chain": d.chain, "group_size": d.group_size}, _vector_units, _walk, alone=True),
+        "walk": OverlayPart(
+            lambda d: {"chain": d.chain, "sparse": d.sparse, "group_size": d.group_size}, _vector_units, _walk, alone=True
+        ),
         "byte_window": OverlayPart(
             lambda _: {"words": WINDOW_WORDS}, lambda d: (1 + weight_windows(d)) * _vector_units(d), _window
         ),

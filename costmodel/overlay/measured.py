@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 from costmodel.overlay.components import PARTS, key_of
 from costmodel.synthesis.cache import digest, keep, recall
@@ -74,15 +75,9 @@ def measure_part(component: str, design: OverlayDesign) -> OverlayRow:
 
     Raises as :func:`costmodel.synthesis.run.synthesise` does.
     """
-    from hdl.export import module_texts
-    from hdl.overlay.cascade_slice import PRIMITIVE, CascadeSlice
-
     top = PARTS[component].build(design)
     modules = {part.module_name: part for part in (*getattr(top, "parts", ()), top)}
-    texts = [
-        PRIMITIVE if name == CascadeSlice.module_name else "".join(module_texts([part]).values())
-        for name, part in modules.items()
-    ]
+    texts = [_text(part) for part in modules.values()]
     inside = [name for name in modules if name != top.module_name] if PARTS[component].alone else []
     area = synthesise("\n".join(texts), top.module_name, TARGET, inside).area
     lut_sites, flip_flops, dsps = (float(area.numbers[name]) for name in NUMBERS)
@@ -92,6 +87,17 @@ def measure_part(component: str, design: OverlayDesign) -> OverlayRow:
     )
     keep(_kept_as(component, design), asdict(row))
     return row
+
+
+def _text(part: Any) -> str:
+    """A module as it is on UltraScale+."""
+    from hdl.export import module_texts
+    from hdl.overlay.cascade_slice import PRIMITIVE, CascadeSlice
+    from hdl.overlay.selector import Selector
+
+    if isinstance(part, CascadeSlice):
+        return PRIMITIVE
+    return part.primitive if isinstance(part, Selector) else "".join(module_texts([part]).values())
 
 
 def write_rows(rows: Iterable[OverlayRow], file: Path = OVERLAY_CSV) -> None:

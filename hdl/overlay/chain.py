@@ -1,18 +1,19 @@
 """What is between a vector unit's beats and the sums of its columns: multiplexers, a chain of multipliers, reduction nodes."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Array, Cat, Const, EnableInserter, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, EnableInserter, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.overlay.cascade_slice import CascadeSlice
 from hdl.overlay.products import ELEMENTS, Lanes, Operands
-from hdl.overlay.reduction import levels_of, reduced, routed
+from hdl.overlay.reduction import banks_of, levels_of, reduced, routed
+from hdl.overlay.selector import Selector
 from hdl.pe.term import register
 from hdl.placement import delay_line
-from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, LANES, SELECT, Engine
+from sim.formats.format import signed_bits
+from sim.overlay.engine import ACCUMULATE, BLOCK, LANES, PRODUCT_MAX, ROUTE, SELECT, Engine
 from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS
 
 WEIGHT_BITS = ACTIVATION_BITS = 8
@@ -49,29 +50,43 @@ def beat_ports(engine: Engine) -> dict[str, int]:
     }
 
 
+def added_bits(engine: Engine) -> int:
+    """Width [bit] of what a beat adds to a column."""
+    return min(engine.accumulator_bits, signed_bits(0, engine.segment * PRODUCT_MAX))
+
+
 class Chain(wiring.Component):
-    """Sums of a group's 16 columns (:mod:`sim.overlay.chain`).
+    """What a beat adds to its columns (:mod:`sim.overlay.chain`).
 
-    Ports: ``valid`` and :func:`beat_ports`; ``totals`` [16 x 2 x 32 bit], the sums of both lanes of column 0 lowest, which are
-    complete in the cycle of ``group`` alone; ``advance``, without which everything stays.
+    Ports: ``valid`` and :func:`beat_ports`; ``added`` [banks x 2 x :func:`added_bits`], of both lanes, bank 0 lowest, 0 where a
+    bank has no column; ``entry`` of the columns in their banks, ``there`` if the beat has any, ``ends`` with a group's last
+    beat; ``advance``, without which everything stays.
 
-    Latency: ``Engine.latency - 1`` cycles from a group's last beat to its sums. Throughput: a beat a cycle, groups back to
+    Latency: ``Engine.latency - ACCUMULATE`` cycles from a beat to what it adds. Throughput: a beat a cycle, groups back to
     back. Cycles without ``valid`` are bubbles and may stand anywhere. Why: the columns of a block share their 16 activations,
-    so that sparse blocks take fewer cycles and no more activations.
+    so that sparse blocks take fewer cycles and no more activations; the columns of a beat are neighbours, so that there are as
+    many sums to add to as a beat has columns, and not 16.
     """
 
     module_name = "chain"
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._selector = Selector(LANES * ACTIVATION_BITS)
         beat = {name: In(bits) for name, bits in beat_ports(engine).items()}
-        sums = {"totals": Out(BLOCK * LANES * ACCUMULATOR_BITS), "group": Out(1)}
-        super().__init__({"valid": In(1), "advance": In(1), **beat, **sums})
+        added = {
+            "added": Out(banks_of(engine) * LANES * added_bits(engine)),
+            "entry": Out(range(max(2, BLOCK // banks_of(engine)))),
+            "there": Out(1),
+            "ends": Out(1),
+        }
+        super().__init__({"valid": In(1), "advance": In(1), **beat, **added})
 
     @property
     def parts(self) -> tuple[wiring.Component, ...]:
         """One of each component that this one instantiates."""
-        return (CascadeSlice(),) if self.engine.element == "dsp" else ()
+        slices: tuple[wiring.Component, ...] = (CascadeSlice(),) if self.engine.element == "dsp" else ()
+        return (self._selector, *slices) if self.engine.sparse else slices
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m, engine = Module(), self.engine
@@ -82,11 +97,14 @@ class Chain(wiring.Component):
 
         start = SELECT if engine.sparse else 0
         groups = ELEMENTS[engine.element](m, engine, self._selected(m), densities(start), self.advance)
-        sums = reduced(m, engine, groups, densities(engine.latency - 2 - levels_of(engine)))
-        at_columns = flags[engine.latency - 2]
-        columns = routed(m, engine, sums, at_columns["density"], at_columns["column"])
-        m.d.comb += self.group.eq(flags[engine.latency - 1]["last"])
-        m.d.comb += self.totals.eq(Cat(self._totals(m, columns)))
+        at_banks = flags[engine.latency - ACCUMULATE - ROUTE]
+        sums = reduced(m, engine, groups, densities(engine.latency - ACCUMULATE - ROUTE - levels_of(engine)))
+        banks = routed(m, engine, sums, at_banks["density"], at_banks["column"])
+        for place, value in enumerate(value for lanes in banks for value in lanes):
+            m.d.comb += self.added.word_select(place, added_bits(engine)).eq(value)
+        now = flags[engine.latency - ACCUMULATE]
+        entry = now["column"][banks_of(engine).bit_length() - 1 :]
+        m.d.comb += [self.entry.eq(entry), self.there.eq(now["density"].any()), self.ends.eq(now["last"])]
         enabled: Module = EnableInserter(self.advance)(m)
         return enabled
 
@@ -100,7 +118,7 @@ class Chain(wiring.Component):
                 "last": self.valid & self.last,
             }
         ]
-        for stage in range(1, self.engine.latency):
+        for stage in range(1, self.engine.latency - ACCUMULATE + 1):
             stages.append({name: register(m, f"{name}_{stage}", stages[-1][name]) for name in names})
         return stages
 
@@ -110,27 +128,17 @@ class Chain(wiring.Component):
         vector = self.vector if engine.two_columns else Const(0, 1)
         activations = [self.activations.word_select(i, ACTIVATION_BITS) for i in range(LANES * activations_of(engine))]
         lanes = [activations[: len(activations) // LANES], activations[len(activations) // LANES :]]
+        pairs = Cat(Cat(pair) for pair in zip(*lanes, strict=True))
         found = []
         for index in range(engine.multipliers):
             places = range(index, engine.weights("mv"), engine.multipliers)
             weights: Lanes = [self.weights.word_select(place, WEIGHT_BITS) for place in places]
             if engine.sparse:
                 place = self.indices.word_select(index, INDEX_BITS)
-                chosen = [register(m, f"selected_{index}_{i}", Array(lane)[place]) for i, lane in enumerate(lanes)]
-                found.append(Operands([delay_line(m, f"weight_{index}", weights[0], SELECT, True)], chosen, vector))
+                chosen = register(m, f"selected_{index}", self._selector.placed(m, f"selector_{index}", pairs, place))
+                of_lanes = [chosen.word_select(lane, ACTIVATION_BITS) for lane in range(LANES)]
+                found.append(Operands([delay_line(m, f"weight_{index}", weights[0], SELECT)], of_lanes, vector))
             else:
                 # All are kept, so that a multiplier always has the same one of its column's part.
                 found.append(Operands(weights, [lane[index % len(lane)] for lane in lanes], vector))
         return found
-
-    def _totals(self, m: Module, columns: Sequence[Lanes]) -> list[Value]:
-        """Sums of the columns with this cycle's beat; those that are held begin anew after a group's last one."""
-        totals: list[Value] = []
-        for column, lanes in enumerate(columns):
-            for lane, value in enumerate(lanes):
-                held = Signal(signed(ACCUMULATOR_BITS), name=f"held_{column}_{lane}")
-                total = Signal(signed(ACCUMULATOR_BITS), name=f"total_{column}_{lane}")
-                m.d.comb += total.eq(held + value)
-                m.d.sync += held.eq(Mux(self.group, 0, total))
-                totals.append(total)
-        return totals

@@ -63,13 +63,13 @@ def cascades(m: Module, engine: Engine, operands: Sequence[Operands], densities:
         place = index % engine.run
         begins = [densities(place + 2) == DENSITIES.index(n) for n in DENSITIES if n and place % n == 0]
         chain = ~reduce(or_, begins, Const(0, 1)) if place else Const(0, 1)
-        values = enumerate(operand.packed)
-        late = [delay_line(m, f"operand_{index}_{i}", value, place, True) for i, value in values]
+        # Registers with a reset, which do not become shift registers of LUTs.
+        late = [delay_line(m, f"operand_{index}_{i}", value, place) for i, value in enumerate(operand.packed)]
         p, before = _slice(m, index, late, chain, before, advance)
         if index % GROUP == GROUP - 1:
             waits = engine.run - 1 - place
             lanes = enumerate(_apart(m, index, p))
-            sums.append([delay_line(m, f"lane_{index}_{i}_later", lane, waits, True).as_signed() for i, lane in lanes])
+            sums.append([delay_line(m, f"lane_{index}_{i}_later", lane, waits).as_signed() for i, lane in lanes])
     return sums
 
 

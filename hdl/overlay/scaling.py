@@ -19,7 +19,7 @@ from sim.epilogue import LATENCY as EPILOGUE
 from sim.epilogue import SCALE_BITS
 from sim.output import output_format
 from sim.overlay.compiler.memory_map import HELD_BLOCKS
-from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK
+from sim.overlay.engine import BLOCK
 
 FP16 = output_format("fp16")
 
@@ -39,7 +39,7 @@ class Scaling(wiring.Component):
         total[h, c] = fp32((first ? 0 : total[h, c]) + fp32(scale * sum))
         result      = fp16(fp32(fp32(token_scale * total[h, c]) + bias))    after the last group
 
-    Ports: ``sum`` [32 bit], ``column``, ``valid``, and with them the ``scale`` [fp16] of the group and column, ``first`` and
+    Ports: ``sum``, ``column``, ``valid``, and with them the ``scale`` [fp16] of the group and column, ``first`` and
     ``last`` of its group, ``held``, the place ``h`` of 8 that its totals have, ``token_scale`` [fp16]; a cycle behind them the
     column's ``bias`` [fp16]; ``results`` [16 x 16 bit], column 0 lowest; ``done`` for the cycle in which all of them are there.
     Latency: :data:`LATENCY` cycles. Throughput: a column a cycle; a column comes again after 16 cycles at the earliest.
@@ -53,7 +53,7 @@ class Scaling(wiring.Component):
         self.design, self._output = design, Output(FP16)
         super().__init__(
             {
-                "sum": In(ACCUMULATOR_BITS),
+                "sum": In(design.accumulator_bits),
                 "column": In(range(BLOCK)),
                 "valid": In(1),
                 "scale": In(SCALE_BITS),
@@ -74,7 +74,7 @@ class Scaling(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: ARG002 - Amaranth's interface
         m = Module()
-        total = self.sum[: self.design.accumulator_bits].as_signed()
+        total = self.sum.as_signed()
         term = scaled(m, self.design, GroupSum(total, self.valid, self.scale))
         flags = delay_line(m, "flags", Cat(self.column, self.held, self.first, self.last & self.valid), 3)
         column, place_, first, last = flags[: len(self.column)], flags[:-2], flags[-2], flags[-1]

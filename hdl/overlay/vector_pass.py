@@ -21,7 +21,7 @@ from sim.epilogue import SCALE_BITS
 from sim.overlay.chain import paired_columns
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, LANES, Engine
+from sim.overlay.engine import BLOCK, LANES, Engine
 from sim.overlay.sparsity import INDEX_BITS
 
 FEED = 2
@@ -180,7 +180,7 @@ class VectorPass(wiring.Component):
             other = lane * WORD_BITS // LANES if self.engine.two_columns else 0
             given = {
                 "bias": biases[lane],
-                "sum": sums["sum"].word_select(lane, ACCUMULATOR_BITS),
+                "sum": sums["sum"].word_select(lane, self.engine.accumulator_bits),
                 "column": sums["sum_column"],
                 "valid": sums["sum_valid"],
                 "scale": Mux(vector, now[other:][:SCALE_BITS], now[:SCALE_BITS]),

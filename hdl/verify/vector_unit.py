@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hdl.bench.vectors import Vectors, followed, noise
 from hdl.overlay.chain import ACTIVATION_BITS, WEIGHT_BITS, activations_of, beat_ports
 from sim.overlay.chain import Beat, Kept, column_sums, paired_columns
-from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, DENSITIES, LANES, Engine
+from sim.overlay.engine import BLOCK, DENSITIES, LANES, Engine
 from sim.overlay.sparsity import INDEX_BITS
 
 SPARE = 0.75
@@ -86,7 +86,12 @@ def _run(engine: Engine, given: list[Given], rate: float, rng: np.random.Generat
         advance = not (there and there.last) or left == 0 or (left == 1 and ready == 1)
         fields = _fields(engine, waiting[0]) if offered else {n: int(noise(rng, bits, 1)[0]) for n, bits in ports.items()}
         column = BLOCK - left if left else 0
-        values = {"valid": offered, "ready": advance, "sum": _packed(drained[column], ACCUMULATOR_BITS), "sum_column": column}
+        values = {
+            "valid": offered,
+            "ready": advance,
+            "sum": _packed(drained[column], engine.accumulator_bits),
+            "sum_column": column,
+        }
         for name, value in {**values, "sum_valid": left > 0, "sum_ready": ready, **fields}.items():
             rows[name].append(int(value))
         left -= bool(left) and ready

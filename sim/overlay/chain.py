@@ -4,7 +4,7 @@
     selected = activations[index]                                  of the block's 16; of each lane
     run      = sum of weight * selected along min(run, N, D) multipliers, both lanes packed in one number of 48 bits
     column   = sum of its runs, each after its lanes have been taken apart
-    sum[c]   = 32 bits: sum of column c over the beats of its group
+    sum[c]   = ``Engine.accumulator_bits``: sum of column c over the beats of its group
 
 Where the lanes are two columns (``mv`` of :attr:`sim.overlay.engine.Engine.two_columns`) a beat has ``2 * D`` weights, those
 of lane 0 first, and multiplier d has an activation and the weights ``p`` and ``p + D``:
@@ -128,7 +128,7 @@ def group_sums(engine: Engine, activations: Ints, weights: Kept, mode: str = "mm
     blocks_k, blocks_n = weights.densities.shape
     if -(-k // BLOCK) != blocks_k:
         raise InputError(f"activations have the k of {blocks_k} blocks of weights, not {k}")
-    check_group(group_size, blocks_k)
+    check_group(group_size, blocks_k, engine.longest_group)
     lanes = LANES if mode == "mm" else 1
     padded = np.pad(activations, ((0, -m % lanes), (0, -k % BLOCK)))
     per_group = group_size // BLOCK or blocks_k

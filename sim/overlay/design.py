@@ -7,11 +7,21 @@ from functools import cached_property
 from sim.design import DesignPoint
 from sim.errors import InputError, choose
 from sim.fields import check_fields, check_known
+from sim.formats.format import signed_bits
 from sim.overlay.budget import check_mean
 from sim.overlay.cells import FP16_BYTES, CellLayout
 from sim.overlay.decoder import PRODUCTS
 from sim.overlay.dequantizer import STORED
-from sim.overlay.engine import BLOCK, DENSITIES, ELEMENTS, Engine, check_group
+from sim.overlay.engine import (
+    ACCUMULATOR_BITS,
+    BLOCK,
+    DENSITIES,
+    ELEMENTS,
+    LONGEST_GROUP,
+    PRODUCT_MAX,
+    Engine,
+    check_group,
+)
 from sim.overlay.isa.instructions import ADDRESS_BITS
 from sim.overlay.memory import LATENCIES, Channels
 from sim.overlay.presets import PRESETS
@@ -95,9 +105,12 @@ class OverlayDesign:
     @cached_property
     def engine(self) -> Engine:
         """The matrix engine."""
-        beside = ("int8",) if choose("element of an engine", self.element, ELEMENTS).quantized else ()
+        quantized = choose("element of an engine", self.element, ELEMENTS).quantized
+        beside = ("int8",) if quantized else ()
         formats = dict.fromkeys((self.weight_format, *(format_ for _, format_ in self.formats), *beside))
-        return Engine(self.units, self.vector_units, self.chain, self.element, self.sparse, tuple(formats))
+        terms = max(BLOCK, self.group_size) if quantized else LONGEST_GROUP
+        sums = min(signed_bits(0, terms * PRODUCT_MAX), ACCUMULATOR_BITS)
+        return Engine(self.units, self.vector_units, self.chain, self.element, self.sparse, tuple(formats), sums)
 
     @cached_property
     def schemes(self) -> dict[str, Scheme]:

@@ -63,14 +63,17 @@ LANES = 2
 """Products of a multiplier a cycle: one weight and two activations, or one activation and two weights."""
 
 ACCUMULATOR_BITS = 32
-"""[bit] Of a column's sum."""
+"""[bit] Of a column's sum at the most."""
 
-LONGEST_GROUP = (1 << (ACCUMULATOR_BITS - 1)) // (1 << 14) - 1
-"""Products of two int8 numbers, 2**14 at most, whose sum an accumulator holds: 131,071."""
+PRODUCT_MAX = 1 << 14
+"""Of two int8 numbers."""
 
-SELECT, SLICE, SPLIT, PRODUCT, ROUTE, ACCUMULATE = 1, 4, 1, 2, 1, 1
+LONGEST_GROUP = (1 << (ACCUMULATOR_BITS - 1)) // PRODUCT_MAX - 1
+"""Products whose sum the widest accumulator holds: 131,071."""
+
+SELECT, SLICE, SPLIT, PRODUCT, ROUTE, ACCUMULATE = 1, 4, 1, 2, 1, 2
 """[cycle] Of the sparse multiplexer, a DSP slice, taking its lanes apart, a product of shifts and additions, a sum's way to its
-column, and the columns' sums."""
+column, and the columns' sums, which are added and then handed over."""
 
 HALF_MULTIPLY, HALF_ADD = 6, 11
 """[cycle] Of fp16 numbers in DSP slices (Hong et al., MICRO 2022, section V-C: one slice and 6 cycles, two and 11)."""
@@ -108,7 +111,8 @@ class Engine:
 
     ``element`` is one of :data:`ELEMENTS`. Without ``sparse`` there are no multiplexers, and all blocks are dense.
     ``weight_formats`` are what the dequantization unit expands to int8 (:mod:`sim.overlay.dequantizer`), or fp16. FlightLLM's
-    U280 has 6,144 DSP48 = units x vector units x chain x 2. Raises ``InputError`` for other counts, names and formats.
+    U280 has 6,144 DSP48 = units x vector units x chain x 2. A column's sum has ``accumulator_bits``. Raises ``InputError`` for
+    other counts, names and formats.
     """
 
     units: int = 6
@@ -117,6 +121,7 @@ class Engine:
     element: str = "dsp"
     sparse: bool = True
     weight_formats: tuple[str, ...] = ("int3", "int4", "int5", "int8")
+    accumulator_bits: int = ACCUMULATOR_BITS
 
     def __post_init__(self) -> None:
         for name in ("units", "vector_units", "chain"):
@@ -134,6 +139,14 @@ class Engine:
         demand("weight formats of an engine", self.weight_formats, tuple)
         for name in self.weight_formats:
             choose("weight format of an overlay", name, kind.formats)
+        demand("accumulator bits of an engine", self.accumulator_bits, int)
+        if self.longest_group < BLOCK or self.accumulator_bits > ACCUMULATOR_BITS:
+            raise InputError(f"accumulators of an engine have 20 to {ACCUMULATOR_BITS} bits, not {self.accumulator_bits}")
+
+    @property
+    def longest_group(self) -> int:
+        """Products whose sum an accumulator holds."""
+        return (1 << max(0, self.accumulator_bits - 1)) // PRODUCT_MAX - 1
 
     @property
     def multipliers(self) -> int:
@@ -274,10 +287,10 @@ def check_tile(engine: Engine, m: int, densities: NDArray[np.integer], mode: str
     if wrong.any():
         allowed = ", ".join(map(str, DENSITIES)) if engine.sparse else f"{BLOCK} without multiplexers"
         raise InputError(f"weights that a column of a block keeps are {allowed}, not {int(densities[wrong][0])}")
-    check_group(group_size, len(densities))
+    check_group(group_size, len(densities), engine.longest_group)
 
 
-def check_group(group_size: int, blocks: int) -> None:
+def check_group(group_size: int, blocks: int, longest: int = LONGEST_GROUP) -> None:
     """Raise ``InputError`` for groups along ``k`` of so many blocks that are not of whole blocks, or too long for a sum."""
     if group_size < 0 or group_size % BLOCK:
         above = max(1, _ceil(max(group_size, 1), BLOCK)) * BLOCK
@@ -285,8 +298,8 @@ def check_group(group_size: int, blocks: int) -> None:
             f"group size of an engine is 0 for all of k or a multiple of {BLOCK} such as {above}, not {group_size}"
         )
     terms = group_size or blocks * BLOCK
-    if terms > LONGEST_GROUP:
-        raise InputError(f"a group has at most {LONGEST_GROUP} products, not {terms}")
+    if terms > longest:
+        raise InputError(f"a group has at most {longest} products, not {terms}")
 
 
 def _window(steps: Any, least: int) -> Any:

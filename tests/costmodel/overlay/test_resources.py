@@ -96,7 +96,7 @@ def test_rows_are_of_parts() -> None:
 
 
 def test_what_is_not_known_is_refused() -> None:
-    with pytest.raises(NotMeasuredError, match="the vector_unit of dense-u280, chain=2 element=dsp sparse=False, was not"):
+    with pytest.raises(NotMeasuredError, match="the vector_unit of dense-u280, chain=2 element=dsp sparse=False sums=22, was"):
         overlay_fit(replace(load_overlay("dense-u280"), chain=2))
     with pytest.raises(InputError, match="unknown device 'u999'"):
         overlay_fit(replace(load_overlay("dense-u280"), device="u999"))

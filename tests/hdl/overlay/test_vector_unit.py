@@ -13,7 +13,11 @@ from hdl.tools.verilator import Bench, lint
 from hdl.verify.vector_unit import vector_unit_vectors
 from sim.overlay.engine import CHAINS, ELEMENTS, Engine
 
-ENGINES = [Engine(1, 1, 4), Engine(1, 1, 8, "shift_add", sparse=False), Engine(1, 1, 16, sparse=False)]
+ENGINES = [
+    Engine(1, 1, 4, accumulator_bits=22),
+    Engine(1, 1, 8, "shift_add", sparse=False),
+    Engine(1, 1, 16, sparse=False, accumulator_bits=22),
+]
 INTEGERS = [name for name, element in ELEMENTS.items() if element.quantized]
 EVERY = [Engine(1, 1, chain, element, sparse) for chain in CHAINS for element in INTEGERS for sparse in (True, False)]
 
@@ -51,8 +55,9 @@ def test_every_engine(build_dir: Path, seed: int) -> None:
     assert bench_of(EVERY, build_dir).run(*(vector_unit_vectors(engine, 30, seed) for engine in EVERY)) == []
 
 
-def test_verilog_has_no_warnings(tmp_path: Path) -> None:
-    unit = VectorUnit(Engine(1, 1, 2, "shift_add"))
+@pytest.mark.parametrize("sparse", [True, False])
+def test_verilog_has_no_warnings(tmp_path: Path, sparse: bool) -> None:
+    unit = VectorUnit(Engine(1, 1, 2, "shift_add", sparse))
     for name, text in module_texts((*unit.parts, unit)).items():
         (tmp_path / name).write_text(text)
     assert lint(sorted(tmp_path.glob("*.v")), "vector_unit") == ""
