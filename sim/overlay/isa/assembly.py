@@ -12,7 +12,7 @@ import numpy as np
 
 from sim.errors import InputError, choose
 from sim.overlay.isa.encoding import NAMES, Program, names_of
-from sim.overlay.isa.instructions import COLUMNS, FIELDS, HEADER, OPCODES, UNITS
+from sim.overlay.isa.instructions import COLUMNS, FIELDS, HEADER, OPCODES, UNITS, Field
 
 MASKS = ("wait", "signal")
 
@@ -38,24 +38,42 @@ def disassemble(program: Program) -> str:
 def _parsed(words: list[str]) -> list[int]:
     opcode, *rest = words
     choose("opcode", opcode, OPCODES)
-    places = {field.name: place for place, field in enumerate(HEADER + FIELDS[opcode]) if place}
+    fields = {field.name: (place, field) for place, field in enumerate(HEADER + FIELDS[opcode]) if place}
     numbers = [OPCODES[opcode]] + [0] * (COLUMNS - 1)
+    given = set()
     for word in rest:
-        name, _, value = word.partition("=")
-        numbers[choose(f"field of {opcode}", name, places)] = _number(opcode, name, value)
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"fields of {opcode} are given as name=value, not {word!r}")
+        place, field = choose(f"field of {opcode}", name, fields)
+        if name in given:
+            raise InputError(f"{name} is given once, not again as {word!r}")
+        given.add(name)
+        numbers[place] = _number(opcode, field, value)
     return numbers
 
 
-def _number(opcode: str, name: str, value: str) -> int:
+def _number(opcode: str, field: Field, value: str) -> int:
+    name = field.name
     if name in MASKS:
-        return sum(1 << UNITS.index(choose("unit", unit, dict.fromkeys(UNITS, unit))) for unit in value.split(","))
+        return _mask(name, value)
     names = names_of(opcode, name)
     if names is not None:
         return names.index(choose(name, value, dict.fromkeys(names, value)))
     try:
-        return int(value, 0)
+        number = int(value, 0)
     except ValueError:
         raise InputError(f"{name} is a number, decimal or behind 0x, not {value!r}") from None
+    if not 0 <= number < 1 << field.bits:
+        raise InputError(f"{name} is between 0 and {(1 << field.bits) - 1}, not {value}")
+    return number
+
+
+def _mask(name: str, value: str) -> int:
+    units = [choose("unit", unit, dict.fromkeys(UNITS, unit)) for unit in value.split(",")]
+    if len(set(units)) < len(units):
+        raise InputError(f"{name} names each unit once, not {value!r}")
+    return sum(1 << UNITS.index(unit) for unit in units)
 
 
 def _lines(program: Program) -> Iterator[str]:

@@ -58,9 +58,16 @@ def test_an_empty_program_is_one() -> None:
         ("SYS operation=end\nLD length=1", "line 2: unknown field of LD 'length'"),
         ("MV wait=loads", "line 1: unknown unit 'loads'"),
         ("LD size=many", "line 1: size is a number, decimal or behind 0x, not 'many'"),
-        ("LD runs=65536", "runs of instruction 0, LD, is between 0 and 65535, not 65536"),
+        ("LD runs=65536", "line 1: runs is between 0 and 65535, not 65536"),
+        ("MM m=99999999999999999999999999", "line 1: m is between 0 and 16383, not 99999999999999999999999999"),
+        (f"MM m=0x{'f' * 5000}", "line 1: m is between 0 and 16383, not 0xfff"),
+        ("# c\n\nMM m=-1", "line 3: m is between 0 and 16383, not -1"),
         ("MISC operation=sine", "line 1: unknown operation 'sine'"),
-        ("LD size=-1", "size of instruction 0, LD, is between 0 and 268435455, not -1"),
+        ("LD size=-1", "line 1: size is between 0 and 268435455, not -1"),
+        ("LD wait=load,load", "line 1: wait names each unit once, not 'load,load'"),
+        ("LD size=1 size=1", "line 1: size is given once, not again as 'size=1'"),
+        ("LD wait=load wait=store", "line 1: wait is given once, not again as 'wait=store'"),
+        ("SYS end extra", "line 1: fields of SYS are given as name=value, not 'end'"),
     ],
 )
 def test_text_that_is_no_program_is_refused(text: str, message: str) -> None:
