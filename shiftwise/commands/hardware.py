@@ -112,7 +112,10 @@ def synth(
 
 def fit(
     design: Design = "mixpe-w4a8",
-    device: Annotated[str, typer.Option(help="An FPGA board: a device of `shiftwise list`.")] = "u280",
+    device: Annotated[
+        str | None,
+        typer.Option(help="An FPGA board: a device of `shiftwise list`; without one an overlay's own, of others `u280`."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say whether the design fits an FPGA board, what limits it, and how large an array would fit.
@@ -128,7 +131,7 @@ def fit(
     from costmodel.fpga.utilization import fit as run_fit
     from sim.design import load_design
 
-    found = run_fit(load_design(design), device)
+    found = run_fit(load_design(design), device or "u280")
     if as_json:
         print(json.dumps(found.flat, indent=2))
         return
@@ -140,7 +143,7 @@ def fit(
     print(found.verdict)
 
 
-def _fit_overlay(design: str, device: str, as_json: bool) -> None:
+def _fit_overlay(design: str, device: str | None, as_json: bool) -> None:
     """:func:`fit` of an overlay, block by block."""
     from costmodel.fpga.devices import DEVICES
     from costmodel.overlay.components import key_of, parts_of
@@ -149,8 +152,9 @@ def _fit_overlay(design: str, device: str, as_json: bool) -> None:
     from sim.errors import choose
     from sim.overlay.design import load_overlay
 
-    choose("device", device, DEVICES)
-    point = replace(load_overlay(design), device=device)
+    own = load_overlay(design)
+    point = replace(own, device=own.device if device is None else device)
+    choose("device", point.device, DEVICES)
     for component in parts_of(point):
         if known_part(component, point) is None:
             print(f"synthesising the {component}, {key_of(component, point)}", file=sys.stderr, flush=True)
@@ -158,11 +162,11 @@ def _fit_overlay(design: str, device: str, as_json: bool) -> None:
     found = overlay_fit(point)
     if as_json:
         blocks = [{"block": block.name, **block.taken, "source": block.source} for block in found.blocks]
-        facts = {"design": found.design, "device": device, "used": found.used, "available": found.available}
+        facts = {"design": found.design, "device": found.device, "used": found.used, "available": found.available}
         print(json.dumps({**facts, "blocks": blocks, "fits": found.fits, "limit": found.limit}, indent=2))
         return
     rows = [(block.name, *(count(block.taken.get(name, 0.0)) for name in found.used)) for block in found.blocks]
     rows.append(("total", *map(count, found.used.values())))
-    rows.append((device, *(count(found.available[name]) for name in found.used)))
+    rows.append((found.device, *(count(found.available[name]) for name in found.used)))
     print_table(("block", *found.used), rows)
     print(found.verdict)

@@ -67,6 +67,15 @@ def test_a_fit_says_what_limits_it(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert json.loads(capsys.readouterr().out)["utilization"]["bram36"] is None
 
 
+def test_an_overlay_is_fitted_to_its_own_board(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Unless another is named; an array is fitted to a U280."""
+    for more, device in (((), "kv260"), (("--device", "u280"), "u280")):
+        assert run(monkeypatch, "fit", "--design", "dense-kv260", *more, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["device"] == device
+    assert run(monkeypatch, "fit", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["device"] == "u280"
+
+
 def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "list", "--json") == 0
     names = json.loads(capsys.readouterr().out)
