@@ -24,6 +24,8 @@ from reports.tables import OperatorTable, accuracy_facts
 from reports.units import MISSING, engineering, percent, significant
 from reports.words import bits_per_byte
 from sim.files import output_folder, remove, write_together
+from sim.overlay.elements import ELEMENTS
+from sim.overlay.engine import BLOCK
 
 COLORS = {"memory": ORANGE, "engine": BLUE, "special": PURPLE, "waiting": GREY}
 
@@ -111,7 +113,7 @@ def sentence(summary: Mapping[str, Any]) -> str:
 
 def key_figures(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Key figures as (what, figure, remark)."""
-    energy = summary["energy_per_token_J"]
+    energy, sparse = summary["energy_per_token_J"], summary["design_fields"]["kept"] < BLOCK
     found = [
         (
             "Throughput",
@@ -124,14 +126,25 @@ def key_figures(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             engineering(summary["bandwidth"], "B/s"),
             f"{percent(summary['bandwidth_use'])} of the pins', {percent(summary['port_use'])} of the ports' rate",
         ),
-        ("Engine", percent(summary["utilization"]), "of its products a cycle, pruned weights left out"),
-        ("Weights", f"{significant(summary['bits_per_weight'])} bit", "each, with indices and scales, pruned ones among them"),
+        (
+            "Engine",
+            percent(summary["utilization"]),
+            "of its products a cycle" + (", pruned weights left out" if sparse else ""),
+        ),
+        ("Weights", f"{significant(summary['bits_per_weight'])} bit", _each(summary["design_fields"])),
     ]
     if energy:
         spread = f"{engineering(energy['low'], 'J')} to {engineering(energy['high'], 'J')}"
         power = f"{significant(summary['power_W'])} W"
         found.insert(2, ("Energy per token", engineering(energy["mid"], "J"), f"an estimate, {spread}; {power}"))
     return [*found, *_accuracy(summary)]
+
+
+def _each(design: Mapping[str, Any]) -> str:
+    """What is counted of a weight."""
+    if not ELEMENTS[design["element"]].quantized:
+        return "each"
+    return "each, with indices and scales, pruned ones among them" if design["kept"] < BLOCK else "each, with scales"
 
 
 def _accuracy(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:

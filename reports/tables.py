@@ -142,6 +142,7 @@ QUALITY = ("bits_per_byte", "perplexity")
 def accuracy_facts(accuracy: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Bits per byte, perplexity, the loss, agreement and overflows, and how and on what they were found."""
     of_float, of_hardware = ({name: accuracy[f"{kind}_{name}"] for name in QUALITY} for kind in ("float", "hardware"))
+    counted = f"{accuracy['overflows']:,} of {accuracy['group_sums']:,}"
     return [
         ("float model", _quality(of_float)),
         ("by the simulated hardware", _quality(of_hardware)),
@@ -149,7 +150,7 @@ def accuracy_facts(accuracy: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("likeliest token is the float model's", percent(accuracy["top1_agreement"])),
         ("weights", f"recipe {accuracy['recipe']}" + _uncalibrated(accuracy["uncalibrated"])),
         ("KV cache", f"{accuracy['kv_cache']}, {significant(accuracy['kv_bits'])} bit for each number"),
-        ("group sums that overflowed", f"{accuracy['overflows']:,} of {accuracy['group_sums']:,}"),
+        *([("group sums that overflowed", counted)] if accuracy["group_sums"] else []),
         ("measured on", f"{accuracy['bytes']:,} bytes of text, {accuracy['tokens']:,} tokens predicted"),
         ("in cycles and energy", "the design's own formats and scales; what else a recipe or a cache stores is not charged"),
     ]

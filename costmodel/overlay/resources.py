@@ -30,10 +30,11 @@ INTERCONNECT = {"lut": 150_000.0, "ff": 316_000.0, "bram36": 4.0}
 """FlightLLM's special functions and interconnect on a U280 (Zeng et al., FPGA 2024, table of resources). Neither has hardware
 here; we take them to grow with lanes and with ports, and its special functions to have 64 lanes, three slices each."""
 
-CORE, CORE_MULTIPLIERS = {"lut": 0.3993 * 1_303_680, "dsp": 0.3915 * 9_024}, 1024
-"""DFX's whole core on a U280: 39.93 % of its LUTs and 39.15 % of its DSP slices, of which 3 x 1,024 are the matrix unit's (Hong
-et al., MICRO 2022, sections VI and V-C). Its flip-flops we do not know. We take it to grow with multipliers; buffers are
-counted."""
+CORE_SHARES, CORE_MULTIPLIERS = {"lut": 0.3993, "dsp": 0.3915}, 1024
+CORE = {name: share * (DEVICES["u280"].resources[name] or 0) for name, share in CORE_SHARES.items()}
+"""DFX's whole core: of a U280 39.93 % of the LUTs and 39.15 % of the DSP slices, of which 3 x 1,024 are the matrix unit's (Hong
+et al., MICRO 2022, arXiv 2209.10797, read in summaries of the paper). Its flip-flops we do not know. We take it to grow with
+multipliers; buffers are counted."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ NOT_HELD = "not measured: a network on an overlay holds all of its weights, and 
 def overlay_accuracy(asked: OverlayRequest, decoder: Decoder, folder: Path | None, tell: Tell) -> dict[str, Any]:
     """``accuracy`` as ``summary.json`` has it, ``None`` without weights, and ``accuracy_not_measured``: why not, with them.
 
+    ``kv_cache`` of a design that multiplies fp16 numbers is ``fp16``, as those are what it stores.
     A decode's is that of all tokens at once, whose bits a decode step finds, too (:mod:`workloads.overlay.forward`).
     """
     if asked.text is None:
@@ -29,7 +30,8 @@ def overlay_accuracy(asked: OverlayRequest, decoder: Decoder, folder: Path | Non
     hardware = _quantized(asked, decoder, model, asked.text[asked.accuracy_bytes :], tell)
     logits = overlay_logits(model.network, hardware)
     found = measured_accuracy(asked, model, hardware, decoder.head_dim, folder, tell, logits)
-    return {"accuracy": found.figures, "accuracy_not_measured": None}
+    figures = found.figures if asked.design.quantized else found.figures | {"kv_cache": "fp16"}
+    return {"accuracy": figures, "accuracy_not_measured": None}
 
 
 def _quantized(asked: OverlayRequest, decoder: Decoder, model: LanguageModel, behind: bytes, tell: Tell) -> OverlayHardware:

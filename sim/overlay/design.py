@@ -12,16 +12,8 @@ from sim.overlay.budget import check_mean
 from sim.overlay.cells import FP16_BYTES, CellLayout
 from sim.overlay.decoder import PRODUCTS
 from sim.overlay.dequantizer import STORED
-from sim.overlay.engine import (
-    ACCUMULATOR_BITS,
-    BLOCK,
-    DENSITIES,
-    ELEMENTS,
-    LONGEST_GROUP,
-    PRODUCT_MAX,
-    Engine,
-    check_group,
-)
+from sim.overlay.elements import ELEMENTS
+from sim.overlay.engine import ACCUMULATOR_BITS, BLOCK, DENSITIES, LONGEST_GROUP, PRODUCT_MAX, Engine, check_group
 from sim.overlay.isa.instructions import ADDRESS_BITS
 from sim.overlay.memory import LATENCIES, Channels
 from sim.overlay.presets import PRESETS

@@ -1,4 +1,4 @@
-"""The matrix engine of an overlay: its shape, and the cycles that a tile of a matrix product takes.
+"""The matrix engine of an overlay: its shape and its latency. :mod:`sim.overlay.tile_cycles` has what a tile takes.
 
 Units x vector units x a chain of groups of two multipliers (FlightLLM, arXiv 2401.03868, section 4). Shapes: activations
 ``a[m, k]``, weights ``w[k, n]``. Weights come in blocks of 16 x 16 ``[k, n]``, of which each column keeps ``N`` of 16
@@ -23,22 +23,19 @@ A vector unit goes through its column blocks, for each through the passes of tok
 Every vector unit has the tile's activations in a bank of its own and does not wait for the others before the end of the tile.
 A group's 16 x 2 sums leave one column a cycle while the next group is computed, so that a group takes 16 cycles at least.
 
-With ``element = "fp16_tree"`` (DFX, Hong et al., MICRO 2022, arXiv 2209.10797, section V) products are of fp16 numbers, in
-``mv`` alone. The ``D`` multipliers of a vector unit are a tree of ``D / 16`` for each of its 16 columns, so that a cycle takes
-``D / 16`` numbers along ``k`` of all 16; each column has an adder for its running sum, and groups follow one another without a
-gap (:mod:`sim.overlay.tree`). DFX's tile of 64 x 16 is one vector unit of 1,024 multipliers.
+With ``element = "fp16_tree"`` products are of fp16 numbers, in ``mv`` alone, and their sums in trees (:mod:`sim.overlay.tree`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError, choose, demand
-from sim.formats import FORMATS, Format
-from sim.overlay.dequantizer import EXPANDED, HALVES
+from sim.formats import FORMATS
+from sim.overlay.elements import ELEMENTS
+from sim.overlay.tree import tree_latency
 from sim.pe.dsp_packed import DspPacked
 
 Mode = Literal["mm", "mv"]
@@ -49,12 +46,6 @@ BLOCK = 16
 
 DENSITIES = (0, 2, 4, 8, 16)
 """Weights that a column of a block may keep: FlightLLM's N."""
-
-CHAINS = (1, 2, 4, 8, 16)
-"""Groups of two multipliers in a vector unit: powers of two, so that a block's columns fill whole cycles."""
-
-TREES = (16, 32, 64, 128, 256, 512)
-"""The same where a column has a tree of its own: of 2 to 64 products, a power of two."""
 
 GROUP = 2
 """Multipliers of a group of a chain: the fewest that a column which is not empty keeps."""
@@ -75,44 +66,15 @@ SELECT, SLICE, SPLIT, PRODUCT, ROUTE, ACCUMULATE = 1, 4, 1, 2, 1, 2
 """[cycle] Of the sparse multiplexer, a DSP slice, taking its lanes apart, a product of shifts and additions, a sum's way to its
 column, and the columns' sums, which are added and then handed over."""
 
-HALF_MULTIPLY, HALF_ADD = 6, 11
-"""[cycle] Of fp16 numbers in DSP slices (Hong et al., MICRO 2022, section V-C: one slice and 6 cycles, two and 11)."""
-
-Sizes = int | NDArray[np.integer]
-Numbers = Sizes | float | NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class Element:
-    """What multiplies: ``dsps`` slices for each multiplier, weights of these ``formats``, in chains of so many groups.
-
-    ``window`` is the least cycles of a group of sums. Operands are ``quantized``, integers with scales, or fp16 numbers.
-    """
-
-    dsps: int
-    formats: Mapping[str, Format]
-    chains: tuple[int, ...] = CHAINS
-    window: int = BLOCK
-    quantized: bool = True
-
-
-ELEMENTS: dict[str, Element] = {
-    "dsp": Element(1, EXPANDED),
-    "shift_add": Element(0, EXPANDED),
-    "fp16_tree": Element(3, HALVES, TREES, 1, quantized=False),
-}
-"""A DSP48E2 with two products of int8 packed into one; two products of shifts and additions in LUTs; or one product of fp16
-numbers and its share of a tree of adders, in a slice and two (Hong et al., MICRO 2022, section V-C)."""
-
 
 @dataclass(frozen=True)
 class Engine:
     """``units`` x ``vector_units`` x ``chain`` groups of two multipliers, of int8 x int8 with two lanes each, or of fp16.
 
-    ``element`` is one of :data:`ELEMENTS`. Without ``sparse`` there are no multiplexers, and all blocks are dense.
-    ``weight_formats`` are what the dequantization unit expands to int8 (:mod:`sim.overlay.dequantizer`), or fp16. FlightLLM's
-    U280 has 6,144 DSP48 = units x vector units x chain x 2. A column's sum has ``accumulator_bits``. Raises ``InputError`` for
-    other counts, names and formats.
+    ``element`` is one of :data:`sim.overlay.elements.ELEMENTS`. Without ``sparse`` there are no multiplexers, and all blocks
+    are dense. ``weight_formats`` are what the dequantization unit expands to int8 (:mod:`sim.overlay.dequantizer`), or fp16.
+    FlightLLM's U280 has 6,144 DSP48 = units x vector units x chain x 2. A column's sum has ``accumulator_bits``. Raises
+    ``InputError`` for other counts, names and formats.
     """
 
     units: int = 6
@@ -212,14 +174,14 @@ class Engine:
         of adders; the way to the columns; their sums. Of fp16 numbers the product, the tree and the running sum.
         """
         if not self.quantized:
-            return HALF_MULTIPLY + HALF_ADD * (self.width.bit_length() - 1) + HALF_ADD
+            return tree_latency(self.width)
         products = SLICE + self.run - 1 + SPLIT if self.element == "dsp" else PRODUCT
         return (SELECT if self.sparse else 0) + products + self.levels + ROUTE + ACCUMULATE
 
     @property
     def drain_cycles(self) -> int:
         """From a tile's last cycle to the last of its sums on the port [cycle]; the next tile may begin meanwhile."""
-        return self.latency + ELEMENTS[self.element].window - 1
+        return self.latency + (BLOCK - 1 if self.quantized else 0)
 
     def tokens(self, mode: str) -> int:
         """Tokens of a pass."""
@@ -234,42 +196,6 @@ class Engine:
     def macs_per_cycle(self, mode: str) -> int:
         """Products that count, at most [1/cycle]; a pruned weight's is not among them."""
         return self.tokens(mode) * self.column_blocks(mode) * self.weights(mode)
-
-
-def tile_cycles(
-    engine: Engine, m: Sizes, k: Sizes, n: Sizes, density: Numbers = BLOCK, mode: str = "mm", group_size: Sizes = 0
-) -> Any:
-    """Cycles in which a tile's operands enter, for sizes that broadcast; the next tile may begin after them.
-
-    The last sum is on a port :attr:`Engine.drain_cycles` later. Blocks keep ``density`` of 16, one of :data:`DENSITIES`; a mean
-    of several gives the cycles of blocks spread evenly, fewer than :func:`map_cycles` of any that have it. ``group_size`` is
-    along ``k``, a multiple of 16, or 0 for all of ``k``. Sizes are at least 1, which is not checked here. int64 of the shape of
-    the sizes, or an int.
-    """
-    blocks = _ceil(np.asarray(k, dtype=np.int64), BLOCK)
-    per_block = BLOCK * np.asarray(density, dtype=np.float64) / engine.weights(mode)
-    per_group = np.where(np.asarray(group_size) == 0, blocks, np.asarray(group_size, dtype=np.int64) // BLOCK)
-    whole, rest = blocks // per_group, blocks % per_group
-    one = ELEMENTS[engine.element].window
-    along_k = whole * _window(per_group * per_block, one) + np.where(rest > 0, _window(rest * per_block, one), 0)
-    cycles = _passes(engine, m, mode) * _ceil(_ceil(np.asarray(n, dtype=np.int64), BLOCK), engine.column_blocks(mode)) * along_k
-    return int(cycles) if cycles.ndim == 0 else cycles
-
-
-def map_cycles(engine: Engine, m: int, densities: NDArray[np.integer], mode: str = "mm", group_size: int = 0) -> int:
-    """As :func:`tile_cycles`, for a tile whose blocks ``[ceil(k/16), ceil(n/16)]`` keep different numbers of weights.
-
-    Vector unit ``v`` has the column blocks ``v``, ``v + V``, ...; the one with most to do decides. Raises as
-    :func:`check_tile`.
-    """
-    check_tile(engine, m, densities, mode, group_size)
-    per_group = group_size // BLOCK or len(densities)
-    steps = densities.astype(np.int64) * BLOCK // engine.weights(mode)
-    groups = np.add.reduceat(steps, np.arange(0, len(steps), per_group), axis=0)
-    columns = np.maximum(groups, BLOCK).sum(axis=0)
-    side = engine.column_blocks(mode)
-    units = np.pad(columns, (0, -len(columns) % side)).reshape(-1, side).sum(axis=0)
-    return int(_passes(engine, m, mode) * units.max())
 
 
 def check_tile(engine: Engine, m: int, densities: NDArray[np.integer], mode: str, group_size: int) -> None:
@@ -293,23 +219,10 @@ def check_tile(engine: Engine, m: int, densities: NDArray[np.integer], mode: str
 def check_group(group_size: int, blocks: int, longest: int = LONGEST_GROUP) -> None:
     """Raise ``InputError`` for groups along ``k`` of so many blocks that are not of whole blocks, or too long for a sum."""
     if group_size < 0 or group_size % BLOCK:
-        above = max(1, _ceil(max(group_size, 1), BLOCK)) * BLOCK
+        above = max(1, -(-group_size // BLOCK)) * BLOCK
         raise InputError(
             f"group size of an engine is 0 for all of k or a multiple of {BLOCK} such as {above}, not {group_size}"
         )
     terms = group_size or blocks * BLOCK
     if terms > longest:
         raise InputError(f"a group has at most {longest} products, not {terms}")
-
-
-def _window(steps: Any, least: int) -> Any:
-    """Cycles of a group: its operands', or until the sums of the one before have left."""
-    return np.maximum(np.ceil(steps).astype(np.int64), least)
-
-
-def _passes(engine: Engine, m: Sizes, mode: str) -> Any:
-    return _ceil(np.asarray(m, dtype=np.int64), engine.tokens(mode))
-
-
-def _ceil(value: Any, divisor: int) -> Any:
-    return -(-value // divisor)

@@ -56,11 +56,11 @@ _DFX = {
     "port_bits": 512,
     "prefill_step": 1,
 }
-"""DFX (Hong et al., MICRO 2022, arXiv 2209.10797): 200 MHz (section VI); fp16 parameters (IV-B); a tile of ``d = 64`` numbers
-along ``k`` and ``l = 16`` lanes, all 32 channels of the HBM with 512 bit a cycle each (V-B); a vector unit of ``d`` lanes and
-double buffers of all operands (V-C). Not published, and so assumed: what a buffer holds, here 16 columns of up to 16,000
+"""DFX (Hong et al., MICRO 2022, arXiv 2209.10797, read in summaries of the paper): 200 MHz; fp16 parameters; a tile of ``d =
+64`` numbers along ``k`` and ``l = 16`` lanes; all 32 channels of the HBM with 512 bit a cycle each; a vector unit of ``d``
+lanes and double buffers of all operands. Assumed, as it is not said there: what a buffer holds, here 16 columns of up to 16,000
 numbers, and an activation buffer for a context of 1,024 tokens. A vector unit of DFX takes an instruction for each elementary
-operation; here it is the special-function unit of the other designs. All this was read in summaries of the paper."""
+operation; here it is the special-function unit of the other designs."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     "flightllm-u280": _FLIGHTLLM,

@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from reports.overlay import print_overlay, render
+from reports.overlay import key_figures, print_overlay, render
 from shiftwise.overlay.simulate import OverlayRun, simulate_overlay
 
 
@@ -29,6 +29,23 @@ def test_no_number_is_cut(run: OverlayRun, width: int) -> None:
     loaded = int(run.steps.set_index("step").loc["down", "dram_bytes"])
     assert (f"{loaded:,}" in down) == (width > 80)
     assert down.split()[-1] == (f"{loaded:,}" if width > 80 else "M")
+
+
+@pytest.mark.parametrize(
+    ("design", "engine", "weights"),
+    [
+        ("dfx-u280", "of its products a cycle", "each"),
+        ("dense-u280", "of its products a cycle", "each, with scales"),
+        (
+            "flightllm-u280",
+            "of its products a cycle, pruned weights left out",
+            "each, with indices and scales, pruned ones among them",
+        ),
+    ],
+)
+def test_of_weights_is_said_what_they_have(design: str, engine: str, weights: str) -> None:
+    remarks = {what: remark for what, _, remark in key_figures(simulate_overlay(design, "opt-125m", sequence=8).summary)}
+    assert (remarks["Engine"], remarks["Weights"]) == (engine, weights)
 
 
 def test_filters_of_the_page_name_what_it_has(run: OverlayRun) -> None:

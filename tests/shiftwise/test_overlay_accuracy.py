@@ -8,6 +8,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import workloads.checkpoints.weights
+from reports.tables import accuracy_facts
 from shiftwise.judged import FILE
 from shiftwise.overlay.accuracy import NOT_HELD
 from shiftwise.overlay.request import checked_overlay
@@ -37,6 +38,14 @@ def test_it_is_that_of_the_logits(design: str, tiny: LanguageModel, held_out: by
     assert found["hardware_perplexity"] == pytest.approx(2 ** expected[1], rel=1e-5)
     assert found["top1_agreement"] == int((logits[0].argmax(-1) == logits[1].argmax(-1)).sum()) / (BYTES - 1)
     assert (found["tokens"], found["kv_bits"], found["overflows"]) == (BYTES - 1, 8 + 16 / 64, 0)
+
+
+def test_a_cache_of_fp16_numbers_has_no_scales_and_products_of_them_no_groups() -> None:
+    found = simulate_overlay("dfx-u280", "tiny-stdlib", sequence=8, accuracy_bytes=8).summary["accuracy"]
+    assert (found["kv_cache"], found["kv_bits"], found["group_sums"]) == ("fp16", 16, 0)
+    shown = dict(accuracy_facts(found))
+    assert shown["KV cache"] == "fp16, 16.0 bit for each number"
+    assert "group sums that overflowed" not in shown
 
 
 def test_both_phases_have_the_same(held_out: bytes, tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.compiler.regions import Regions
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import BLOCK, Engine, tile_cycles
+from sim.overlay.engine import BLOCK, Engine
 from sim.overlay.isa.instructions import BUFFERS, LAYOUTS, SPECIAL
+from sim.overlay.tile_cycles import tile_cycles
 
 
 @lru_cache
 def _cycles(engine: Engine, k: int, columns: int, density: int, mode: str, group_size: int) -> int:
-    """:func:`sim.overlay.engine.tile_cycles` of a pass: most tiles are as large as the one before."""
+    """:func:`sim.overlay.tile_cycles.tile_cycles` of a pass: most tiles are as large as the one before."""
     return int(tile_cycles(engine, 1, k, columns, density, mode, group_size))
 
 

@@ -17,12 +17,12 @@ from sim.overlay import timing
 from sim.overlay.cells import CellLayout
 from sim.overlay.dequantizer import zero_code
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import tile_cycles
 from sim.overlay.interpreter import Machine, execute
 from sim.overlay.interpreter.machine import MEMORY
 from sim.overlay.isa import OPCODES, Program
 from sim.overlay.isa import UNITS as ALL_UNITS
 from sim.overlay.sparsity import sparse
+from sim.overlay.tile_cycles import tile_cycles
 from sim.overlay.timing import Timing
 from sim.quantized import SCHEMES, QuantizedTensor, quantize
 

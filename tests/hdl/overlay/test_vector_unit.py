@@ -11,7 +11,8 @@ from hdl.overlay.cascade_slice import CascadeSlice
 from hdl.overlay.vector_unit import VectorUnit
 from hdl.tools.verilator import Bench, lint
 from hdl.verify.vector_unit import vector_unit_vectors
-from sim.overlay.engine import CHAINS, ELEMENTS, Engine
+from sim.overlay.elements import CHAINS, ELEMENTS
+from sim.overlay.engine import Engine
 
 ENGINES = [
     Engine(1, 1, 4, accumulator_bits=22),

@@ -9,8 +9,9 @@ from sim.errors import InputError
 from sim.overlay.budget import best_within, check_mean, check_sums, filled
 from sim.overlay.cells import CellLayout
 from sim.overlay.dequantizer import EXPANDED
-from sim.overlay.engine import DENSITIES, Engine, map_cycles, tile_cycles
+from sim.overlay.engine import DENSITIES, Engine
 from sim.overlay.sparsity import block_bytes
+from sim.overlay.tile_cycles import map_cycles, tile_cycles
 
 CASES = [(4, 8), (4, 6), (4, 1), (3, 2), (2, 6), (1, 4), (5, 6)]
 

@@ -11,7 +11,8 @@ from sim.formats import FORMATS
 from sim.kernels.product import matrix_product
 from sim.overlay.chain import Kept, group_sums, paired_columns
 from sim.overlay.dequantizer import EXPANDED, expand
-from sim.overlay.engine import CHAINS, DENSITIES, ELEMENTS, Engine
+from sim.overlay.elements import CHAINS, ELEMENTS
+from sim.overlay.engine import DENSITIES, Engine
 from sim.overlay.sparsity import sparse, sparse_of
 from sim.quantized import SCHEMES, QuantizedTensor, quantize
 from tests.sim.overlay.test_sparsity import random_weights
@@ -65,7 +66,7 @@ def test_extremes(density: int, element: str) -> None:
         assert sums.tolist() == by_hand(activations, weights, 16)
 
 
-@pytest.mark.parametrize(("chain", "element"), [*product((8, 16), ELEMENTS)])
+@pytest.mark.parametrize(("chain", "element"), [*product((8, 16), INTEGERS)])
 def test_extremes_of_two_columns(chain: int, element: str) -> None:
     """One activation, the weights of both columns: of the same sign, of opposite ones, a borrow of the least number."""
     engine = Engine(1, 1, chain, element, sparse=False)
