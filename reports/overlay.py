@@ -135,7 +135,8 @@ def key_figures(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
     if energy:
         spread = f"{engineering(energy['low'], 'J')} to {engineering(energy['high'], 'J')}"
-        power = f"{significant(summary['power_W'])} W"
+        of = "" if summary["resources"]["fits"] else ", of a design that does not fit"
+        power = f"{significant(summary['power_W'])} W{of}"
         found.insert(2, ("Energy per token", engineering(energy["mid"], "J"), f"an estimate, {spread}; {power}"))
     return [*found, *_accuracy(summary)]
 
@@ -203,10 +204,13 @@ def in_time(timeline: pd.DataFrame) -> go.Figure:
 
 
 def table(rows: pd.DataFrame) -> OperatorTable:
-    """Any table: numbers with separators, everything else as it is."""
+    """Any table: numbers with separators, everything else as it is; a number that is none is not known."""
     numeric = {str(name): pd.api.types.is_numeric_dtype(rows[name]) for name in rows}
     heads = [(name.replace("_", " "), is_number) for name, is_number in numeric.items()]
-    cells = [tuple((_shown(row[name]), row[name]) for name in numeric) for _, row in rows.iterrows()]
+    cells = [
+        tuple(("not known", "") if pd.isna(row[name]) else (_shown(row[name]), row[name]) for name in numeric)
+        for _, row in rows.iterrows()
+    ]
     return OperatorTable(heads, cells)
 
 

@@ -85,7 +85,7 @@ def summary(decoder: Decoder, design: OverlayDesign, phase: Phase, length: int, 
 
 
 def _cost(design: OverlayDesign, cycles: int, moved: int, tokens: int) -> dict[str, Any]:
-    """Energy and what the board has, ``None`` where a component was not synthesised."""
+    """Energy and what the board has, ``None`` where a component was not synthesised, or a figure is not known."""
     try:
         fit = overlay_fit(design)
     except NotMeasuredError as error:
@@ -93,7 +93,7 @@ def _cost(design: OverlayDesign, cycles: int, moved: int, tokens: int) -> dict[s
     energy = energy_per_pass(design, fit, cycles, moved)
     rows = [{"block": block.name, **{name: block.taken.get(name, 0.0) for name in RESOURCES}} for block in fit.blocks]
     rows.append({"block": "total", **{name: fit.used[name] for name in RESOURCES}})
-    rows.append({"block": "board", **{name: fit.available[name] or 0.0 for name in RESOURCES}})
+    rows.append({"block": "board", **{name: fit.available[name] for name in RESOURCES}})
     return {
         "energy_per_token_J": {end: joule / tokens for end, joule in energy.items()},
         "power_W": energy["mid"] / (cycles / design.clock_hz),

@@ -2,11 +2,12 @@
 
 import io
 
+import pandas as pd
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from reports.overlay import key_figures, print_overlay, render
+from reports.overlay import key_figures, print_overlay, render, table
 from shiftwise.overlay.simulate import OverlayRun, simulate_overlay
 
 
@@ -53,3 +54,25 @@ def test_filters_of_the_page_name_what_it_has(run: OverlayRun) -> None:
     assert 'placeholder="query, softmax …"' in page
     assert {"query", "softmax"} < set(run.steps["step"])
     assert "q_proj" not in page
+
+
+def test_what_is_not_known_of_a_board_is_no_zero() -> None:
+    """Of a VHK158 no flip-flops, block RAMs and UltraRAMs; nor are the flip-flops of DFX's core."""
+    run = simulate_overlay("dense-vhk158", "opt-125m", sequence=16)
+    board = run.summary["resources"]["blocks"][-1]
+    assert board == {"block": "board", "lut": 1_750_000, "ff": None, "dsp": 7_392, "bram36": None, "uram": None}
+    rows = {row[0][0]: [text for text, _ in row[1:]] for row in table(pd.DataFrame(run.summary["resources"]["blocks"])).rows}
+    assert rows["board"] == ["1,750,000", "not known", "7,392", "not known", "not known"]
+    assert "not known" in render(run.summary, run.steps, run.timeline)
+    fp16 = simulate_overlay("dfx-u280", "opt-125m", sequence=16).summary["resources"]["blocks"]
+    assert [row["ff"] for row in fp16 if row["block"] in ("core", "total")] == [None, None]
+
+
+def test_energy_of_a_design_that_does_not_fit_is_told_so() -> None:
+    words = "of a design that does not fit"
+    for design, fits in (("flightllm-u280", False), ("dense-u280", True)):
+        found = simulate_overlay(design, "opt-125m", sequence=16)
+        out = io.StringIO()
+        print_overlay(found.summary, found.steps, Console(file=out, width=160))
+        assert (words in out.getvalue()) != fits
+        assert (words in render(found.summary, found.steps, found.timeline)) != fits

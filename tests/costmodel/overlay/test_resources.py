@@ -21,10 +21,11 @@ def test_totals_are_sums_of_blocks(preset: str) -> None:
     design = load_overlay(preset)
     found = overlay_fit(design)
     for name in RESOURCES:
-        used = found.used[name]
-        assert used == pytest.approx(sum(block.taken.get(name, 0.0) for block in found.blocks))
-    assert found.fits == all(used <= (found.available[name] or used) for name, used in found.used.items())
-    assert found.fits == (found.vector_units >= found.units)
+        taken = [block.taken.get(name, 0.0) for block in found.blocks]
+        assert found.used[name] == (None if None in taken else pytest.approx(sum(taken)))
+    known = {name: used for name, used in found.used.items() if used is not None}
+    assert found.fits == all(used <= (found.available[name] or used) for name, used in known.items())
+    assert found.fits == (found.most >= found.vector_units)
     if not design.quantized:
         return
     units = design.units * design.vector_units
@@ -42,7 +43,8 @@ def test_dfx_is_as_it_was_published() -> None:
     found = overlay_fit(design)
     assert [round(found.used[name]) for name in ("lut", "dsp")] == [520_559, 3_533]
     assert found.used["dsp"] > design.engine.dsps == 3072
-    assert (found.units, found.vector_units, found.fits) == (1, 2, True)
+    assert (found.vector_units, found.most, found.fits) == (1, 2, True)
+    assert found.used["ff"] is None
     assert overlay_fit(replace(design, vector_units=3)).limit == "lut"
     assert overlay_fit(replace(design, device="kv260")).shares["lut"] == pytest.approx(520_559 / 117_120, rel=1e-5)
     assert overlay_fit(replace(design, chain=256)).used["lut"] == pytest.approx(520_559 / 2, abs=1)
@@ -51,7 +53,7 @@ def test_dfx_is_as_it_was_published() -> None:
 def test_another_vector_unit_is_what_no_longer_fits() -> None:
     for preset in ("dense-u280", "flightllm-u280", "dense-kv260"):
         design = load_overlay(preset)
-        most = overlay_fit(design).vector_units
+        most = overlay_fit(design).most
         assert overlay_fit(replace(design, units=1, vector_units=most)).fits
         assert not overlay_fit(replace(design, units=1, vector_units=most + 1)).fits
 
@@ -66,7 +68,20 @@ def test_a_memory_that_the_board_does_not_have_does_not_fit() -> None:
     found = overlay_fit(replace(load_overlay("dense-kv260"), channels=7))
     assert not found.fits
     assert found.shares["bandwidth"] == pytest.approx(7)
-    assert "700% of the bandwidth" in found.verdict
+    end = "the most it takes is 700.0% of the bandwidth; fewer channels or a slower memory would do."
+    assert found.verdict == f"dense-kv260 does not fit a kv260: {end}"
+
+
+def test_the_verdict_names_what_limits_and_what_to_change() -> None:
+    """All channels of a board are no limit; buffers of 4 x 16 MiB are beyond 64 UltraRAMs and 144 block RAMs, 2.9 MB in all."""
+    found = overlay_fit(load_overlay("dense-u280"))
+    assert found.shares["bandwidth"] == 1
+    assert f"the most it takes is {found.shares['lut']:.1%} of the LUT; each of its 8 units has 9 vector units" in found.verdict
+    assert found.verdict.endswith(f" and could have {found.most // 8}.")
+    large = overlay_fit(replace(load_overlay("dense-kv260"), slot_kib=16_384))
+    assert (large.most, large.limit) in ((0, "uram"), (0, "bram36"))
+    assert large.verdict.endswith("would not do, but less of slots, slot_kib or activation_buffer_kib.")
+    assert overlay_fit(load_overlay("dfx-u280")).verdict.endswith("of its 1 vector unit there could be 2.")
 
 
 def test_energy_by_hand() -> None:
