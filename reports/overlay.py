@@ -55,7 +55,8 @@ def render(summary: Mapping[str, Any], steps: pd.DataFrame, timeline: pd.DataFra
         sentence=sentence(summary),
         tiles=[(what, figure, remark) for what, figure, remark in key_figures(summary)],
         bars={"cycles": bar_of(summary["cycles_by_unit"], "{:,}".format, COLORS)},
-        caption=f"Layer {' and '.join(map(str, layers))} of the last program." if len(timeline) else "",
+        busy=busy_shares(summary),
+        caption=f"Layer{'s' * (len(layers) > 1)} {' and '.join(map(str, layers))} of the last program." if layers else "",
         steps=table(steps),
         accuracy=accuracy_facts(summary["accuracy"]) if summary["accuracy"] else [],
         memory=memory_facts(summary),
@@ -97,8 +98,17 @@ def _told(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         *((what, f"{figure}  {remark}") for what, figure, remark in key_figures(summary)),
         *memory_facts(summary),
         ("Cycles", where),
+        ("Busy", busy_shares(summary)),
         ("Board", summary["resources"]["verdict"] if summary["resources"] else summary["not_measured"]),
     ]
+
+
+def busy_shares(summary: Mapping[str, Any]) -> str:
+    """How much of the time each unit is at work, which several are at once."""
+    shares = (
+        f"{unit} {percent(cycles / summary['cycles'])}" for unit, cycles in summary["busy_cycles"].items() if unit in LANES
+    )
+    return f"{', '.join(shares)} of all cycles, several at once"
 
 
 def sentence(summary: Mapping[str, Any]) -> str:
@@ -165,12 +175,15 @@ def memory_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("Stored weights", engineering(summary["weight_bytes"], "B")),
         ("In the memory", f"{engineering(summary['memory_bytes'], 'B')} with a cache for that many tokens"),
-        ("Code of this pass", f"{summary['instructions']:,} instructions, {engineering(summary['instruction_bytes'], 'B')}"),
+        (
+            "Code of this pass",
+            f"{summary['instructions']:,} instructions, {engineering(summary['instruction_bytes'], 'B')} carried out",
+        ),
         (
             "Code of all lengths",
             (
-                f"{engineering(storage['shared'], 'B')} up to {summary['sequence']:,} tokens, {significant(saved)} times less "
-                f"than with code of its own for each length, {engineering(storage['each_length'], 'B')}"
+                f"{engineering(storage['shared'], 'B')} stored, up to {summary['sequence']:,} tokens, {significant(saved)} times "
+                f"less than with code of its own for each length, {engineering(storage['each_length'], 'B')}"
             ),
         ),
     ]

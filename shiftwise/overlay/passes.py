@@ -17,7 +17,7 @@ from sim.overlay.timing import Timing, simulate
 from workloads.passes import Phase
 
 SHOWN_LAYERS = (1, 2)
-"""Layers whose instructions are drawn, one behind the other: not the first, before which there is nothing."""
+"""Layers whose instructions are drawn, counted from 0, one behind the other: not the first, before which there is nothing."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def steps_table(passes: Sequence[Pass]) -> pd.DataFrame:
 
 
 def timeline_table(one: Pass, layers: int) -> pd.DataFrame:
-    """Instructions of some layers of a pass in time."""
+    """Instructions of some layers of a pass in time; the first layer is 1."""
     shown = np.flatnonzero(np.isin(one.code.layers, [layer for layer in SHOWN_LAYERS if layer < layers] or [0]))
     timing = one.timing
     return pd.DataFrame(
@@ -73,7 +73,7 @@ def timeline_table(one: Pass, layers: int) -> pd.DataFrame:
             "opcode": [NAMES[number] for number in one.code.program.numbers[shown, 0]],
             "unit": [UNITS[unit] for unit in timing.units[shown]],
             "step": [one.code.names[number] for number in one.code.steps[shown]],
-            "layer": one.code.layers[shown],
+            "layer": one.code.layers[shown] + 1,
             "dispatched": timing.dispatched[shown],
             "begin": timing.begin[shown],
             "free": timing.free[shown],

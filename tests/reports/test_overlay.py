@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from reports.overlay import key_figures, print_overlay, render, table
+from reports.overlay import key_figures, memory_facts, print_overlay, render, table
 from shiftwise.overlay.simulate import OverlayRun, simulate_overlay
 
 
@@ -76,3 +76,30 @@ def test_energy_of_a_design_that_does_not_fit_is_told_so() -> None:
         print_overlay(found.summary, found.steps, Console(file=out, width=160))
         assert (words in out.getvalue()) != fits
         assert (words in render(found.summary, found.steps, found.timeline)) != fits
+
+
+def test_layers_in_time_are_the_second_and_third(run: OverlayRun) -> None:
+    assert set(run.timeline["layer"]) == {2, 3}
+    page = render(run.summary, run.steps, run.timeline)
+    assert "Layers 2 and 3 of the last program." in page
+    assert ", layer 3<br>" in page.replace("\\u003c", "<").replace("\\u003e", ">")
+
+
+def test_units_that_are_busy_at_once_are_shown() -> None:
+    """Loads and products of an engine of fp16 numbers take most of the time, each."""
+    found = simulate_overlay("dfx-u280", "opt-125m", sequence=16)
+    busy = {unit: found.summary["busy_cycles"][unit] / found.summary["cycles"] for unit in ("load", "engine")}
+    assert sum(busy.values()) > 1
+    out = io.StringIO()
+    print_overlay(found.summary, found.steps, Console(file=out, width=160))
+    for shown in (out.getvalue(), render(found.summary, found.steps, found.timeline)):
+        assert all(f"{unit} {100 * share:.1f} %, " in shown for unit, share in busy.items())
+
+
+def test_code_that_is_carried_out_is_told_from_code_that_is_stored() -> None:
+    """A prompt that goes through token by token carries out one step's code many times."""
+    found = simulate_overlay("dfx-u280", "opt-125m", "prefill", sequence=32).summary
+    facts = dict(memory_facts(found))
+    assert found["instruction_bytes"] > found["instruction_storage"]["shared"]
+    assert facts["Code of this pass"].endswith("B carried out")
+    assert " stored, up to 32 tokens" in facts["Code of all lengths"]
