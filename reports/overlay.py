@@ -182,8 +182,8 @@ def memory_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         (
             "Code of all lengths",
             (
-                f"{engineering(storage['shared'], 'B')} stored, up to {summary['sequence']:,} tokens, {significant(saved)} times "
-                f"less than with code of its own for each length, {engineering(storage['each_length'], 'B')}"
+                f"{engineering(storage['shared'], 'B')} stored, up to {summary['sequence']:,} tokens, {significant(saved)} "
+                f"times less than with code of its own for each length, {engineering(storage['each_length'], 'B')}"
             ),
         ),
     ]

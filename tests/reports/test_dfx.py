@@ -22,8 +22,16 @@ def test_ours_are_between_what_the_ports_give_and_what_was_published() -> None:
     assert table.loc["gpt2-1.5b", 64]["each"] > (48 * 12 * 1600**2 + 50_257 * 1600) * 2 / 2048 * 5e-6
 
 
-def test_the_table_of_a_terminal_has_all_figures() -> None:
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_of_a_terminal_has_all_figures(width: int) -> None:
     out = io.StringIO()
-    print_dfx(Console(file=out, width=120))
-    assert out.getvalue().count("gpt2-345m") == len(PUBLISHED)
+    print_dfx(Console(file=out, width=width))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in out.getvalue()
+    rows = [line.split() for line in lines if line.startswith("gpt2-345m")]
+    assert [(row[1], row[3], row[7]) for row in rows] == [
+        (str(tokens), f"{first:.0f}", f"{in_all:.0f}") for tokens, (first, in_all) in PUBLISHED.items()
+    ]
+    assert len({len(line) for line in lines if line.startswith("gpt2")}) == 1
     assert dfx_markdown().count("\n") == 1 + 6
