@@ -19,6 +19,7 @@ from reports.dfx import dfx_markdown
 from reports.flightllm import flightllm_markdown
 from reports.instructions import instruction_table
 from reports.mixpe_tables import study_markdown
+from reports.overlay_fields import fields_table
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -65,10 +66,11 @@ def test_studies_are_shown_as_they_are_computed() -> None:
     assert dfx_markdown() in page
 
 
-def test_instructions_and_bursts_are_shown_as_they_are() -> None:
+def test_instructions_bursts_and_fields_are_shown_as_they_are() -> None:
     page = (DOCS / "overlay.md").read_text()
     assert instruction_table() in page
     assert burst_table().strip() in page
+    assert fields_table() in page
 
 
 class Page(HTMLParser):

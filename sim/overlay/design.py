@@ -91,7 +91,8 @@ class OverlayDesign:
         allowed = range(1, BLOCK // 2 + 1) if self.per_block else of_all
         if self.kept not in allowed:
             words = ", ".join(map(str, allowed)) if self.sparse else f"{BLOCK} without multiplexers"
-            raise InputError(f"kept of an overlay, of {BLOCK} weights, is {words}, not {self.kept}")
+            mean = ", which goes with per_block = true" if self.sparse and 1 <= self.kept <= BLOCK // 2 else ""
+            raise InputError(f"kept of an overlay, of {BLOCK} weights, is {words}, not {self.kept}{mean}")
         check_mean(self.kept, self.budget_blocks)
 
     @cached_property

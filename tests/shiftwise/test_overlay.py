@@ -103,7 +103,7 @@ def test_dfx_is_faster_than_published_by_what_it_leaves_out() -> None:
 
 
 def test_a_model_that_the_memory_does_not_hold_is_refused_with_what_would_do() -> None:
-    with pytest.raises(InputError, match=r"llama-2-7b .* takes 13,5.* has 8,589,934,592: 13 GiB would do"):
+    with pytest.raises(InputError, match=r"llama-2-7b .* takes 13,5.* has 8,589,934,592: memory_gib of 13 would do"):
         simulate_overlay("dfx-u280", "llama-2-7b")
 
 
@@ -167,6 +167,7 @@ def test_the_command_writes_a_report(tmp_path: Path) -> None:
             "unknown field 'feathers' of an overlay, for which a file is taken that has slots; known are name, device",
         ),
         ("slots = 2\nkept = 17", "kept of an overlay, of 16 weights, is 2, 4, 8, 16, not 17"),
+        ("slots = 2\nkept = 6", "is 2, 4, 8, 16, not 6, which goes with per_block = true"),
         ("slots = 2\nkept = 8\nsparse = false", "is 16 without multiplexers, not 8"),
         ("slots = 2\ngroup_size = 24", "multiple of 16 such as 32, not 24"),
         ('slots = 2\nmemory = "hbm9"', "unknown memory of an overlay 'hbm9'"),

@@ -78,7 +78,7 @@ class MemoryMap:
         if self.end > self.design.memory_bytes:
             raise InputError(
                 f"{self.decoder.name} with a cache of {self.context} tokens takes {self.end:,} bytes, and the memory of "
-                f"{self.design.name} has {self.design.memory_bytes:,}: {-(-self.end >> 30)} GiB would do"
+                f"{self.design.name} has {self.design.memory_bytes:,}: memory_gib of {-(-self.end >> 30)} would do"
             )
 
     @cached_property

@@ -168,7 +168,7 @@ def test_the_order_of_a_layer() -> None:
     [
         (SMALL, DESIGN, 17, 4, "new tokens are between 1 and the padded length of 16, not 17"),
         (SMALL, DESIGN, 1, 65, "between 1 and the context of 64 tokens, not 65"),
-        (LLAMA_7B, replace(FLIGHTLLM, memory_gib=3), 1, 64, "5 GiB would do"),
+        (LLAMA_7B, replace(FLIGHTLLM, memory_gib=3), 1, 64, "memory_gib of 5 would do"),
         (LLAMA_7B, replace(FLIGHTLLM, slot_kib=16), 1, 64, "slot_kib is at least 520 for keys, not 16"),
         (LLAMA_7B, replace(FLIGHTLLM, activation_buffer_kib=64), 1, 64, "activation_buffer_kib is at least"),
         (LLAMA_7B, replace(FLIGHTLLM, slot_kib=128), 1, 4096, "slot_kib is at least 520, not 128"),
