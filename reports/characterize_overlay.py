@@ -21,10 +21,10 @@ def main() -> None:
 
 
 def designs() -> list[OverlayDesign]:
-    """Whose components are measured: the named ones, and both kinds with chains of 8 and multipliers of LUTs."""
+    """Whose components are measured: the named ones, and both kinds with chains of 8, also with multipliers of LUTs."""
     named = [load_overlay(name) for name in PRESETS]
     kinds = (load_overlay("flightllm-u280"), load_overlay("dense-u280"))
-    return [*named, *(replace(design, chain=8, element="shift_add") for design in kinds)]
+    return [*named, *(replace(design, chain=8, element=element) for design in kinds for element in ("dsp", "shift_add"))]
 
 
 if __name__ == "__main__":

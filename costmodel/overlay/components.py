@@ -5,17 +5,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sim.overlay.dequantizer import STORED
+from sim.overlay.cells import weight_windows
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import LANES
-from sim.overlay.sparsity import INDEX_BITS
 
 WINDOW_WORDS = 1024
 """[256 bit] Beneath a window that is measured: its shifter is what counts, as addresses grow by a bit where words double."""
-
-WINDOW_BITS = 256
-"""[bit] Of a window."""
-
 QUEUES = ("load", "store", "engine", "special")
 """Units with a queue of their own in the dispatcher."""
 
@@ -24,24 +19,24 @@ QUEUES = ("load", "store", "engine", "special")
 class OverlayPart:
     """``key`` has the fields of a design that decide the component, ``count`` how many there are, ``build`` makes it.
 
-    ``alone``: without the components inside it, which are parts of their own.
+    ``alone``: without the components inside it, which are parts of their own. Where it does not ``exist`` in an overlay's
+    hardware, that component is an estimate.
     """
 
     key: Callable[[OverlayDesign], Mapping[str, object]]
     count: Callable[[OverlayDesign], int]
     build: Callable[[OverlayDesign], Any]
     alone: bool = False
+    exists: Callable[[OverlayDesign], bool] = lambda _: True
 
 
 def _vector_units(design: OverlayDesign) -> int:
     return design.units * design.vector_units
 
 
-def weight_windows(design: OverlayDesign) -> int:
-    """Windows of a vector unit that hold the weights of a cycle, with their indices."""
-    engine = design.engine
-    longest = max(STORED[name].bits for name in engine.weight_formats) + (INDEX_BITS if engine.sparse else 0)
-    return -(-engine.weights("mv") * longest // WINDOW_BITS)
+def _is_fed(design: OverlayDesign) -> bool:
+    """Whether the hardware of an overlay reads what a vector unit takes in a cycle."""
+    return weight_windows(design.engine) == 1
 
 
 def _vector_unit(design: OverlayDesign) -> Any:
@@ -95,17 +90,21 @@ PARTS: Mapping[str, OverlayPart] = MappingProxyType(
         ),
         "scaling": OverlayPart(lambda d: {"group_size": d.group_size}, lambda d: LANES * _vector_units(d), _scaling),
         "walk": OverlayPart(
-            lambda d: {"chain": d.chain, "sparse": d.sparse, "group_size": d.group_size}, _vector_units, _walk, alone=True
+            lambda d: {"chain": d.chain, "sparse": d.sparse, "group_size": d.group_size}, _vector_units, _walk, True, _is_fed
         ),
         "byte_window": OverlayPart(
-            lambda _: {"words": WINDOW_WORDS}, lambda d: (1 + weight_windows(d)) * _vector_units(d), _window
+            lambda _: {"words": WINDOW_WORDS},
+            lambda d: (1 + weight_windows(d.engine)) * _vector_units(d),
+            _window,
+            exists=_is_fed,
         ),
         "dispatcher": OverlayPart(lambda d: {"queue": d.queue}, lambda _: 1, _dispatcher),
     }
 )
 """Those that are synthesised. A vector unit has a dequantizer, for each of its two lanes one that scales sums of groups, what
 walks through blocks, and windows of any 32 bytes of the weight buffer, for the weights of a cycle and for scales. Block
-memories are counted elsewhere."""
+memories are counted elsewhere. Where weights of a cycle are more than 32 bytes, which an overlay's hardware does not read yet,
+windows are side by side, and what walks through blocks has a port as wide."""
 
 
 def parts_of(design: OverlayDesign) -> Mapping[str, OverlayPart]:

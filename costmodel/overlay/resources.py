@@ -9,16 +9,18 @@ from costmodel.fpga.block_ram import Memory, blocks
 from costmodel.fpga.devices import DEVICES, RESOURCES, Device
 from costmodel.fpga.fabric import CLB_ENERGY, CLBS, PICOJOULE
 from costmodel.fpga.utilization import BANDWIDTH
-from costmodel.overlay.components import key_of, parts_of, weight_windows
+from costmodel.overlay.components import key_of, parts_of
 from costmodel.overlay.measured import known_part
 from sim.errors import choose
 from sim.memory import MEMORIES
-from sim.overlay.cells import FP16_BYTES
-from sim.overlay.compiler.memory_map import HELD_BLOCKS
+from sim.overlay.cells import FP16_BYTES, weight_windows
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK, LANES
 
-WORD_BITS, BYTE_BITS, FP32_BITS = 256, 8, 32
+WORD_BITS, BYTE_BITS = 256, 8
+
+BANKS = 2
+"""Of even and of odd words, in which any window of a word's size is."""
 
 NEARLY = 1.01
 """Boards state rounded rates."""
@@ -164,7 +166,8 @@ def _synthesised(design: OverlayDesign) -> list[Block]:
             )
         count = part.count(design)
         taken = {"lut": count * row.lut_sites, "ff": count * row.flip_flops, "dsp": count * row.dsps}
-        found.append(Block(f"{count:,} x {name}".replace("_", " "), taken, f"measured: {row.tool} {row.version}, {row.date}"))
+        how = "measured" if part.exists(design) else "estimated by what would feed it"
+        found.append(Block(f"{count:,} x {name}".replace("_", " "), taken, f"{how}: {row.tool} {row.version}, {row.date}"))
     return found
 
 
@@ -187,20 +190,28 @@ def _core(design: OverlayDesign) -> Block:
 
 
 def _memories(design: OverlayDesign) -> dict[str, Memory]:
-    """Of each vector unit its share of the weight buffer, windows of two groups' activations, and sums that are held."""
+    """Of each vector unit its share of the weight buffer, twice, and windows of two groups' activations.
+
+    A memory has a port to write and one to read, so what is read beside the weights of a cycle, scales, zero points and biases,
+    is read from a copy. Any 32 bytes are in two banks (``hdl/overlay/buffers.py``), twice as many in four. Sums that are held
+    are among what was synthesised. DFX's weights are all that there is, a word of them a cycle.
+    """
     units = design.units * design.vector_units
-    weight_bits = WORD_BITS * weight_windows(design)
-    weight_words = -(-design.slots * design.slot_bytes * BYTE_BITS // weight_bits // units)
     width = design.special_lanes * FP16_BYTES * BYTE_BITS
-    buffers = {
-        "weights": Memory(weight_bits, weight_words, units),
-        "activations": Memory(width, -(-design.activation_bytes * BYTE_BITS // width)),
-    }
+    buffers = {"activations": Memory(width, -(-design.activation_bytes * BYTE_BITS // width))}
+    windows = weight_windows(design.engine)
+    weight_words = -(-design.slots * design.slot_bytes * BYTE_BITS // WORD_BITS // units)
     if not design.quantized:
-        return buffers
-    return buffers | {
+        return buffers | {"weights": Memory(WORD_BITS * windows, -(-weight_words // windows), units)}
+    copies = {"weights": BANKS * windows, "scales": BANKS}
+    return {
+        **buffers,
+        **{
+            f"{name} {bank}": Memory(WORD_BITS, -(-weight_words // banks))
+            for name, banks in copies.items()
+            for bank in range(banks * units)
+        },
         "windows": Memory(BLOCK * BYTE_BITS, 2 * -(-design.group_size // BLOCK), LANES * units, distributed=True),
-        "held sums": Memory(FP32_BITS, HELD_BLOCKS * BLOCK, units, distributed=True),
     }
 
 

@@ -18,6 +18,7 @@ from hdl.overlay.walk import BLOCK_BITS, DENSE, ZERO_BITS, walk
 from hdl.pe.term import register
 from hdl.placement import delay_line, place
 from sim.epilogue import SCALE_BITS
+from sim.overlay.cells import weight_windows
 from sim.overlay.chain import paired_columns
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
@@ -55,8 +56,9 @@ class VectorPass(wiring.Component):
     vector                       in           whether there is one token, in an engine without multiplexers two columns at once
     rows_<lane>                  in           of the tokens' codes, in units of 16 bytes
     scales_<lane>                in 16        of the tokens
-    weights_address, weights     out, in 256  a byte of the weight buffer, and 32 bytes from there a cycle later
-    group_address, group         out, in 256  the same again, for scales, zero points and biases
+    weights_address, weights     out, in      a byte of the weight buffer, and from there a cycle later 32 bytes for each of
+                                              :func:`sim.overlay.cells.weight_windows`
+    group_address, group         out, in 256  the same again, 32 bytes, for scales, zero points and biases
     codes_address_<lane>, codes  out, in 128  16 activations, a cycle later
     over                         out 1        the last cycle in which weights are read; the next pass may start
     results_<lane>, done         out          [16 x fp16]; ``done`` is high for a cycle when they are there
@@ -90,7 +92,7 @@ class VectorPass(wiring.Component):
             "biased": In(1),
             "vector": In(1),
             "weights_address": Out(range(weight_words * WORD_BYTES)),
-            "weights": In(WORD_BITS),
+            "weights": In(weight_windows(engine) * WORD_BITS),
             "group_address": Out(range(weight_words * WORD_BYTES)),
             "group": In(WORD_BITS),
             "over": Out(1),

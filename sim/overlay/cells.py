@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.formats import Format
-from sim.overlay.dequantizer import HALVES, expand, zero_code
-from sim.overlay.engine import BLOCK
+from sim.overlay.dequantizer import HALVES, STORED, expand, zero_code
+from sim.overlay.engine import BLOCK, Engine
 from sim.overlay.sparsity import INDEX_BITS, block_bytes, head_bytes, pack_densities, sparse, unpack, unpack_densities
 from sim.quantized.packing import pack_codes, unpack_codes
 
@@ -34,6 +34,12 @@ Bytes = NDArray[np.uint8]
 def aligned(size: int) -> int:
     """The next multiple of a word."""
     return -(-size // WORD) * WORD
+
+
+def weight_windows(engine: Engine) -> int:
+    """Words beside one another that hold the weights of a vector unit's cycle, with their indices, in the longest format."""
+    longest = max(STORED[name].bits for name in engine.weight_formats) + (INDEX_BITS if engine.sparse else 0)
+    return -(-engine.weights("mv") * longest // (8 * WORD))
 
 
 def has_zeros(format_: Format) -> bool:

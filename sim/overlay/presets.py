@@ -24,22 +24,23 @@ _KV260 = {
     "ports": 6,
     "port_bits": 128,
     "memory_gib": 4,
-    "units": 1,
-    "vector_units": 5,
-    "slot_kib": 288,
+    "units": 2,
+    "vector_units": 2,
+    "slots": 2,
+    "slot_kib": 256,
     "activation_buffer_kib": 512,
     "special_lanes": 16,
     "prefill_step": 4,
 }
-"""Six ports of the processing system with 128 bit each (AMD UG1085); buffers in 64 UltraRAMs; an engine that takes the weights
-as fast as the memory gives them."""
+"""Six ports of the processing system with 128 bit each (AMD UG1085); two units, whose passes take the four tokens of a step
+of prefill. Block memories limit it: with smaller slots there would be more vector units, which decode no faster."""
 
 _DENSE = {"formats": FLIGHTLLM_FORMATS, "sparse": False, "kept": 16, "chain": 16}
 """An index of 4 bits for each kept weight is more than the weight itself: at 3.5 bits, half of the weights with their indices
 are 3.75 bits a weight, all of them without 3.5. What decode waits for is the memory, so dense weights are faster there, no
 accuracy is pruned away, and the multiplexers are saved. Twice the multipliers share a vector unit's sums and scaling, and in
-decode each has two weights a cycle. There are as many as fit the board, which take weights no slower than the memory gives
-them; units as many as prefill is fastest with."""
+decode each has two weights a cycle. Vector units and slots are those that fit the board together, with two copies of the weight
+buffer; of these prefill is fastest, and decode is within 1 % of the fastest."""
 
 _DFX = {
     "clock_mhz": 200,
@@ -65,9 +66,9 @@ operation; here it is the special-function unit of the other designs."""
 PRESETS: dict[str, dict[str, Any]] = {
     "flightllm-u280": _FLIGHTLLM,
     "flightllm-vhk158": {**_FLIGHTLLM, **_VHK158},
-    "flightllm-kv260": {**_FLIGHTLLM, **_KV260},
-    "dense-u280": {**_DENSE, "units": 8, "vector_units": 9, "slot_kib": 1024},
-    "dense-vhk158": {**_DENSE, **_VHK158, "units": 8, "vector_units": 13, "special_lanes": 32},
+    "flightllm-kv260": {**_FLIGHTLLM, **_KV260, "vector_units": 3, "slot_kib": 192},
+    "dense-u280": {**_DENSE, "units": 16, "vector_units": 5, "slots": 3, "slot_kib": 672},
+    "dense-vhk158": {**_DENSE, **_VHK158, "units": 8, "vector_units": 15, "special_lanes": 32},
     "dense-kv260": {**_DENSE, **_KV260},
     "dfx-u280": _DFX,
 }

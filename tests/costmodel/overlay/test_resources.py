@@ -8,9 +8,11 @@ import pytest
 from costmodel.area import NotMeasuredError
 from costmodel.fpga.devices import RESOURCES
 from costmodel.fpga.fabric import CLB_ENERGY
-from costmodel.overlay.components import PARTS, key_of
-from costmodel.overlay.measured import known_part, measure_part, measured_parts
+from costmodel.overlay.components import PARTS, key_of, parts_of
+from costmodel.overlay.measured import NUMBERS, hardware_of, known_part, measure_part, measured_parts
 from costmodel.overlay.resources import energy_per_pass, overlay_fit
+from costmodel.synthesis.run import Area, Synthesis
+from reports.characterize_overlay import designs
 from sim.errors import InputError
 from sim.overlay.design import load_overlay
 from sim.overlay.presets import PRESETS
@@ -76,8 +78,9 @@ def test_the_verdict_names_what_limits_and_what_to_change() -> None:
     """All channels of a board are no limit; buffers of 4 x 16 MiB are beyond 64 UltraRAMs and 144 block RAMs, 2.9 MB in all."""
     found = overlay_fit(load_overlay("dense-u280"))
     assert found.shares["bandwidth"] == 1
-    assert f"the most it takes is {found.shares['lut']:.1%} of the LUT; each of its 8 units has 9 vector units" in found.verdict
-    assert found.verdict.endswith(f" and could have {found.most // 8}.")
+    most = f"the most it takes is {found.shares['lut']:.1%} of the LUT"
+    assert f"{most}; each of its 16 units has 5 vector units" in found.verdict
+    assert found.verdict.endswith(f" and could have {found.most // 16}.")
     large = overlay_fit(replace(load_overlay("dense-kv260"), slot_kib=16_384))
     assert (large.most, large.limit) in ((0, "uram"), (0, "bram36"))
     assert large.verdict.endswith("would not do, but less of slots, slot_kib or activation_buffer_kib.")
@@ -99,16 +102,30 @@ def test_a_row_is_found_again() -> None:
     design = load_overlay("flightllm-u280")
     row = measured_parts()["dequantizer", key_of("dequantizer", design)]
     again = measure_part("dequantizer", design)
-    assert (again.lut_sites, again.flip_flops, again.dsps) == (row.lut_sites, row.flip_flops, row.dsps)
+    assert (again.lut_sites, again.flip_flops, again.dsps, again.verilog) == (*(getattr(row, n) for n in NUMBERS), row.verilog)
+
+
+def test_rows_are_of_the_hardware_as_it_is() -> None:
+    """If this fails: ``python -m reports.characterize_overlay`` measures anew."""
+    found = {
+        (component, key_of(component, design)): (component, design) for design in designs() for component in parts_of(design)
+    }
+    assert found.keys() == measured_parts().keys()
+    assert {key: hardware_of(*of) for key, of in found.items()} == {key: row.verilog for key, row in measured_parts().items()}
 
 
 def test_what_was_measured_is_known_until_the_hardware_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("costmodel.synthesis.cache.cache_folder", lambda: tmp_path)
+    area = Area("xcup_dsp", "LUT sites", 7.0, {"lut_sites": 7.0, "flip_flops": 5.0, "dsps": 3.0}, "yosys", "0", "yosys")
+    monkeypatch.setattr("costmodel.overlay.measured.synthesise", lambda *_: Synthesis(area, {}))
     design = replace(load_overlay("dense-u280"), weight_format="e2m1", formats=(), chain=4)
     assert known_part("dequantizer", design) is None
     row = measure_part("dequantizer", design)
     assert known_part("dequantizer", design) == row
-    assert row.lut_sites > 0
+    assert (row.lut_sites, row.flip_flops, row.dsps) == (7, 5, 3)
+    assert known_part("dequantizer", replace(design, chain=2)) is None
+    monkeypatch.setattr("costmodel.overlay.measured._hardware", lambda: "another")
+    assert known_part("dequantizer", design) is None
 
 
 def test_rows_are_of_parts() -> None:
