@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hdl.overlay.top import check_element, check_hardware
+from hdl.overlay.walk import MOST_BLOCKS
 from sim.errors import InputError
 from sim.overlay.compiler.code import Code
 from sim.overlay.compiler.compile import memory_map
+from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
+from sim.overlay.engine import BLOCK
 
 VECTOR_UNITS = 2
 
@@ -41,8 +44,9 @@ def scaled_down(design: OverlayDesign) -> OverlayDesign:
     decoder = example_decoder(small)
 
     def with_slots(kib: int) -> OverlayDesign:
-        fits = replace(small, slot_kib=kib)
-        memory_map(decoder, fits, TOKENS)
+        fits = replace(small, slot_kib=kib, activation_buffer_kib=SIZES[-1])
+        for new in NEW:
+            Code(memory_map(decoder, fits, TOKENS), new, TOKENS)  # a slot holds a head's keys too
         return fits
 
     def with_activations(kib: int) -> OverlayDesign:
@@ -52,7 +56,20 @@ def scaled_down(design: OverlayDesign) -> OverlayDesign:
         return fits
 
     small = _least(with_slots)
+    _check_cells(memory_map(decoder, small, TOKENS))
     return _least(with_activations)
+
+
+def _check_cells(where: MemoryMap) -> None:
+    """Raise ``InputError`` for sparse cells whose blocks have more densities than a word holds."""
+    longest = max(cells.part for cells in where.cells.values())
+    if where.design.is_sparse and longest > MOST_BLOCKS * BLOCK:
+        size = where.design.group_size
+        most = MOST_BLOCKS * BLOCK // (longest // size)
+        raise InputError(
+            f"sparse cells of an overlay's hardware have at most {MOST_BLOCKS} blocks along k, not {longest // BLOCK} as for "
+            f"groups of {size}: group_size is at most {1 << most.bit_length() - 1}"
+        )
 
 
 def sentence(small: OverlayDesign) -> str:

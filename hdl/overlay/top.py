@@ -1,5 +1,6 @@
 """A scaled-down overlay: instructions in, a memory of its own, two buffers, one unit of vector units that executes them."""
 
+from dataclasses import replace
 from typing import Any
 
 from amaranth import Const, Module, Mux, Signal
@@ -17,7 +18,7 @@ from hdl.ram import Ram
 from sim.errors import InputError
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import LANES
+from sim.overlay.engine import CHAINS, LANES
 from sim.overlay.isa import BUFFERS
 from sim.overlay.sparsity import INDEX_BITS
 
@@ -185,13 +186,27 @@ def check_element(design: OverlayDesign) -> None:
         raise InputError(f"hardware of an overlay has the element {' or '.join(ELEMENTS)}, not {design.element}")
 
 
+def chains_of(design: OverlayDesign) -> list[int]:
+    """Chains with which a design's cycle of weights, with their indices, is whole bytes of at most a word."""
+    longest = max(EXPANDED[name].bits for name in design.engine.weight_formats) + (INDEX_BITS if design.sparse else 0)
+    engines = [replace(design.engine, chain=chain) for chain in CHAINS]
+    return [
+        engine.chain
+        for engine in engines
+        if engine.multipliers >= LEAST_MULTIPLIERS and engine.weights("mv") * longest <= WORD_BITS
+    ]
+
+
 def check_hardware(design: OverlayDesign) -> None:
     """Raise ``InputError`` for a design that has a model only."""
     check_element(design)
     if design.units != 1:
         raise InputError(f"hardware of an overlay has 1 unit, not {design.units}")
-    if design.engine.multipliers < LEAST_MULTIPLIERS:
-        raise InputError(f"hardware of an overlay has a chain of at least {LEAST_MULTIPLIERS // 2}, not of {design.chain}")
+    if design.chain not in (chains := chains_of(design)):
+        raise InputError(
+            f"hardware of an overlay with{'' if design.sparse else 'out'} multiplexers has a chain of "
+            f"{' or '.join(map(str, chains))}, not of {design.chain}: it reads a cycle's weights as whole bytes of one word"
+        )
     if design.channels_off_chip.rate != WORD_BYTES or design.ports != 1:
         raise InputError(
             f"hardware of an overlay has one port of {WORD_BYTES} byte/cycle to its memory, not {design.ports} of "
@@ -199,15 +214,9 @@ def check_hardware(design: OverlayDesign) -> None:
         )
     if design.vector_units > MOST_VECTOR_UNITS:
         raise InputError(f"hardware of an overlay has at most {MOST_VECTOR_UNITS} vector units, not {design.vector_units}")
-    index_bits = INDEX_BITS if design.sparse else 0
     for name in design.engine.weight_formats:
         if EXPANDED[name].lsb:
             raise InputError(f"hardware of an overlay has weights in units of 1, which are not those of {name}")
-        if design.engine.weights("mv") * (EXPANDED[name].bits + index_bits) > WORD_BITS:
-            raise InputError(
-                f"hardware of an overlay reads a cycle's weights{' with their indices' * design.sparse} at once, {WORD_BITS} "
-                f"bit, which {design.engine.weights('mv')} of {name} are not"
-            )
     if design.group_size & (design.group_size - 1):
         raise InputError(f"hardware of an overlay has groups of a power of two, not of {design.group_size}")
     if design.queue & (design.queue - 1):

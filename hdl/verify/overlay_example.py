@@ -12,6 +12,7 @@ from hdl.overlay.buffers import WORD_BYTES
 from hdl.overlay.scaled_down import NEW, TOKENS, example_decoder
 from hdl.verify.overlay import program_vectors
 from hdl.verify.vector_unit import vector_unit_vectors
+from sim.overlay.budget import best_within
 from sim.overlay.cells import FP16_BYTES, Bytes, aligned
 from sim.overlay.compiler.code import Code
 from sim.overlay.compiler.compile import memory_map
@@ -19,7 +20,7 @@ from sim.overlay.compiler.image import Linear, Parameters, image
 from sim.overlay.compiler.layer import product
 from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import BLOCK
+from sim.overlay.engine import BLOCK, DENSITIES
 from sim.overlay.isa import SYSTEM, Program
 from sim.quantized import SCHEMES, quantize
 
@@ -81,14 +82,16 @@ def example_program(design: OverlayDesign, new: int, rng: np.random.Generator) -
 
 
 def _parameters(where: MemoryMap, rng: np.random.Generator) -> Parameters:
-    """Random weights, of which sparse designs keep the largest of each column of a block, and biases."""
+    """Random weights and biases. Columns of a block keep the N largest weights; each block's N is random within the budget."""
     decoder, design = where.decoder, where.design
     found = {}
     for name, (k, n) in decoder.products.items():
         numbers = rng.standard_normal((k, n))
         blocks = np.abs(numbers).reshape(k // BLOCK, BLOCK, n)
         rank = (-blocks).argsort(axis=1).argsort(axis=1).reshape(k, n)
-        weights = quantize(np.where(rank < design.kept, numbers, 0), design.schemes[design.format_of(name)], axis=0)
+        densities = best_within(rng.random((k // BLOCK, n // BLOCK, len(DENSITIES))), design.kept, design.budget_blocks)
+        kept = rank < np.kron(densities, np.ones((BLOCK, BLOCK), np.uint8))
+        weights = quantize(np.where(kept, numbers, 0), design.schemes[design.format_of(name)], axis=0)
         found[name] = Linear(weights, rng.standard_normal(n).astype(np.float16) if name in decoder.biases else None)
     norm = np.ones((1, decoder.hidden), np.float16)
     head = found.pop("head")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from tests.hdl.overlay.programs import as_simulated
 LIBERTY = "library(none) {}"
 OWN = OverlayDesign("own", chain=4, sparse=False, kept=16, group_size=32, weight_format="uint4", formats=(("value", "int5"),))
 
+PER_BLOCK = OverlayDesign("per_block", per_block=True, kept=6)
+
 
 @pytest.mark.parametrize("new", NEW)
 def test_its_programs(new: int, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,6 +32,29 @@ def test_its_programs(new: int, seed: int, monkeypatch: pytest.MonkeyPatch) -> N
     example = example_program(design, new, rng)
     vectors, run = program_vectors(design, example.memory, example.program, example.buffers, rng)
     as_simulated(example.program, vectors, run, example.memory, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"per_block": True, "kept": kept} for kept in range(1, 9)),
+        *({"kept": kept} for kept in (2, 4)),
+        {"per_block": True, "kept": 3, "group_size": 128},
+    ],
+    ids=str,
+)
+def test_every_budget(change: dict[str, Any], seed: int) -> None:
+    """A program's weights are pruned to it, and slots hold them and a head's keys."""
+    design = scaled_down(OverlayDesign("own", **change))
+    assert len(example_program(design, max(NEW), np.random.default_rng(seed)).program)
+
+
+def test_the_longest_group_of_sparse_cells() -> None:
+    """Of 85 blocks two groups of 512 / 16 have room, and not two of 1024 / 16."""
+    assert scaled_down(OverlayDesign("own", group_size=512)).group_size == 512
+    assert scaled_down(OverlayDesign("own", group_size=1024, kept=16)).group_size == 1024
+    with pytest.raises(InputError, match="at most 85 blocks along k, not 128 as for groups of 1024: group_size is at most 512"):
+        scaled_down(OverlayDesign("own", group_size=1024))
 
 
 def test_files_and_manifest(tmp_path: Path) -> None:
@@ -49,7 +75,7 @@ def test_files_and_manifest(tmp_path: Path) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("design", [load_overlay("flightllm-u280"), OWN], ids=lambda design: design.name)
+@pytest.mark.parametrize("design", [load_overlay("flightllm-u280"), OWN, PER_BLOCK], ids=lambda design: design.name)
 def test_the_bench_passes(design: OverlayDesign, tmp_path: Path) -> None:
     export = write_design(scaled_down(design), tmp_path, LIBERTY)
     command = json.loads(export.files[-1].read_text())["bench"]["run"]
@@ -61,7 +87,7 @@ def test_the_bench_passes(design: OverlayDesign, tmp_path: Path) -> None:
 def test_what_cannot_be_generated(tmp_path: Path) -> None:
     design = tmp_path / "own.toml"
     design.write_text('name = "own"\nvector_units = 4\nchain = 2\n')
-    with pytest.raises(InputError, match="hardware of an overlay has a chain of at least 4, .*not of 2"):
+    with pytest.raises(InputError, match="hardware of an overlay with multiplexers has a chain of 4 or 8, not of 2"):
         shiftwise.generate(str(design), tmp_path / "out")
     with pytest.raises(InputError, match="hardware of an overlay has the element dsp or shift_add, not fp16_tree"):
         shiftwise.generate("dfx-u280", tmp_path / "out")

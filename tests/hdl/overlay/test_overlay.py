@@ -165,13 +165,17 @@ def test_verilog_has_no_warnings(design: OverlayDesign, build_dir: Path) -> None
     ("change", "message"),
     [
         ({"units": 2}, "has 1 unit, not 2"),
-        ({"chain": 2}, "has a chain of at least 4, not of 2"),
+        (
+            {"chain": 2},
+            "with multiplexers has a chain of 4 or 8, not of 2: it reads a cycle's weights as whole bytes of one word",
+        ),
         ({"ports": 2}, "has one port of 32 byte/cycle"),
         ({"vector_units": 9}, "at most 8 vector units, not 9"),
         ({"weight_format": "e2m1"}, "weights in units of 1, which are not those of e2m1"),
         ({"group_size": 48}, "groups of a power of two, not of 48"),
         ({"queue": 3}, "queues of a power of two, not of 3"),
-        ({"chain": 16}, "with their indices at once, 256 bit, which 32 of int8 are not"),
+        ({"chain": 16}, "with multiplexers has a chain of 4 or 8, not of 16"),
+        ({"chain": 16, "sparse": False, "kept": 16}, "without multiplexers has a chain of 4 or 8, not of 16"),
     ],
 )
 def test_designs_without_hardware(change: dict[str, object], message: str) -> None:
