@@ -5,6 +5,7 @@ Each command imports what it needs when it runs, and what loads torch, which tak
 
 import json
 import sys
+import warnings
 from typing import NoReturn
 
 import typer
@@ -59,6 +60,8 @@ def _with_value(error: TyperException) -> str:
 
 def main() -> None:
     """Entry point of the console script."""
+    # Amaranth says so of components for which synthesis has another text, and of those of a design that is refused later.
+    warnings.filterwarnings("ignore", message=".* created but never used$")
     try:
         status = app(standalone_mode=False)
     except InputError as error:

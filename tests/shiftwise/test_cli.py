@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from costmodel.measured import Measured
 from costmodel.synthesis.liberty import sky130_liberty
 from costmodel.synthesis.parts import Part
 from costmodel.synthesis.run import Area
+from hdl.export import module_texts
+from hdl.overlay.selector import Selector
 from hdl.verify.verdict import ArrayVerdict, PEVerdict
 from shiftwise.cli import main
 from shiftwise.synthesis import DesignSynthesis, synth
@@ -331,6 +334,20 @@ def test_what_can_be_refused_at_once_is_refused_without_torch(tmp_path: Path, ar
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hardware_that_is_made_and_not_written_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where synthesis has another text for it, which ``fit`` of a chain that was not measured does."""
+
+    def one_of_two(**_: object) -> None:
+        assert module_texts([Selector(16)])
+        Selector(8)
+
+    monkeypatch.setattr(shiftwise.cli, "app", one_of_two)
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        main()
+    assert [str(warning.message) for warning in shown] == []
 
 
 def test_names_are_not_markup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
