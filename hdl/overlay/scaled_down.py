@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from hdl.overlay.top import check_element, check_hardware
+from hdl.overlay.top import check_element, check_hardware, most_words
 from hdl.overlay.walk import MOST_BLOCKS
 from sim.errors import InputError
+from sim.overlay.cells import FP16_BYTES, WORD, aligned
 from sim.overlay.compiler.code import Code
 from sim.overlay.compiler.compile import memory_map
-from sim.overlay.compiler.memory_map import MemoryMap
 from sim.overlay.decoder import Decoder
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK
@@ -20,6 +20,9 @@ TOKENS = 16
 
 NEW = (1, 3)
 """A decode step and a prefill."""
+
+STEPS = (("query", "codes", "query"), ("value", "codes", "value"), ("down", "up_codes", "branch"))
+"""Products of the example: name, and the regions of operands and results."""
 
 SIZES = tuple(1 << place for place in range(13))
 """[KiB] Of buffers."""
@@ -41,35 +44,50 @@ def scaled_down(design: OverlayDesign) -> OverlayDesign:
         prefill_step=TOKENS,
     )  # fmt: skip
     check_hardware(small)
+    found, size = _with_buffers(small), design.group_size
+    while not _has_room(found):
+        size //= 2
+        found = _with_buffers(replace(small, group_size=size))
+    if size < design.group_size:
+        raise InputError(
+            f"the hardware of {small.name} has at most {MOST_BLOCKS} blocks along k in a sparse cell and "
+            f"{most_words(small):,} words of memory, so group_size is at most {size}, not {design.group_size}"
+        )
+    return found
+
+
+def example_words(design: OverlayDesign) -> int:
+    """Words of the memory that hold the example's weights, and operands and results of the longest program."""
+    where = memory_map(example_decoder(design), design, TOKENS)
+    size, new = where.cache(0, False), max(NEW)
+    for name, _, _ in STEPS:
+        k, n = where.decoder.products[name]
+        size += aligned(new * k) + aligned(new * FP16_BYTES) + aligned(new * n * FP16_BYTES)
+    return 1 << (size // WORD - 1).bit_length()
+
+
+def _has_room(design: OverlayDesign) -> bool:
+    """Whether a word holds the densities of a sparse cell, and the memory the example."""
+    cells = memory_map(example_decoder(design), design, TOKENS).cells
+    longest = max(of.part for of in cells.values()) if design.is_sparse else 0
+    return longest <= MOST_BLOCKS * BLOCK and example_words(design) <= most_words(design)
+
+
+def _with_buffers(small: OverlayDesign) -> OverlayDesign:
+    """With the least slots and the least activation buffer."""
     decoder = example_decoder(small)
 
     def with_slots(kib: int) -> OverlayDesign:
-        fits = replace(small, slot_kib=kib, activation_buffer_kib=SIZES[-1])
-        for new in NEW:
-            Code(memory_map(decoder, fits, TOKENS), new, TOKENS)  # a slot holds a head's keys too
-        return fits
+        return with_activations(SIZES[-1], replace(small, slot_kib=kib))  # a slot holds a head's keys too
 
-    def with_activations(kib: int) -> OverlayDesign:
-        fits = replace(small, activation_buffer_kib=kib)
+    def with_activations(kib: int, slotted: OverlayDesign) -> OverlayDesign:
+        fits = replace(slotted, activation_buffer_kib=kib)
         for new in NEW:
             Code(memory_map(decoder, fits, TOKENS), new, TOKENS)
         return fits
 
-    small = _least(with_slots)
-    _check_cells(memory_map(decoder, small, TOKENS))
-    return _least(with_activations)
-
-
-def _check_cells(where: MemoryMap) -> None:
-    """Raise ``InputError`` for sparse cells whose blocks have more densities than a word holds."""
-    longest = max(cells.part for cells in where.cells.values())
-    if where.design.is_sparse and longest > MOST_BLOCKS * BLOCK:
-        size = where.design.group_size
-        most = MOST_BLOCKS * BLOCK // (longest // size)
-        raise InputError(
-            f"sparse cells of an overlay's hardware have at most {MOST_BLOCKS} blocks along k, not {longest // BLOCK} as for "
-            f"groups of {size}: group_size is at most {1 << most.bit_length() - 1}"
-        )
+    slotted = _least(with_slots)
+    return _least(lambda kib: with_activations(kib, slotted))
 
 
 def sentence(small: OverlayDesign) -> str:

@@ -18,7 +18,8 @@ from hdl.ram import Ram
 from sim.errors import InputError
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
-from sim.overlay.engine import CHAINS, LANES
+from sim.overlay.elements import CHAINS
+from sim.overlay.engine import LANES
 from sim.overlay.isa import BUFFERS
 from sim.overlay.sparsity import INDEX_BITS
 
@@ -169,14 +170,18 @@ def _read(address: Any) -> Wires:
     return {"read": Const(1), "read_address": address}
 
 
-def check_memory(design: OverlayDesign, words: int) -> None:
-    """Raise ``InputError`` for a memory of more words than a row of each bank has, beyond which transfers would wait for rows.
+def most_words(design: OverlayDesign) -> int:
+    """Of the memory: a row of each bank, beyond which transfers would wait for rows.
 
     Runs of a word or so that go from page to page of one channel would wait for a row's first opening, which is left out.
     """
     channels = design.channels_off_chip
-    most = channels.buses * channels.banks.page * channels.banks.sets // WORD_BYTES
-    if words > most:
+    return channels.buses * channels.banks.page * channels.banks.sets // WORD_BYTES
+
+
+def check_memory(design: OverlayDesign, words: int) -> None:
+    """Raise ``InputError`` for a memory of more words than :func:`most_words`."""
+    if words > (most := most_words(design)):
         raise InputError(f"hardware of an overlay has a memory of at most {most:,} words, a row of each bank, not {words:,}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from hdl.bench.testbench import Dut
 from hdl.bench.vectors import Vectors, followed
 from hdl.overlay.buffers import WORD_BYTES
-from hdl.overlay.scaled_down import NEW, TOKENS, example_decoder
+from hdl.overlay.scaled_down import NEW, STEPS, TOKENS, example_decoder, example_words
 from hdl.verify.overlay import program_vectors
 from hdl.verify.vector_unit import vector_unit_vectors
 from sim.overlay.budget import best_within
@@ -26,9 +26,6 @@ from sim.quantized import SCHEMES, quantize
 
 GROUPS = 12
 """Of the vector unit's vectors."""
-
-STEPS = (("query", "codes", "query"), ("value", "codes", "value"), ("down", "up_codes", "branch"))
-"""Products of the example: name, and the regions of operands and results."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +54,8 @@ def overlay_examples(design: OverlayDesign, parts: Sequence[Any], seed: int = 0)
 
 def sizes(design: OverlayDesign) -> tuple[int, int, int]:
     """Words of the memory and of both buffers, which are powers of two."""
-    words = len(example_program(design, max(NEW), np.random.default_rng(0)).memory) // WORD_BYTES
-    return 1 << (words - 1).bit_length(), design.slots * design.slot_bytes // WORD_BYTES, design.activation_bytes // WORD_BYTES
+    buffers = design.slots * design.slot_bytes // WORD_BYTES, design.activation_bytes // WORD_BYTES
+    return example_words(design), *buffers
 
 
 def example_program(design: OverlayDesign, new: int, rng: np.random.Generator) -> Example:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hdl.delivery import write_design
 from hdl.overlay.scaled_down import NEW, scaled_down
 from hdl.tools.verilator import environment
 from hdl.verify.overlay import program_vectors
-from hdl.verify.overlay_example import example_program
+from hdl.verify.overlay_example import example_program, sizes
 from sim.errors import InputError
 from sim.overlay.design import OverlayDesign, load_overlay
 from tests.hdl.overlay.programs import as_simulated
@@ -49,12 +50,18 @@ def test_every_budget(change: dict[str, Any], seed: int) -> None:
     assert len(example_program(design, max(NEW), np.random.default_rng(seed)).program)
 
 
-def test_the_longest_group_of_sparse_cells() -> None:
-    """Of 85 blocks two groups of 512 / 16 have room, and not two of 1024 / 16."""
-    assert scaled_down(OverlayDesign("own", group_size=512)).group_size == 512
-    assert scaled_down(OverlayDesign("own", group_size=1024, kept=16)).group_size == 1024
-    with pytest.raises(InputError, match="at most 85 blocks along k, not 128 as for groups of 1024: group_size is at most 512"):
-        scaled_down(OverlayDesign("own", group_size=1024))
+@pytest.mark.parametrize(
+    ("kept", "group_size", "most"), [(2, 1024, 256), (8, 256, 128), (16, 256, 128)], ids=("kept 2", "kept 8", "kept 16")
+)
+def test_the_longest_groups(kept: int, group_size: int, most: int) -> None:
+    """Of 1024 a cell of two is 128 blocks, and of the others the example's weights are more than half a MiB."""
+    design = OverlayDesign("own", group_size=group_size, kept=kept)
+    with pytest.raises(InputError, match=f"16,384 words of memory, so group_size is at most {most}, not {group_size}"):
+        scaled_down(design)
+    small = scaled_down(replace(design, group_size=most))
+    example = example_program(small, max(NEW), np.random.default_rng(0))
+    memory, *_ = sizes(small)
+    assert memory // 2 < len(example.memory) // 32 <= memory <= 16_384
 
 
 def test_files_and_manifest(tmp_path: Path) -> None:
