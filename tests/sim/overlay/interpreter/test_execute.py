@@ -132,7 +132,12 @@ def test_cells_out_of_the_budget_are_refused() -> None:
             run(*wrong)
 
 
-PRODUCT = "MV m=1 k=32 n=16 heads=1 group=1 cell=2"
+def product(**changed: int | str) -> str:
+    """The text of a product of a tile of 32 x 16, but for what is changed."""
+    fields = {"m": 1, "k": 32, "n": 16, "heads": 1, "group": 1, "cell": 2, **changed}
+    return "MV " + " ".join(f"{name}={value}" for name, value in fields.items())
+
+
 BROKEN = {
     "": "last instruction of a program is SYS operation=end, and no other one is",
     "SYS operation=end": "last instruction of a program is SYS operation=end, and no other one is",
@@ -147,18 +152,18 @@ BROKEN = {
     "MISC operation=rotary rows=1 heads=1 length=3": "instruction 0, MISC: rotary takes rows of one even length",
     "MISC operation=softmax rows=1 heads=1 group=1 length=3": "scale of softmax is between 2..-24 and 1, not 0",
     "MISC operation=add length=3": "sizes are at least 1, not 0",
-    PRODUCT + " m=3 group=2": "rows are a multiple of group, which is not so of m=3, group=2",
-    PRODUCT + " part=1": "goes on with held sums of heads, m and n .1, 1, 16., not with none",
-    PRODUCT + f" part=2\n{PRODUCT} n=32 part=1": "instruction 1, MV: a part goes on with .* not with those of .1, 1, 16.",
-    PRODUCT + " format=2": "one of int4, int8, so at most 1, not 2",
-    PRODUCT + " layout=sparse": "a design that keeps less than 16 of 16",
-    PRODUCT + " heads=2": "tiles of cells have heads=1, not 2",
-    PRODUCT + " cell=1": "cells have whole groups of 32, so k of a cell is not 16",
-    PRODUCT + " cell=0": "k of a cell is a multiple of 16, not 0",
-    PRODUCT + " k=0": "sizes are at least 1, not 0",
-    PRODUCT + " m=2 pitch=8": "results of a token have 32 bytes and are as far apart at least, not 8",
-    PRODUCT + " m=2 pitch=8 layout=keys": "results of a token have 32 bytes and are as far apart at least, not 8",
-    PRODUCT + " layout=values weights=12000": "the weight buffer has 12,288 bytes",
+    product(m=3, group=2): "rows are a multiple of group, which is not so of m=3, group=2",
+    product(part=1): "goes on with held sums of heads, m and n .1, 1, 16., not with none",
+    product(part=2) + "\n" + product(n=32, part=1): "instruction 1, MV: a part goes on with .* not with those of .1, 1, 16.",
+    product(format=2): "one of int4, int8, so at most 1, not 2",
+    product(layout="sparse"): "a design that keeps less than 16 of 16",
+    product(heads=2): "tiles of cells have heads=1, not 2",
+    product(cell=1): "cells have whole groups of 32, so k of a cell is not 16",
+    product(cell=0): "k of a cell is a multiple of 16, not 0",
+    product(k=0): "sizes are at least 1, not 0",
+    product(m=2, pitch=8): "results of a token have 32 bytes and are as far apart at least, not 8",
+    product(m=2, pitch=8, layout="keys"): "results of a token have 32 bytes and are as far apart at least, not 8",
+    product(layout="values", weights=12000): "the weight buffer has 12,288 bytes",
 }  # fmt: skip
 
 
