@@ -8,12 +8,10 @@ the answer. GPT-2 774M and 1.5B run on two and four boards there, whose figures 
 from functools import lru_cache
 
 import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from costmodel.fpga.devices import DEVICES
+from reports.narrow import print_narrow
 from reports.tables import markdown_table
 from sim.overlay.cells import FP16_BYTES
 from sim.overlay.compiler import compile_step, padded_length
@@ -78,13 +76,7 @@ def dfx_study() -> pd.DataFrame:
 
 def print_dfx(console: Console) -> None:
     """The table on a terminal, of 80 columns at least [ms]."""
-    shown = _shown()
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, int(console.width >= WIDE), 0, 0), pad_edge=False, show_edge=False)
-    for name in shown:
-        table.add_column(HEADS[str(name)], justify="left" if name == "model" else "right", no_wrap=True)
-    for row in shown.to_numpy().tolist():
-        table.add_row(*map(Text, row))
-    console.print(table)
+    print_narrow(console, _shown(), HEADS, WIDE)
     console.print("Milliseconds: until the first token, for each token of the answer, in all.")
 
 

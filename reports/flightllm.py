@@ -9,11 +9,9 @@ from dataclasses import replace
 from functools import lru_cache
 
 import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from reports.narrow import print_narrow
 from reports.tables import markdown_table
 from sim.overlay.compiler import compile_step
 from sim.overlay.design import OverlayDesign, load_overlay
@@ -90,13 +88,7 @@ def flightllm_study() -> pd.DataFrame:
 
 def print_flightllm(console: Console) -> None:
     """The table on a terminal, of 80 columns at least."""
-    shown = _shown()
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, int(console.width >= WIDE), 0, 0), pad_edge=False, show_edge=False)
-    for name in shown:
-        table.add_column(HEADS[str(name)], justify="left" if name == "design" else "right", no_wrap=True)
-    for row in shown.to_numpy().tolist():
-        table.add_row(*map(Text, row))
-    console.print(table)
+    print_narrow(console, _shown(), HEADS, WIDE)
 
 
 def flightllm_markdown() -> str:
