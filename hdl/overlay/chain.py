@@ -13,8 +13,9 @@ from hdl.overlay.selector import Selector
 from hdl.pe.term import register
 from hdl.placement import delay_line
 from sim.formats.format import signed_bits
+from sim.overlay.densities import DENSITY_BITS
 from sim.overlay.engine import ACCUMULATE, BLOCK, LANES, PRODUCT_MAX, ROUTE, SELECT, Engine
-from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS
+from sim.overlay.sparsity import INDEX_BITS
 
 WEIGHT_BITS = ACTIVATION_BITS = 8
 COLUMN_BITS = (BLOCK - 1).bit_length()

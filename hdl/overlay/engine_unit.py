@@ -15,12 +15,13 @@ from hdl.overlay.walk import BLOCK_BITS
 from hdl.placement import Wires, delay_line, place
 from sim.epilogue import SCALE_BITS
 from sim.overlay.cells import has_zeros
+from sim.overlay.densities import DENSITY_BITS
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK, LANES
 from sim.overlay.isa import LAYOUTS, OPCODES
 from sim.overlay.isa.instructions import GOES_ON, LEAVES
-from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS
+from sim.overlay.sparsity import INDEX_BITS
 
 HALF_BITS = BYTE_BITS - 1
 """[bit] Of a byte's place in 16, which are half a word: the codes of a block."""

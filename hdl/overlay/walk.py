@@ -8,10 +8,11 @@ from amaranth.utils import exact_log2
 from hdl.overlay.buffers import BYTE_BITS, WORD_BITS
 from hdl.overlay.dequantizer import zero_bits
 from hdl.pe.term import register
+from sim.overlay.densities import DENSITY_BITS
 from sim.overlay.dequantizer import EXPANDED
 from sim.overlay.engine import BLOCK, DENSITIES, LANES, Engine
 from sim.overlay.isa import FIELDS
-from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS
+from sim.overlay.sparsity import INDEX_BITS
 
 MOST_BLOCKS = WORD_BITS // DENSITY_BITS
 """Blocks along ``k`` of a sparse cell: their densities are in one word."""

@@ -9,12 +9,13 @@ from hdl.overlay.buffers import WORD_BYTES
 from hdl.overlay.walk import SETUP
 from sim.overlay.cells import CellLayout, has_zeros
 from sim.overlay.chain import Kept, group_sums
+from sim.overlay.densities import DENSITY_BITS
 from sim.overlay.dequantizer import EXPANDED, expand
 from sim.overlay.design import OverlayDesign
 from sim.overlay.engine import BLOCK, DENSITIES, LANES
 from sim.overlay.isa import BUFFERS, LAYOUTS
 from sim.overlay.isa.instructions import GOES_ON, LEAVES
-from sim.overlay.sparsity import DENSITY_BITS, INDEX_BITS, unpack
+from sim.overlay.sparsity import INDEX_BITS, unpack
 from sim.overlay.tile_cycles import map_cycles
 from sim.quantized.packing import pack_codes, unpack_codes
 

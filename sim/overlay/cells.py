@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.formats import Format
+from sim.overlay.densities import head_bytes, pack_densities, unpack_densities
 from sim.overlay.dequantizer import HALVES, STORED, expand, zero_code
 from sim.overlay.engine import BLOCK, Engine
-from sim.overlay.sparsity import INDEX_BITS, block_bytes, head_bytes, pack_densities, sparse, unpack, unpack_densities
+from sim.overlay.sparsity import INDEX_BITS, block_bytes, sparse, unpack
 from sim.quantized.packing import pack_codes, unpack_codes
 
 WORD = 32

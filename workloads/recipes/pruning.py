@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError, choose, demand
 from sim.overlay.budget import best_within, check_mean
+from sim.overlay.densities import check_densities, check_divides
 from sim.overlay.engine import BLOCK, DENSITIES, check_group
-from sim.overlay.sparsity import check_densities, check_divides
 from sim.quantized import Scheme
 from workloads.recipes.calibration import Double, check_operands, second_moment
 from workloads.recipes.compensation import DAMPING
