@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 
 from costmodel.fpga.devices import DEVICES
-from reports.narrow import print_narrow
+from reports.narrow import as_read, print_narrow
 from reports.tables import markdown_table
 from sim.overlay.cells import FP16_BYTES
 from sim.overlay.compiler import compile_step, padded_length
@@ -28,6 +28,9 @@ PUBLISHED = {32: (177.2, 350.0), 64: (349.1, 694.7), 128: (692.8, 1384.0), 256: 
 RUNS = (*(("gpt2-345m", tokens) for tokens in PUBLISHED), ("gpt2-774m", 64), ("gpt2-1.5b", 64))
 
 WIDE = 88  # [column]
+
+PLAIN = ("model", "tokens")
+"""Columns without a unit."""
 
 HEADS = {
     "model": "model",
@@ -99,19 +102,10 @@ def _of_code(decoder: Decoder, length: int, logits: bool) -> float:
 
 
 def _head(name: str) -> str:
-    return name.replace("_", " ") if name in ("model", "tokens") else f"{name.replace('_', ' ')} [ms]"
+    return name.replace("_", " ") if name in PLAIN else f"{name.replace('_', ' ')} [ms]"
 
 
 def _shown() -> pd.DataFrame:
     """Figures as they are read."""
-    table = dfx_study()
     digits = {"each": 2, "published_each": 2, "head_from_ddr": 2}
-    return pd.DataFrame(
-        {
-            name: [
-                str(v) if name in ("model", "tokens") else "" if pd.isna(v) else f"{v:.{digits.get(str(name), 0)}f}"
-                for v in table[name]
-            ]
-            for name in table
-        }
-    )
+    return as_read(dfx_study(), PLAIN, digits, otherwise=0)

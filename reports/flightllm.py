@@ -11,7 +11,7 @@ from functools import lru_cache
 import pandas as pd
 from rich.console import Console
 
-from reports.narrow import print_narrow
+from reports.narrow import as_read, print_narrow
 from reports.tables import markdown_table
 from sim.overlay.compiler import compile_step
 from sim.overlay.design import OverlayDesign, load_overlay
@@ -99,11 +99,5 @@ def flightllm_markdown() -> str:
 
 def _shown() -> pd.DataFrame:
     """Figures as they are read; the order of columns is that of :func:`flightllm_study`."""
-    table = flightllm_study()
-    digits = {"tokens_per_s": 1, "published_tokens_per_s": 0, "bandwidth_use": 3, "published_bandwidth_use": 3, "gigabytes": 2}
-    shown = {
-        name: [("" if pd.isna(value) else f"{value:.{digits.get(str(name), 2)}f}") for value in table[name]]
-        for name in table
-        if name not in ("design", "length")
-    }
-    return pd.DataFrame({"design": table["design"], "length": table["length"].astype(str), **shown})
+    digits = {"tokens_per_s": 1, "published_tokens_per_s": 0, "bandwidth_use": 3, "published_bandwidth_use": 3}
+    return as_read(flightllm_study(), ("design", "length"), digits, otherwise=2)

@@ -11,6 +11,7 @@ from sim.overlay.engine import LANES
 
 WINDOW_WORDS = 1024
 """[256 bit] Beneath a window that is measured: its shifter is what counts, as addresses grow by a bit where words double."""
+
 QUEUES = ("load", "store", "engine", "special")
 """Units with a queue of their own in the dispatcher."""
 

@@ -17,8 +17,8 @@ def tile_cycles(
 ) -> Any:
     """Cycles in which a tile's operands enter, for sizes that broadcast; the next tile may begin after them.
 
-    The last sum is on a port :attr:`Engine.drain_cycles` later. Blocks keep ``density`` of 16, one of :data:`DENSITIES`; a mean
-    of several gives the cycles of blocks spread evenly, fewer than :func:`map_cycles` of any that have it. ``group_size`` is
+    The last sum is on a port :attr:`Engine.drain_cycles` later. Blocks keep ``density`` of 16 in the mean of
+    each group (:mod:`sim.overlay.budget`); where groups have other means, :func:`map_cycles` has the cycles. ``group_size`` is
     along ``k``, a multiple of 16, or 0 for all of ``k``. Sizes are at least 1, which is not checked here. int64 of the shape of
     the sizes, or an int.
     """
