@@ -10,7 +10,7 @@ from rich.text import Text
 
 
 def as_read(table: pd.DataFrame, plain: Sequence[str], digits: Mapping[str, int], otherwise: int) -> pd.DataFrame:
-    """Text of each cell: of columns ``plain`` as it is, of others so many digits behind the point, empty where there is none."""
+    """Text of each cell: of columns ``plain`` as it is, of others so many digits, empty where there is none."""
 
     def text(name: str, value: object) -> str:
         if name in plain:
